@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+# Targets for people: all (default), demo, check, bench, fuzz, lint, kernel, install, clean. See docs/contributing.md.
+# Each folder keeps its own rules in module.mk; this file holds only what they share.
+
+ARCH  ?= $(shell uname -m)
+BUILD ?= build
+CC    ?= gcc
+
+# The variables that an installation or a packager sets.
+PREFIX     ?= /usr/local
+DESTDIR    ?=
+LIBEXECDIR ?= $(PREFIX)/libexec/microvm
+MANDIR     ?= $(PREFIX)/share/man
+
+CFLAGS_COMMON = -std=gnu17 -O2 -g -fno-common -fstack-protector-strong -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 \
+    -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+    -Wcast-qual -Wconversion -Wno-sign-conversion -Wformat=2 -Wvla -Wundef \
+    -ffunction-sections -fdata-sections
+CPPFLAGS_COMMON = -I. -MMD -MP
+LDFLAGS_COMMON  = -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now -pie
+CFLAGS_COMMON  += -fPIE
+
+all:
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDEXPANSION:
+.PHONY: all demo check bench fuzz lint kernel install clean
+
+# objects(sources): the object file of each source, below $(BUILD)/obj.
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_COMMON) $(CPPFLAGS) $(CFLAGS_COMMON) $(CFLAGS) -c -o $@ $<
+
+# The same source with sanitizers, for tests.
+$(BUILD)/san/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_COMMON) $(CPPFLAGS) $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS_COMMON)) -fsanitize=address,undefined \
+	    -fno-sanitize-recover=all $(CFLAGS) -c -o $@ $<
+
+include vmm/module.mk
+include guest/module.mk
+include kernels/module.mk
+include tests/module.mk
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

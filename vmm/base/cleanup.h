@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: owners that release at the end of their scope, and `steal` to hand ownership over. */
+#ifndef MICROVM_BASE_CLEANUP_H
+#define MICROVM_BASE_CLEANUP_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static inline void cleanup_free(void *at)
+{
+    free(*(void **)at);
+}
+
+static inline void cleanup_close(const int *fd)
+{
+    if (*fd >= 0)
+        close(*fd); /* never retried: on Linux the descriptor is gone whatever close says */
+}
+
+static inline void cleanup_fclose(FILE **file)
+{
+    if (*file)
+        fclose(*file);
+}
+
+#define AUTO_FREE   __attribute__((cleanup(cleanup_free)))
+#define AUTO_CLOSE  __attribute__((cleanup(cleanup_close)))
+#define AUTO_FCLOSE __attribute__((cleanup(cleanup_fclose)))
+
+/* Hands over what an AUTO_FREE or AUTO_FCLOSE variable owns. */
+#define steal_pointer(variable)                                                                    \
+    ({                                                                                             \
+        __typeof__(variable) stolen_ = (variable);                                                 \
+        (variable) = NULL;                                                                         \
+        stolen_;                                                                                   \
+    })
+
+/* Hands over the descriptor that an AUTO_CLOSE variable owns. */
+static inline int steal_fd(int *fd)
+{
+    int stolen = *fd;
+
+    *fd = -1;
+    return stolen;
+}
+
+#endif

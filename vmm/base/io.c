@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: whole reads and writes, whole files, time stamps. */
+#include "vmm/base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmm/base/cleanup.h"
+
+int io_write_all(int fd, const void *data, size_t size)
+{
+    const char *at = data;
+
+    while (size > 0) {
+        ssize_t written = write(fd, at, size);
+
+        if (written < 0) {
+            if (errno == EINTR)
+                continue;
+            return -errno;
+        }
+        at += written;
+        size -= (size_t)written;
+    }
+    return 0;
+}
+
+ssize_t io_read_full(int fd, void *data, size_t size)
+{
+    char *at = data;
+    size_t used = 0;
+
+    while (used < size) {
+        ssize_t count = read(fd, at + used, size - used);
+
+        if (count < 0) {
+            if (errno == EINTR)
+                continue;
+            return -errno;
+        }
+        if (count == 0)
+            break;
+        used += (size_t)count;
+    }
+    return (ssize_t)used;
+}
+
+ssize_t io_pread_full(int fd, void *data, size_t size, off_t offset)
+{
+    char *at = data;
+    size_t used = 0;
+
+    while (used < size) {
+        ssize_t count = pread(fd, at + used, size - used, offset + (off_t)used);
+
+        if (count < 0) {
+            if (errno == EINTR)
+                continue;
+            return -errno;
+        }
+        if (count == 0)
+            break;
+        used += (size_t)count;
+    }
+    return (ssize_t)used;
+}
+
+int io_read_file(int dir, const char *path, size_t limit, char **data, size_t *size,
+                 struct error *err)
+{
+    AUTO_CLOSE int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+    AUTO_FREE char *text = NULL;
+    struct stat status;
+    ssize_t count;
+
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return error_set_errno(err, errno, "%s", path);
+    if (!S_ISREG(status.st_mode))
+        return error_set(err, EINVAL, "%s: is not a regular file", path);
+    if ((uint64_t)status.st_size > limit)
+        return error_set(err, EFBIG, "%s: is larger than %zu bytes", path, limit);
+    text = malloc((size_t)status.st_size + 1);
+    if (!text)
+        return error_set_errno(err, ENOMEM, "%s", path);
+    count = io_read_full(fd, text, (size_t)status.st_size);
+    if (count < 0)
+        return error_set_errno(err, (int)-count, "%s", path);
+    text[count] = '\0';
+    *size = (size_t)count;
+    *data = steal_pointer(text);
+    return 0;
+}
+
+uint64_t io_now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}

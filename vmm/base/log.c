@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: write a log message as one write(2), so that lines of several processes do not mix. */
+#include "vmm/base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int log_fd = STDERR_FILENO;
+static enum log_level log_max = LOG_LEVEL_WARNING;
+
+void log_configure(int fd, enum log_level level)
+{
+    log_fd = fd;
+    log_max = level;
+}
+
+static void write_message(enum log_level level, const char *format, va_list args)
+{
+    static const char *const names[] = {"", "warning: ", "info: ", "debug: "};
+    char line[1200];
+    int used;
+    int more;
+
+    if (level > log_max)
+        return;
+    used = snprintf(line, sizeof(line), "microvm: %s", names[level]);
+    more = vsnprintf(line + used, sizeof(line) - (size_t)used - 1, format, args);
+    if (more < 0)
+        return;
+    used = (int)strlen(line);
+    line[used++] = '\n';
+    if (write(log_fd, line, (size_t)used) < 0)
+        return; /* There is nobody left to tell. */
+}
+
+void log_message(enum log_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    write_message(level, format, args);
+    va_end(args);
+}
+
+void log_limited(unsigned *counter, const char *format, ...)
+{
+    va_list args;
+
+    if (__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED) >= LOG_LIMIT)
+        return;
+    va_start(args, format);
+    write_message(LOG_LEVEL_WARNING, format, args);
+    va_end(args);
+}

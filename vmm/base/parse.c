@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: strict number and size parsing; see parse.h. */
+#include "vmm/base/parse.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Reads digits at *text and steps past them. Returns 0, -EINVAL (none) or -ERANGE (overflow). */
+static int parse_digits(const char **text, uint64_t *value)
+{
+    const char *at = *text;
+    uint64_t sum = 0;
+
+    if (*at < '0' || *at > '9')
+        return -EINVAL;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        if (__builtin_mul_overflow(sum, 10U, &sum) ||
+            __builtin_add_overflow(sum, (uint64_t)(*at - '0'), &sum))
+            return -ERANGE;
+    }
+    *text = at;
+    *value = sum;
+    return 0;
+}
+
+int parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *value,
+              struct error *err)
+{
+    const char *at = text;
+    uint64_t number = 0;
+    int rc = parse_digits(&at, &number);
+
+    if (rc == -EINVAL || (rc == 0 && *at))
+        return error_set(err, EINVAL, "%s: '%s' is not a whole number", what, text);
+    if (rc == -ERANGE || number < min || number > max)
+        return error_set(err, ERANGE, "%s: %s is outside of %llu to %llu", what, text,
+                         (unsigned long long)min, (unsigned long long)max);
+    *value = number;
+    return 0;
+}
+
+static int suffix_shift(const char *suffix, unsigned *shift)
+{
+    static const char units[] = "bkmgt";
+    const char *unit;
+
+    *shift = 0;
+    if (!*suffix)
+        return 0;
+    unit = strchr(units, suffix[0] | 0x20);
+    if (!unit || !*unit)
+        return -EINVAL;
+    *shift = 10U * (unsigned)(unit - units);
+    suffix++;
+    if (!*suffix)
+        return 0;
+    if (*shift && (strcasecmp(suffix, "b") == 0 || strcasecmp(suffix, "ib") == 0))
+        return 0;
+    return -EINVAL;
+}
+
+int parse_size(const char *text, const char *what, uint64_t *bytes, struct error *err)
+{
+    const char *at = text;
+    uint64_t number = 0;
+    unsigned shift = 0;
+    int rc = parse_digits(&at, &number);
+
+    if (rc == -EINVAL || (rc == 0 && suffix_shift(at, &shift) < 0))
+        return error_set(err, EINVAL, "%s: '%s' is not a size; write for instance 512m or 2g", what,
+                         text);
+    if (rc == -ERANGE || number > UINT64_MAX >> shift)
+        return error_set(err, ERANGE, "%s: %s is too large", what, text);
+    *bytes = number << shift;
+    return 0;
+}
+
+int parse_thousandths(const char *text, const char *what, uint32_t *thousandths, struct error *err)
+{
+    const char *at = text;
+    uint64_t whole = 0;
+    uint64_t part = 0;
+    int rc = parse_digits(&at, &whole);
+
+    if (rc == 0 && *at == '.') {
+        uint64_t unit = 100;
+
+        for (at++; *at >= '0' && *at <= '9' && unit > 0; at++, unit /= 10)
+            part += unit * (uint64_t)(*at - '0');
+    }
+    if (rc == -EINVAL || (rc == 0 && *at))
+        return error_set(err, EINVAL, "%s: '%s' is not a number such as 2 or 1.5", what, text);
+    if (rc == -ERANGE || whole > 1000 || whole * 1000 + part == 0)
+        return error_set(err, ERANGE, "%s: %s is outside of 0.001 to 1000", what, text);
+    *thousandths = (uint32_t)(whole * 1000 + part);
+    return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: strict parsing of what a person types: all digits, one suffix, overflow checked. */
+#ifndef MICROVM_BASE_PARSE_H
+#define MICROVM_BASE_PARSE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/base/error.h"
+
+/*
+ * Parses a decimal number within [min, max] into *value. `what` names the option or field in the
+ * message. Errors: EINVAL (not a number), ERANGE (outside of the bounds).
+ */
+int parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *value,
+              struct error *err);
+
+/*
+ * Parses a size in bytes as docker does: digits and at most one suffix of b, k, m, g, t in either
+ * case (powers of 1024; an optional trailing "b" or "ib" as in "128MiB"). Errors: EINVAL, ERANGE.
+ */
+int parse_size(const char *text, const char *what, uint64_t *bytes, struct error *err);
+
+/* Parses "2" or "1.5" into thousandths (docker's --cpus). Errors: EINVAL, ERANGE (0 or > 1000000). */
+int parse_thousandths(const char *text, const char *what, uint32_t *thousandths, struct error *err);
+
+#endif
