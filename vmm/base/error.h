@@ -24,7 +24,8 @@ struct error {
         0, ""                                                                                      \
     }
 
-/* Records `code` (positive errno) and a message; returns -code, so that `return error_set(...)` works. */
+/* Records `code` (positive errno) and a message; returns -code, so that `return error_set(...)`
+ * works. */
 int error_set(struct error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

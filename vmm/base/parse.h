@@ -21,7 +21,8 @@ int parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, ui
  */
 int parse_size(const char *text, const char *what, uint64_t *bytes, struct error *err);
 
-/* Parses "2" or "1.5" into thousandths (docker's --cpus). Errors: EINVAL, ERANGE (0 or > 1000000). */
+/* Parses "2" or "1.5" into thousandths (docker's --cpus). Errors: EINVAL, ERANGE (0 or > 1000000).
+ */
 int parse_thousandths(const char *text, const char *what, uint32_t *thousandths, struct error *err);
 
 #endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: virtio block device over a raw file (virtio 1.2, 5.2). */
+#ifndef MICROVM_DEVICES_BLOCK_H
+#define MICROVM_DEVICES_BLOCK_H
+
+#include <stdbool.h>
+
+#include "devices/virtio/device.h"
+#include "vmm/base/error.h"
+
+#define BLOCK_SERIAL_SIZE 20 /* bytes of the identifier (virtio 1.2, 5.2.6) */
+
+struct block_backend {
+    int fd;             /* regular file or block device, owned by the device from success on */
+    bool read_only;     /* VIRTIO_BLK_F_RO; writes, discards fail with VIRTIO_BLK_S_IOERR */
+    const char *serial; /* at most BLOCK_SERIAL_SIZE bytes, copied */
+};
+
+/* The capacity is the size of the file rounded down to 512-byte sectors. */
+int block_create(const struct block_backend *backend, struct virtio_device **device,
+                 struct error *err);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: virtio console, one port (virtio 1.2, 5.3): kernel log and emergency shell. */
+#ifndef MICROVM_DEVICES_CONSOLE_H
+#define MICROVM_DEVICES_CONSOLE_H
+
+#include "devices/virtio/device.h"
+#include "vmm/base/error.h"
+
+struct console_backend {
+    int input_fd;  /* bytes for the guest; -1 = none; set non-blocking by the caller; not owned */
+    int output_fd; /* bytes from the guest; -1 = none; not owned; when it would block, the queue
+                      waits */
+    /* Optional: also sees every byte from the guest (a bounded log, the last lines of a panic). */
+    void (*tee)(void *opaque, const void *data, size_t size);
+    void *tee_opaque;
+};
+
+int console_create(const struct console_backend *backend, struct virtio_device **device,
+                   struct error *err);
+
+/* New window size in characters (virtio 1.2, 5.3.4, VIRTIO_CONSOLE_F_SIZE). */
+void console_set_size(struct virtio_device *device, uint16_t columns, uint16_t rows);
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: virtio entropy device fed by getrandom(2) (virtio 1.2, 5.4). */
+#ifndef MICROVM_DEVICES_ENTROPY_H
+#define MICROVM_DEVICES_ENTROPY_H
+
+#include "devices/virtio/device.h"
+#include "vmm/base/error.h"
+
+int entropy_create(struct virtio_device **device, struct error *err);
+
+#endif

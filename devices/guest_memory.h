@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: the one translator from guest-physical addresses to host memory.
+ *
+ * A guest address has a struct type of its own, so that using one unchecked does not compile.
+ * Address and length are translated together; a range that leaves its region, or overflows, has
+ * no translation. What stands behind a translation can be changed by the guest at any time:
+ * copy a shared structure once, then only look at the copy.
+ */
+#ifndef MICROVM_DEVICES_GUEST_MEMORY_H
+#define MICROVM_DEVICES_GUEST_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    uint64_t value;
+} guest_addr;
+
+#define GUEST_ADDR(number) ((guest_addr){(number)})
+
+struct guest_memory_region {
+    uint64_t base; /* guest-physical address of the first byte */
+    uint64_t size; /* bytes */
+    uint8_t *host; /* where it is mapped here; owned by whoever made the map */
+};
+
+#define GUEST_MEMORY_REGIONS 2
+
+struct guest_memory {
+    struct guest_memory_region regions[GUEST_MEMORY_REGIONS];
+    unsigned count;
+};
+
+/* Host address of `size` (> 0) bytes at `addr`, or NULL when they are not all inside one region. */
+void *guest_memory_at(const struct guest_memory *memory, guest_addr addr, uint64_t size);
+
+/* Copies between guest memory and `data`. Returns false, and has copied nothing, outside of it. */
+bool guest_memory_read(const struct guest_memory *memory, guest_addr addr, void *data, size_t size);
+bool guest_memory_write(const struct guest_memory *memory, guest_addr addr, const void *data,
+                        size_t size);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: the least of a 16550 UART that `earlycon=uart8250,io,0x3f8` needs: transmit, and a line
+ * status that is always ready. For kernels that die before their console; off by default.
+ */
+#ifndef MICROVM_DEVICES_SERIAL_H
+#define MICROVM_DEVICES_SERIAL_H
+
+#include <stdint.h>
+
+#define SERIAL_PORT       0x3f8
+#define SERIAL_PORT_COUNT 8
+
+struct serial {
+    int output_fd; /* not owned; a byte that cannot be written at once is dropped */
+};
+
+void serial_read(struct serial *serial, uint16_t offset, void *data, uint32_t size);
+void serial_write(struct serial *serial, uint16_t offset, const void *data, uint32_t size);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: what a virtio device is to its transport: a constant class with the verbs, and a
+ * running instance. The same five verbs everywhere: create, handle queue, read/write config,
+ * save, load.
+ *
+ * Threads: handle_queue and fd handlers run on the I/O loop. Configuration access, reset and
+ * activation arrive from a vCPU thread. The transport holds its lock around every call into the
+ * device from either side, and a device takes that lock (virtio_device_lock) in its fd handlers,
+ * so a device itself never sees two threads at once.
+ */
+#ifndef MICROVM_DEVICES_VIRTIO_DEVICE_H
+#define MICROVM_DEVICES_VIRTIO_DEVICE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "devices/guest_memory.h"
+#include "devices/host.h"
+#include "devices/virtio/queue.h"
+
+#define VIRTIO_DEVICE_QUEUES 4 /* most queues a device of ours has */
+
+struct virtio_device;
+
+struct virtio_device_class {
+    const char *name;        /* "console", as shown to people */
+    uint32_t device_id;      /* virtio 1.2, 5 */
+    uint64_t features;       /* device-specific bits; the transport adds the common ones */
+    unsigned queue_count;    /* <= VIRTIO_DEVICE_QUEUES */
+    uint16_t queue_size_max; /* power of two, <= VIRTQUEUE_SIZE_MAX */
+    size_t state_size;       /* bytes of the plain, pointer-free state that save and load carry */
+
+    /* The driver notified queue `index`. */
+    void (*handle_queue)(struct virtio_device *device, unsigned index);
+    /* Device-specific configuration space; the callee answers zeroes outside of its fields. */
+    void (*read_config)(struct virtio_device *device, uint32_t offset, void *data, uint32_t size);
+    void (*write_config)(struct virtio_device *device, uint32_t offset, const void *data,
+                         uint32_t size);
+    /* The driver set DRIVER_OK: queues are live. Optional. */
+    void (*activate)(struct virtio_device *device);
+    /* Forget everything the driver has set up. Queues are reset by the transport. Optional. */
+    void (*reset)(struct virtio_device *device);
+    /* `state` has state_size bytes. load validates, and returns 0 or -EINVAL. */
+    void (*save)(const struct virtio_device *device, void *state);
+    int (*load)(struct virtio_device *device, const void *state);
+    void (*destroy)(struct virtio_device *device);
+};
+
+/* First member of every device's own struct. */
+struct virtio_device {
+    const struct virtio_device_class *class;
+    uint64_t features; /* offered: class->features less what this instance lacks */
+    /* Set by the transport when it takes the device over. */
+    const struct guest_memory *memory;
+    struct device_host host;
+    uint64_t negotiated; /* features accepted by the driver, 0 until FEATURES_OK */
+    struct virtqueue queues[VIRTIO_DEVICE_QUEUES];
+    struct virtio_mmio *transport;
+};
+
+/* Gives used buffers of queue `index` to the driver: interrupts it if it asked for that. */
+void virtio_device_notify(struct virtio_device *device, unsigned index);
+
+/* Tells the driver that configuration space changed (virtio 1.2, 2.5). */
+void virtio_device_config_changed(struct virtio_device *device);
+
+/*
+ * The guest broke the rules: sets DEVICE_NEEDS_RESET (virtio 1.2, 2.1.2), logs `why` (limited),
+ * and stops the queues until the driver resets the device.
+ */
+void virtio_device_fail(struct virtio_device *device, const char *why);
+
+/* The transport's lock; taken by fd handlers of the device, recursive it is not. */
+void virtio_device_lock(struct virtio_device *device);
+void virtio_device_unlock(struct virtio_device *device);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: the virtio-mmio transport, version 2 (virtio 1.2, 4.2). */
+#ifndef MICROVM_DEVICES_VIRTIO_MMIO_H
+#define MICROVM_DEVICES_VIRTIO_MMIO_H
+
+#include <stdint.h>
+
+#include "devices/host.h"
+#include "devices/virtio/device.h"
+#include "vmm/base/error.h"
+
+#define VIRTIO_MMIO_SIZE         0x200U /* bytes of register space incl. configuration */
+#define VIRTIO_MMIO_QUEUE_NOTIFY 0x050U /* offset a doorbell eventfd can be bound to */
+
+struct virtio_mmio;
+
+/* Takes over `device` (destroyed with the transport). `memory` must outlive it; `host` is copied.
+ */
+int virtio_mmio_create(struct virtio_device *device, const struct guest_memory *memory,
+                       const struct device_host *host, struct virtio_mmio **mmio,
+                       struct error *err);
+void virtio_mmio_destroy(struct virtio_mmio *mmio);
+
+/* Register access at `offset`; any thread; any offset, size and alignment a guest may try. */
+void virtio_mmio_read(struct virtio_mmio *mmio, uint64_t offset, void *data, uint32_t size);
+void virtio_mmio_write(struct virtio_mmio *mmio, uint64_t offset, const void *data, uint32_t size);
+
+/* The driver's notification of queue `index`, by eventfd or by register. I/O loop only. */
+void virtio_mmio_notify(struct virtio_mmio *mmio, unsigned index);
+
+/*
+ * A write to QueueNotify that reached virtio_mmio_write (no ioeventfd) is deferred to the I/O
+ * loop through this callback, since a vCPU thread never does a device's work.
+ */
+void virtio_mmio_set_kick(struct virtio_mmio *mmio, void (*kick)(void *opaque, unsigned index),
+                          void *opaque);
+
+const struct virtio_device *virtio_mmio_device(const struct virtio_mmio *mmio);
+
+/* Counters for the ledger and for tests. */
+struct virtio_mmio_counts {
+    uint64_t register_reads, register_writes; /* exits to user space */
+    uint64_t kicks;                           /* queue notifications handled */
+    uint64_t interrupts;
+};
+void virtio_mmio_get_counts(const struct virtio_mmio *mmio, struct virtio_mmio_counts *counts);
+
+#endif

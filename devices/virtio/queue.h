@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: split virtqueues (virtio 1.2, 2.7) with indirect descriptors and event index, and a
+ * cursor over one descriptor chain. The guest is not trusted: addresses are translated with their
+ * lengths when a chain is taken, each descriptor is copied once, chains, heads and indices are
+ * bounded.
+ */
+#ifndef MICROVM_DEVICES_VIRTIO_QUEUE_H
+#define MICROVM_DEVICES_VIRTIO_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "devices/guest_memory.h"
+
+#define VIRTQUEUE_SIZE_MAX     256
+#define VIRTQUEUE_SEGMENTS_MAX 256 /* descriptors of one chain, indirect ones included */
+
+/* Plain state, as a snapshot carries it. */
+struct virtqueue {
+    uint16_t size; /* as set by the driver: power of two, <= max */
+    uint16_t size_max;
+    bool ready;
+    bool event_index;                      /* VIRTIO_F_EVENT_IDX negotiated */
+    bool indirect;                         /* VIRTIO_F_INDIRECT_DESC negotiated */
+    uint64_t descriptors, available, used; /* guest addresses of the three areas */
+    uint16_t next_available;
+    uint16_t next_used;
+    uint16_t signalled_used; /* next_used at the last interrupt */
+    bool signalled_valid;
+};
+
+/*
+ * One chain taken from a queue: device-readable segments first, then device-writable ones, already
+ * translated. The caller provides it (about 4 KiB) and may keep it until virtqueue_complete().
+ */
+struct virtqueue_chain {
+    uint16_t head;
+    unsigned readable_count, writable_count;
+    uint64_t readable_size, writable_size;         /* bytes in total */
+    struct iovec segments[VIRTQUEUE_SEGMENTS_MAX]; /* readable, then writable */
+};
+
+/*
+ * Takes the next available chain. Returns 1, 0 (none; with event index, notifications have been
+ * asked for and the ring looked at again), or -EINVAL when the guest broke the rules: then the
+ * caller fails the device.
+ */
+int virtqueue_take(struct virtqueue *queue, const struct guest_memory *memory,
+                   struct virtqueue_chain *chain);
+
+/* Puts the last taken chain back (it could not be served yet). */
+void virtqueue_untake(struct virtqueue *queue);
+
+/* Returns chain `head` to the driver with `written` bytes. -EINVAL when the used ring is not
+ * mapped. */
+int virtqueue_complete(struct virtqueue *queue, const struct guest_memory *memory, uint16_t head,
+                       uint32_t written);
+
+/* Whether the driver wants an interrupt for what was completed since the last call. */
+bool virtqueue_needs_interrupt(struct virtqueue *queue, const struct guest_memory *memory);
+
+/* Copy between a chain's readable (writable) part and `data`, from byte `offset` of that part;
+ * bytes copied. */
+size_t virtqueue_chain_read(const struct virtqueue_chain *chain, size_t offset, void *data,
+                            size_t size);
+size_t virtqueue_chain_write(const struct virtqueue_chain *chain, size_t offset, const void *data,
+                             size_t size);
+
+#endif

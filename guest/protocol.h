@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: what guest init and the client on the host say to each other over vsock, and the names
+ * of the files that the host puts into the initramfs for init. One definition for both sides.
+ *
+ * Init connects to the host on the ports below; the host accepts one connection each.
+ * Control carries frames: a header of two little-endian 16-bit numbers (type, payload size), then
+ * the payload. Standard streams are raw bytes on connections of their own; end of file is the
+ * shutdown of a direction. With a terminal, PROTOCOL_PORT_STDIN carries both directions and the
+ * other two are not opened. Without -i, PROTOCOL_PORT_STDIN is not opened either, unless there is a
+ * terminal.
+ *
+ * Order of an end: the container ends; init forwards what is left of its output and shuts the
+ * streams down; it sends EXIT (or FAILURE); the host, having written everything out, answers
+ * DRAINED; init rings the doorbell with DOORBELL_EXIT.
+ */
+#ifndef MICROVM_GUEST_PROTOCOL_H
+#define MICROVM_GUEST_PROTOCOL_H
+
+#include <stdint.h>
+
+enum protocol_port {
+    PROTOCOL_PORT_CONTROL = 1024,
+    PROTOCOL_PORT_STDIN = 1025,
+    PROTOCOL_PORT_STDOUT = 1026,
+    PROTOCOL_PORT_STDERR = 1027,
+};
+
+enum protocol_type {
+    /* guest -> host */
+    PROTOCOL_STARTED = 1, /* no payload: the container's process runs */
+    PROTOCOL_EXIT = 2,    /* payload: struct protocol_exit */
+    PROTOCOL_FAILURE =
+        3, /* payload: struct protocol_exit, then one line of text: the runner failed */
+    /* host -> guest */
+    PROTOCOL_SIGNAL = 16,  /* payload: struct protocol_signal */
+    PROTOCOL_WINDOW = 17,  /* payload: struct protocol_window */
+    PROTOCOL_DRAINED = 18, /* no payload */
+};
+
+#define PROTOCOL_PAYLOAD_MAX 1024
+
+struct protocol_header {
+    uint16_t type; /* little endian, as all numbers here */
+    uint16_t size; /* bytes of payload, <= PROTOCOL_PAYLOAD_MAX */
+};
+
+struct protocol_exit {
+    uint8_t status; /* as docker: the command's own, 128+N, 125-127 */
+};
+
+struct protocol_signal {
+    uint8_t number; /* Linux signal number */
+};
+
+struct protocol_window {
+    uint16_t rows;
+    uint16_t columns;
+};
+
+_Static_assert(sizeof(struct protocol_header) == 4, "wire format");
+_Static_assert(sizeof(struct protocol_window) == 4, "wire format");
+
+/*
+ * Files of the per-VM cpio. init.conf has lines `key=value`:
+ *   terminal=0|1       the container has a terminal
+ *   stdin=0|1          the host offers a stdin stream
+ *   rows=N, columns=N  first window size, with a terminal
+ *   overlay=tmpfs|disk where the writable layer lives (disk: the second block device, ext4)
+ *   hostname=NAME
+ */
+#define PROTOCOL_BUNDLE_DIR "/bundle"
+#define PROTOCOL_CONF_PATH  "/bundle/init.conf"
+#define PROTOCOL_OCI_CONFIG "/bundle/config.json"
+#define PROTOCOL_ROOTFS_PATH                                                                       \
+    "/bundle/rootfs" /* mounted by init, named by config.json's root.path */
+
+#define PROTOCOL_ROOT_DISK    "/dev/vda" /* squashfs, read-only */
+#define PROTOCOL_OVERLAY_DISK "/dev/vdb"
+
+#endif
