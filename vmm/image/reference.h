@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: how a person names an image, parsed by the grammar of the OCI distribution
+ * specification.
+ *
+ *   debian, debian:12, localhost:5000/team/app:v1   a name with a tag ("latest" unless written)
+ *   debian@sha256:HEX                               a name with a manifest digest
+ *   sha256:HEX, 3f57d9401f8d                        an image ID (digest of the config) or its
+ * beginning
+ *   ./app.tar, /srv/layout, .                       a path: whatever begins with '.' or '/'
+ *
+ * A text of hexadecimal digits only is a name and may be an ID: the store looks for the name first.
+ */
+#ifndef MICROVM_IMAGE_REFERENCE_H
+#define MICROVM_IMAGE_REFERENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "vmm/base/error.h"
+
+#define REFERENCE_NAME_MAX 255
+#define REFERENCE_TAG_MAX  128
+#define DIGEST_HEX_LENGTH  64
+#define DIGEST_SIZE        (7 + DIGEST_HEX_LENGTH + 1) /* "sha256:", digits, NUL */
+
+enum reference_kind {
+    REFERENCE_NAME, /* name, and tag or digest */
+    REFERENCE_ID,   /* digest holds "sha256:" and 1 to 64 digits */
+    REFERENCE_PATH, /* nothing else is filled: the text itself is the path */
+};
+
+struct reference {
+    enum reference_kind kind;
+    char name[REFERENCE_NAME_MAX +
+              1]; /* as docker shows it: "docker.io/library/debian" is "debian" */
+    char tag[REFERENCE_TAG_MAX + 1]; /* "latest" by default; empty with a digest */
+    char digest[DIGEST_SIZE];        /* with '@' or as an ID, else empty */
+    bool maybe_id;                   /* a name that could be the beginning of an ID */
+};
+
+/* Parses `text`. Errors: EINVAL (says which part is wrong). */
+int reference_parse(const char *text, struct reference *reference, struct error *err);
+
+/* As reference_parse(), and accepts only a name with a tag: what an image can be called. */
+int reference_parse_tagged(const char *text, struct reference *reference, struct error *err);
+
+/* Writes "name:tag" or "name@digest" of a REFERENCE_NAME; `size` is at least REFERENCE_TEXT_SIZE.
+ */
+#define REFERENCE_TEXT_SIZE (REFERENCE_NAME_MAX + 1 + REFERENCE_TAG_MAX + 1)
+void reference_format(const struct reference *reference, char *text, size_t size);
+
+/* Is `text` "sha256:" and exactly 64 lower-case hexadecimal digits? */
+bool digest_is_valid(const char *text);
+
+#endif
