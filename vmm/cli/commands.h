@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the sub commands of microvm. Each gets argv[0] = its own name and returns the exit status. */
+/*
+ * Purpose: the commands of `microvm`, one file each; the table is in main.c. A command gets its own
+ * name in argv[0] and returns the exit status.
+ */
 #ifndef MICROVM_CLI_COMMANDS_H
 #define MICROVM_CLI_COMMANDS_H
 
+int cli_run(int argc, char **argv);
+int cli_boot(int argc, char **argv);
 int cli_image(int argc, char **argv);
+int cli_doctor(int argc, char **argv);
+int cli_version(int argc, char **argv);
+int cli_help(int argc, char **argv);
 
 #endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: the directory of one running instance, and the sweep of those whose owners are gone.
+ *
+ * RUNTIME/NAME/ (mode 0700) holds: lock, control.sock, machine.json, vsock_PORT sockets,
+ * console.log, the per-VM cpio and a --disk file. The client takes a shared flock on `lock` and the
+ * monitor inherits the same open file description: the lock is free only when both are gone,
+ * however they died; then the directory is stale and the next command removes it.
+ */
+#ifndef MICROVM_INSTANCE_INSTANCE_H
+#define MICROVM_INSTANCE_INSTANCE_H
+
+#include <sys/types.h>
+
+#include "vmm/base/error.h"
+#include "vmm/machine/spec.h"
+
+#define INSTANCE_NAME_MAX 63 /* [a-zA-Z0-9][a-zA-Z0-9_.-]*, as docker's names */
+
+struct instance {
+    char name[INSTANCE_NAME_MAX + 1];
+    char *directory; /* path; short enough for a UNIX socket in it */
+    int directory_fd;
+    int lock_fd;
+    int control_listener; /* bound to control.sock, listening; for the monitor */
+};
+
+#define INSTANCE_INIT                                                                              \
+    {                                                                                              \
+        "", NULL, -1, -1, -1                                                                       \
+    }
+
+/* Makes the directory. `name` NULL: one is invented (two words, as docker). EEXIST: name in use. */
+int instance_create(const char *name, struct instance *instance, struct error *err);
+/* Removes the directory with all that is in it, releases all members. Safe on INSTANCE_INIT. */
+void instance_destroy(struct instance *instance);
+/* Removes the directories of dead instances; never blocks on living ones. Quiet. */
+void instance_sweep(void);
+
+/* File descriptors that a monitor is started with: `microvm __monitor DIRECTORY`. */
+enum monitor_fd {
+    MONITOR_FD_CONTROL = 3, /* listening control.sock */
+    MONITOR_FD_LOCK = 4,    /* keeps the instance's lock */
+    MONITOR_FD_CONSOLE = 5, /* stream socket of the console, with spec.console_attached */
+};
+
+struct monitor_link {
+    pid_t pid;
+    int pid_fd;     /* readable when the monitor has ended */
+    int control_fd; /* connected to control.sock: control_receive_event() of control.h */
+};
+
+/*
+ * Writes machine.json, re-executes this program as monitor and connects to it. `console_fd` is a
+ * stream socket for the guest's console or -1. The monitor does not hold any of the caller's other
+ * descriptors.
+ */
+int instance_launch(struct instance *instance, const struct machine_spec *spec, int console_fd,
+                    struct monitor_link *link, struct error *err);
+/* Stops the monitor if it still runs, reaps it, closes the link. Returns its wait status. */
+int instance_reap(struct monitor_link *link);
+
+/* The monitor process: builds the machine of DIRECTORY/machine.json, runs it, serves control.sock;
+ * exit status. */
+int monitor_main(const char *directory);
+
+#endif
