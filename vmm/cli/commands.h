@@ -6,6 +6,9 @@
 #ifndef MICROVM_CLI_COMMANDS_H
 #define MICROVM_CLI_COMMANDS_H
 
+/* The exit status of every failure of microvm itself, as docker's. */
+#define CLI_FAILURE 125
+
 int cli_run(int argc, char **argv);
 int cli_boot(int argc, char **argv);
 int cli_image(int argc, char **argv);
