@@ -1,1 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
+# Tests and linters. Each folder below tests/ brings its own rules in module.mk.
+
+include $(wildcard tests/*/module.mk)
+
+.PHONY: prerequisites format lint-tidy
+
+# Every test: units (plain and sanitized), bare-metal guests, the fuzz targets shortly, real boots.
+CHECKS = unit guests fuzz e2e
+check: $(CHECKS)
+
+# A person's first command: what is needed, a build, a real image in a micro-VM.
+prerequisites:
+	tests/install-prerequisites
+
+demo:
+	tests/install-prerequisites
+	$(MAKE) --no-print-directory kernel
+	$(MAKE) --no-print-directory all
+	tests/demo
+
+C_FILES       = $(shell git ls-files '*.c' '*.h')
+TIDY_FILES    = $(shell git ls-files 'vmm/*.c' 'devices/*.c' 'guest/*.c')
+SHELL_SCRIPTS = $(shell git ls-files | xargs grep -lIE '^\#!/bin/(ba)?sh' 2>/dev/null)
+
+lint:
+	clang-format --dry-run --Werror $(C_FILES)
+	tests/lint/include-directions
+	tests/lint/texts
+	shellcheck -x $(SHELL_SCRIPTS)
+	mandoc -T lint -W warning docs/*.1
+	$(MAKE) --no-print-directory lint-tidy
+	@echo "lint: all fine"
+
+lint-tidy:
+	echo $(TIDY_FILES) | xargs -n 4 -P 2 clang-tidy --quiet -- -std=gnu17 -D_GNU_SOURCE -I.
+
+format:
+	clang-format -i $(C_FILES)
