@@ -18,11 +18,10 @@
 #include <stddef.h>
 
 #include "vmm/base/error.h"
+#include "vmm/image/digest.h"
 
 #define REFERENCE_NAME_MAX 255
 #define REFERENCE_TAG_MAX  128
-#define DIGEST_HEX_LENGTH  64
-#define DIGEST_SIZE        (7 + DIGEST_HEX_LENGTH + 1) /* "sha256:", digits, NUL */
 
 enum reference_kind {
     REFERENCE_NAME, /* name, and tag or digest */
@@ -49,8 +48,5 @@ int reference_parse_tagged(const char *text, struct reference *reference, struct
  */
 #define REFERENCE_TEXT_SIZE (REFERENCE_NAME_MAX + 1 + REFERENCE_TAG_MAX + 1)
 void reference_format(const struct reference *reference, char *text, size_t size);
-
-/* Is `text` "sha256:" and exactly 64 lower-case hexadecimal digits? */
-bool digest_is_valid(const char *text);
 
 #endif

@@ -106,4 +106,7 @@ struct store_pruned {
  */
 int store_prune(struct store *store, bool unnamed, struct store_pruned *pruned, struct error *err);
 
+/* The last of these alone: what interrupted imports left in tmp/. Adds to *pruned. */
+int store_sweep_imports(struct store *store, struct store_pruned *pruned, struct error *err);
+
 #endif

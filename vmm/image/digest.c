@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: SHA-256 digests in their OCI spelling. */
+#include "vmm/image/digest.h"
+
+#include <stdint.h>
+#include <string.h>
+
+bool digest_is_valid(const char *text)
+{
+    if (strncmp(text, DIGEST_PREFIX, DIGEST_PREFIX_LENGTH) != 0 || strlen(text) != DIGEST_SIZE - 1)
+        return false;
+    return strspn(text + DIGEST_PREFIX_LENGTH, "0123456789abcdef") == DIGEST_HEX_LENGTH;
+}
+
+void digest_of(const void *data, size_t size, char digest[DIGEST_SIZE])
+{
+    struct sha256_ctx context;
+
+    sha256_init(&context);
+    sha256_update(&context, size, data);
+    digest_finish(&context, digest);
+}
+
+void digest_finish(struct sha256_ctx *context, char digest[DIGEST_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t raw[SHA256_DIGEST_SIZE];
+    char *at = digest + DIGEST_PREFIX_LENGTH;
+
+    sha256_digest(context, sizeof(raw), raw);
+    memcpy(digest, DIGEST_PREFIX, DIGEST_PREFIX_LENGTH);
+    for (size_t i = 0; i < sizeof(raw); i++) {
+        *at++ = digits[raw[i] >> 4];
+        *at++ = digits[raw[i] & 15];
+    }
+    *at = '\0';
+}

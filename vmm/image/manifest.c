@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: parse manifests and indexes (OCI image specification, manifest.md and image-index.md).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/base/bytes.h"
+#include "vmm/image/config.h"
+#include "vmm/image/document.h"
+
+#define INDEX_ENTRIES_MAX 1024
+
+static const struct {
+    const char *type;
+    enum layer_compression compression;
+} layer_types[] = {
+    {"application/vnd.oci.image.layer.v1.tar", LAYER_PLAIN},
+    {"application/vnd.oci.image.layer.v1.tar+gzip", LAYER_GZIP},
+    {"application/vnd.oci.image.layer.v1.tar+zstd", LAYER_ZSTD},
+    {"application/vnd.oci.image.layer.nondistributable.v1.tar", LAYER_PLAIN},
+    {"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", LAYER_GZIP},
+    {"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", LAYER_ZSTD},
+    {"application/vnd.docker.image.rootfs.diff.tar", LAYER_PLAIN},
+    {"application/vnd.docker.image.rootfs.diff.tar.gzip", LAYER_GZIP},
+    {"application/vnd.docker.image.rootfs.diff.tar.zstd", LAYER_ZSTD},
+};
+
+static int parse_layer(const json_t *item, const char *what, struct image_layer *layer,
+                       struct error *err)
+{
+    const char *type = json_string_value(json_object_get(item, "mediaType"));
+    int rc = document_descriptor(item, what, layer->digest, &layer->size, err);
+
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < ARRAY_LENGTH(layer_types); i++) {
+        if (type && strcmp(type, layer_types[i].type) == 0) {
+            layer->compression = layer_types[i].compression;
+            return 0;
+        }
+    }
+    return error_set(err, ENOTSUP, "%s: layer %.19s has unknown type '%.100s'", what, layer->digest,
+                     type ? type : "");
+}
+
+static int parse_manifest(const json_t *root, const char *what, struct image_manifest *manifest,
+                          struct error *err)
+{
+    json_t *config;
+    json_t *layers;
+    int rc = document_object(root, "config", what, &config, err);
+
+    if (rc == 0)
+        rc = document_array(root, "layers", what, &layers, err);
+    if (rc < 0)
+        return rc;
+    if (!config || !layers)
+        return error_set(err, ENOTSUP, "%s: not an image manifest: no 'config' or no 'layers'",
+                         what);
+    rc = document_descriptor(config, what, manifest->config_digest, &manifest->config_size, err);
+    if (rc < 0)
+        return rc;
+    if (json_array_size(layers) > CONFIG_LAYERS_MAX)
+        return error_set(err, EBADMSG, "%s: more than %d layers", what, CONFIG_LAYERS_MAX);
+    manifest->layers = calloc(json_array_size(layers) + 1, sizeof(*manifest->layers));
+    if (!manifest->layers)
+        return error_set_errno(err, ENOMEM, "%s", what);
+    for (; rc == 0 && manifest->layer_count < json_array_size(layers); manifest->layer_count++)
+        rc = parse_layer(json_array_get(layers, manifest->layer_count), what,
+                         &manifest->layers[manifest->layer_count], err);
+    return rc;
+}
+
+int manifest_parse(const char *text, size_t size, const char *what, struct image_manifest *manifest,
+                   struct error *err)
+{
+    AUTO_JSON json_t *root = NULL;
+    int rc = document_parse(text, size, false, what, &root, err);
+
+    *manifest = (struct image_manifest){0};
+    if (rc < 0)
+        return rc;
+    rc = parse_manifest(root, what, manifest, err);
+    if (rc < 0)
+        manifest_release(manifest);
+    return rc;
+}
+
+void manifest_release(struct image_manifest *manifest)
+{
+    free(manifest->layers);
+    *manifest = (struct image_manifest){0};
+}
+
+static bool is_index_type(const char *type)
+{
+    return strcmp(type, "application/vnd.oci.image.index.v1+json") == 0 ||
+           strcmp(type, "application/vnd.docker.distribution.manifest.list.v2+json") == 0;
+}
+
+static bool is_manifest_type(const char *type)
+{
+    return strcmp(type, "application/vnd.oci.image.manifest.v1+json") == 0 ||
+           strcmp(type, "application/vnd.docker.distribution.manifest.v2+json") == 0;
+}
+
+/* The entry is filled as far as it goes, so that index_release() frees it also after a failure. */
+static int parse_entry(const json_t *item, const char *what, struct index_entry *entry,
+                       struct error *err)
+{
+    const char *type = json_string_value(json_object_get(item, "mediaType"));
+    json_t *platform;
+    json_t *annotations;
+    int rc = document_descriptor(item, what, entry->digest, &entry->size, err);
+
+    if (rc < 0)
+        return rc;
+    if (!type || (!is_index_type(type) && !is_manifest_type(type)))
+        return error_set(err, ENOTSUP, "%s: %.19s has unknown type '%.100s'", what, entry->digest,
+                         type ? type : "");
+    entry->is_index = is_index_type(type);
+    rc = document_object(item, "annotations", what, &annotations, err);
+    if (rc == 0)
+        rc = document_object(item, "platform", what, &platform, err);
+    if (rc == 0)
+        rc = document_string(annotations, "io.containerd.image.name", what, &entry->name, err);
+    if (rc == 0 && !entry->name)
+        rc = document_string(annotations, "org.opencontainers.image.ref.name", what, &entry->name,
+                             err);
+    if (rc == 0)
+        rc = document_string(platform, "architecture", what, &entry->architecture, err);
+    return rc;
+}
+
+int index_parse(const char *text, size_t size, const char *what, struct image_index *index,
+                struct error *err)
+{
+    AUTO_JSON json_t *root = NULL;
+    json_t *items = NULL;
+    int rc = document_parse(text, size, false, what, &root, err);
+
+    *index = (struct image_index){0};
+    if (rc == 0)
+        rc = document_array(root, "manifests", what, &items, err);
+    if (rc < 0)
+        return rc;
+    if (json_array_size(items) > INDEX_ENTRIES_MAX)
+        return error_set(err, EBADMSG, "%s: more than %d entries", what, INDEX_ENTRIES_MAX);
+    index->entries = calloc(json_array_size(items) + 1, sizeof(*index->entries));
+    if (!index->entries)
+        return error_set_errno(err, ENOMEM, "%s", what);
+    for (; rc == 0 && index->count < json_array_size(items); index->count++)
+        rc = parse_entry(json_array_get(items, index->count), what, &index->entries[index->count],
+                         err);
+    if (rc < 0)
+        index_release(index);
+    return rc;
+}
+
+void index_release(struct image_index *index)
+{
+    for (size_t i = 0; i < index->count; i++) {
+        free(index->entries[i].name);
+        free(index->entries[i].architecture);
+    }
+    free(index->entries);
+    *index = (struct image_index){0};
+}

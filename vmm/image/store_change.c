@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: change the image store: names, removal, pruning. Every change ends in one rename of
+ * index.json. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
+#include "vmm/image/config.h"
+#include "vmm/image/document.h"
+#include "vmm/image/store_private.h"
+
+static int write_index(struct store *store, struct error *err)
+{
+    AUTO_FREE char *text = json_dumps(store->index, JSON_INDENT(1));
+    AUTO_CLOSE int fd = -1;
+    int rc;
+
+    if (!text)
+        return error_set_errno(err, ENOMEM, "image store %s: index.json", store->path);
+    fd = openat(store->directory, "index.json.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    rc = fd < 0 ? -errno : io_write_all(fd, text, strlen(text));
+    if (rc == 0 && (fsync(fd) < 0 || renameat(store->directory, "index.json.new", store->directory,
+                                              "index.json") < 0))
+        rc = -errno;
+    if (rc < 0) {
+        unlinkat(store->directory, "index.json.new", 0);
+        return error_set_errno(err, -rc, "image store %s: cannot write index.json", store->path);
+    }
+    if (fsync(store->directory) < 0)
+        return error_set_errno(err, errno, "image store %s", store->path);
+    return store_derive(store, err);
+}
+
+/* Does entry `index` have this manifest digest? */
+static bool has_digest(const struct store *store, size_t index, const char *digest)
+{
+    return strcmp(store->entries[index].digest, digest) == 0;
+}
+
+/* Is there another entry of the same manifest? */
+static bool has_twin(const struct store *store, size_t index)
+{
+    for (size_t i = 0; i < store->count; i++) {
+        if (i != index && has_digest(store, i, store->entries[index].digest))
+            return true;
+    }
+    return false;
+}
+
+static int out_of_memory(const struct store *store, struct error *err)
+{
+    return error_set_errno(err, ENOMEM, "image store %s", store->path);
+}
+
+/* Takes `name` from the image that has it, unless that is `digest`. */
+static int release_name(struct store *store, const char *name, const char *digest,
+                        struct error *err)
+{
+    json_t *items = json_object_get(store->index, "manifests");
+
+    for (size_t i = 0; i < store->count; i++) {
+        if (strcmp(store->entries[i].name, name) != 0 || has_digest(store, i, digest))
+            continue;
+        if (has_twin(store, i))
+            json_array_remove(items, i);
+        else
+            json_object_del(json_array_get(items, i), "annotations");
+        return store_derive(store, err);
+    }
+    return 0;
+}
+
+int store_tag(struct store *store, const char *name, const char *digest, uint64_t size,
+              struct error *err)
+{
+    json_t *items = json_object_get(store->index, "manifests");
+    json_t *item;
+    int rc;
+
+    if (name[0]) {
+        rc = release_name(store, name, digest, err);
+        if (rc < 0)
+            return rc;
+    }
+    for (size_t i = 0; i < store->count; i++) {
+        if (!has_digest(store, i, digest))
+            continue;
+        if (!name[0] || strcmp(store->entries[i].name, name) == 0)
+            return write_index(store, err); /* nothing to add, a name may have been released */
+        if (!store->entries[i].name[0]) {
+            item = json_pack("{s:s}", STORE_ANNOTATION, name);
+            if (json_object_set_new(json_array_get(items, i), "annotations", item) < 0)
+                return out_of_memory(store, err);
+            return write_index(store, err);
+        }
+    }
+    item = json_pack("{s:s, s:s, s:I}", "mediaType", "application/vnd.oci.image.manifest.v1+json",
+                     "digest", digest, "size", (json_int_t)size);
+    if (item && name[0] &&
+        json_object_set_new(item, "annotations", json_pack("{s:s}", STORE_ANNOTATION, name)) < 0) {
+        json_decref(item);
+        item = NULL;
+    }
+    if (json_array_append_new(items, item) < 0)
+        return out_of_memory(store, err);
+    return write_index(store, err);
+}
+
+int store_remove(struct store *store, const char *name, const char *digest, struct error *err)
+{
+    json_t *items = json_object_get(store->index, "manifests");
+
+    for (size_t i = store->count; i-- > 0;) {
+        if (has_digest(store, i, digest) && (!name[0] || strcmp(store->entries[i].name, name) == 0))
+            json_array_remove(items, i);
+    }
+    return write_index(store, err);
+}
+
+/* Names of files, relative to the store, that are in use. */
+static int list_used(struct store *store, struct string_list *used, struct error *err)
+{
+    char name[STORE_NAME_SIZE];
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < store->count; i++) {
+        static const char *const suffixes[] = {".squashfs", ".passwd", ".group"};
+        struct image_manifest manifest;
+        AUTO_FREE char *text = NULL;
+        size_t size;
+
+        rc = store_read_blob(store, store->entries[i].digest, &text, &size, err);
+        if (rc == 0)
+            rc = manifest_parse(text, size, store->entries[i].digest, &manifest, err);
+        if (rc < 0)
+            return rc;
+        store_blob_name(store->entries[i].digest, name);
+        rc = string_list_add(used, name);
+        store_blob_name(manifest.config_digest, name);
+        rc |= string_list_add(used, name);
+        for (size_t j = 0; j < manifest.layer_count; j++) {
+            store_blob_name(manifest.layers[j].digest, name);
+            rc |= string_list_add(used, name);
+        }
+        for (size_t j = 0; j < sizeof(suffixes) / sizeof(suffixes[0]); j++) {
+            store_root_name(manifest.config_digest, suffixes[j], name);
+            rc |= string_list_add(used, name);
+        }
+        manifest_release(&manifest);
+    }
+    return rc < 0 ? out_of_memory(store, err) : 0;
+}
+
+static bool is_used(const struct string_list *used, const char *name)
+{
+    for (size_t i = 0; i < used->count; i++) {
+        if (strcmp(used->items[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static DIR *open_listing(int directory, const char *path)
+{
+    int fd = openat(directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *listing = fd < 0 ? NULL : fdopendir(fd);
+
+    if (!listing)
+        cleanup_close(&fd);
+    return listing;
+}
+
+static bool is_dot(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* Removes the files of one folder that `used` does not list (null: all of them). */
+static int sweep_folder(const struct store *store, const char *folder,
+                        const struct string_list *used, struct store_pruned *pruned,
+                        struct error *err)
+{
+    DIR *listing = open_listing(store->directory, folder);
+    const struct dirent *item;
+    int rc = 0;
+
+    if (!listing)
+        return error_set_errno(err, errno, "image store %s: %s", store->path, folder);
+    while (rc == 0 && (item = readdir(listing))) {
+        char path[STORE_NAME_SIZE + sizeof(item->d_name)];
+        struct stat status;
+
+        snprintf(path, sizeof(path), "%s/%s", folder, item->d_name);
+        if (is_dot(item->d_name) || (used && is_used(used, path)))
+            continue;
+        if (fstatat(store->directory, path, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+            unlinkat(store->directory, path, 0) < 0) {
+            rc = error_set_errno(err, errno, "image store %s: %s", store->path, path);
+        } else {
+            pruned->files++;
+            pruned->bytes += (uint64_t)status.st_size;
+        }
+    }
+    closedir(listing);
+    return rc;
+}
+
+int store_sweep_imports(struct store *store, struct store_pruned *pruned, struct error *err)
+{
+    DIR *listing = open_listing(store->directory, "tmp");
+    const struct dirent *item;
+    int rc = 0;
+
+    if (!listing)
+        return error_set_errno(err, errno, "image store %s: tmp", store->path);
+    while (rc == 0 && (item = readdir(listing))) {
+        char path[sizeof("tmp/") + sizeof(item->d_name)];
+        AUTO_CLOSE int fd = -1;
+
+        if (is_dot(item->d_name))
+            continue;
+        snprintf(path, sizeof(path), "tmp/%s", item->d_name);
+        fd = openat(store->directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+            continue; /* an import is at work there */
+        rc = sweep_folder(store, path, NULL, pruned, err);
+        if (rc == 0 && unlinkat(store->directory, path, AT_REMOVEDIR) < 0)
+            rc = error_set_errno(err, errno, "image store %s: %s", store->path, path);
+    }
+    closedir(listing);
+    return rc;
+}
+
+static int remove_unnamed(struct store *store, struct error *err)
+{
+    json_t *items = json_object_get(store->index, "manifests");
+    size_t before = store->count;
+
+    for (size_t i = store->count; i-- > 0;) {
+        if (!store->entries[i].name[0])
+            json_array_remove(items, i);
+    }
+    return json_array_size(items) < before ? write_index(store, err) : 0;
+}
+
+int store_prune(struct store *store, bool unnamed, struct store_pruned *pruned, struct error *err)
+{
+    AUTO_STRING_LIST struct string_list used = {0};
+    int rc = unnamed ? remove_unnamed(store, err) : 0;
+
+    *pruned = (struct store_pruned){0};
+    if (rc == 0)
+        rc = list_used(store, &used, err);
+    if (rc == 0)
+        rc = sweep_folder(store, "blobs/sha256", &used, pruned, err);
+    if (rc == 0)
+        rc = sweep_folder(store, "roots", &used, pruned, err);
+    if (rc == 0)
+        rc = store_sweep_imports(store, pruned, err);
+    return rc;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: what store.c (reading) and store_change.c (changing) share. */
+#ifndef MICROVM_IMAGE_STORE_PRIVATE_H
+#define MICROVM_IMAGE_STORE_PRIVATE_H
+
+#include <jansson.h>
+
+#include "vmm/image/store.h"
+
+#define STORE_ANNOTATION "org.opencontainers.image.ref.name"
+
+struct store {
+    char *path;
+    int directory; /* -1: the store does not exist, which a reader sees as empty */
+    int lock;
+    enum store_access access;
+    json_t *index;               /* index.json; fields of others are kept */
+    struct store_entry *entries; /* what `index` says */
+    size_t count;
+};
+
+/* Fills `entries` from `index`. Errors: EBADMSG, ENOMEM. */
+int store_derive(struct store *store, struct error *err);
+
+#endif

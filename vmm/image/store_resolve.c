@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: find the stored image that a reference means, by docker's order: name, then ID. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/base/cleanup.h"
+#include "vmm/image/config.h"
+#include "vmm/image/store_private.h"
+
+static const struct store_entry *find_name(const struct store *store, const char *name)
+{
+    for (size_t i = 0; i < store->count; i++) {
+        if (store->entries[i].name[0] && strcmp(store->entries[i].name, name) == 0)
+            return &store->entries[i];
+    }
+    return NULL;
+}
+
+/* `digest` is a manifest's; the image must bear `name` with any tag. */
+static const struct store_entry *find_digest(const struct store *store,
+                                             const struct reference *reference)
+{
+    size_t length = strlen(reference->name);
+
+    for (size_t i = 0; i < store->count; i++) {
+        const struct store_entry *entry = &store->entries[i];
+
+        if (strcmp(entry->digest, reference->digest) == 0 &&
+            strncmp(entry->name, reference->name, length) == 0 && entry->name[length] == ':')
+            return entry;
+    }
+    return NULL;
+}
+
+/* Finds by the first digits of the config's digest, or by the whole digest of a manifest. */
+static int find_id(const struct store *store, const char *prefix, const struct store_entry **found,
+                   struct error *err)
+{
+    char first[DIGEST_SIZE] = "";
+
+    *found = NULL;
+    for (size_t i = 0; i < store->count; i++) {
+        const struct store_entry *entry = &store->entries[i];
+        struct image_manifest manifest;
+        struct error ignored;
+        AUTO_FREE char *text = NULL;
+        bool fits;
+        size_t size;
+        int rc;
+
+        if (strcmp(entry->digest, prefix) == 0) {
+            *found = entry;
+            return 0;
+        }
+        rc = store_read_blob(store, entry->digest, &text, &size, &ignored);
+        if (rc == 0)
+            rc = manifest_parse(text, size, entry->digest, &manifest, &ignored);
+        if (rc < 0)
+            continue; /* a damaged image must not hide the others */
+        fits = strncmp(manifest.config_digest, prefix, strlen(prefix)) == 0;
+        if (fits && *found && strcmp(first, manifest.config_digest) != 0) {
+            manifest_release(&manifest);
+            return error_set(err, ENOTUNIQ, "image ID %s fits several images; write more digits",
+                             prefix + DIGEST_PREFIX_LENGTH);
+        }
+        if (fits && !*found) {
+            *found = entry;
+            memcpy(first, manifest.config_digest, sizeof(first));
+        }
+        manifest_release(&manifest);
+    }
+    return 0;
+}
+
+int store_resolve(struct store *store, const struct reference *reference,
+                  const struct store_entry **entry, struct error *err)
+{
+    char text[REFERENCE_TEXT_SIZE];
+    int rc;
+
+    *entry = NULL;
+    if (reference->kind == REFERENCE_ID) {
+        rc = find_id(store, reference->digest, entry, err);
+        if (rc == 0 && !*entry)
+            rc = error_set(err, ENOENT, "no image with ID %s in the store %s", reference->digest,
+                           store->path);
+        return rc;
+    }
+    reference_format(reference, text, sizeof(text));
+    *entry = reference->digest[0] ? find_digest(store, reference) : find_name(store, text);
+    if (!*entry && reference->maybe_id) {
+        char prefix[DIGEST_SIZE];
+
+        snprintf(prefix, sizeof(prefix), DIGEST_PREFIX "%.*s", DIGEST_HEX_LENGTH, reference->name);
+        rc = find_id(store, prefix, entry, err);
+        if (rc < 0)
+            return rc;
+    }
+    if (!*entry)
+        return error_set(err, ENOENT,
+                         "no image '%s' in the store %s; 'microvm image ls' lists what is there, "
+                         "'microvm image load FILE' adds one",
+                         text, store->path);
+    return 0;
+}
