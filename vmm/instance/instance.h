@@ -2,6 +2,11 @@
 /*
  * Purpose: the directory of one running instance, and the sweep of those whose owners are gone.
  *
+ * RUNTIME is $MICROVM_RUNTIME, else /run/microvm for root, else $XDG_RUNTIME_DIR/microvm, else
+ * /tmp/microvm-UID. It belongs to the caller alone. RUNTIME/.lock marks it as microvm's (nothing is
+ * ever removed from a directory without it) and is held, exclusively and shortly, by whoever adds
+ * or removes an instance.
+ *
  * RUNTIME/NAME/ (mode 0700) holds: lock, control.sock, machine.json, vsock_PORT sockets,
  * console.log, the per-VM cpio and a --disk file. The client takes a shared flock on `lock` and the
  * monitor inherits the same open file description: the lock is free only when both are gone,
@@ -21,16 +26,28 @@ struct instance {
     char name[INSTANCE_NAME_MAX + 1];
     char *directory; /* path; short enough for a UNIX socket in it */
     int directory_fd;
+    int runtime_fd; /* RUNTIME and its .lock */
+    int runtime_lock_fd;
     int lock_fd;
     int control_listener; /* bound to control.sock, listening; for the monitor */
 };
 
 #define INSTANCE_INIT                                                                              \
     {                                                                                              \
-        "", NULL, -1, -1, -1                                                                       \
+        "", NULL, -1, -1, -1, -1, -1                                                               \
     }
 
-/* Makes the directory. `name` NULL: one is invented (two words, as docker). EEXIST: name in use. */
+/* Path of RUNTIME; the caller frees *path. Errors: EINVAL ($MICROVM_RUNTIME is relative), ENOMEM.
+ */
+int instance_runtime_path(char **path, struct error *err);
+
+/* Checks a name that a person gave. Errors: EINVAL. */
+int instance_check_name(const char *name, struct error *err);
+
+/*
+ * Makes the directory. `name` NULL: one is invented (two words, as docker). Errors: EEXIST (name in
+ * use), EINVAL (bad name), EPERM (RUNTIME is not ours alone), ENAMETOOLONG, of mkdir(2).
+ */
 int instance_create(const char *name, struct instance *instance, struct error *err);
 /* Removes the directory with all that is in it, releases all members. Safe on INSTANCE_INIT. */
 void instance_destroy(struct instance *instance);
@@ -52,12 +69,18 @@ struct monitor_link {
 
 /*
  * Writes machine.json, re-executes this program as monitor and connects to it. `console_fd` is a
- * stream socket for the guest's console or -1. The monitor does not hold any of the caller's other
- * descriptors.
+ * stream socket for the guest's console or -1 (it stays the caller's). The monitor holds none of
+ * the caller's other descriptors, has an empty environment and a session of its own: signals that a
+ * terminal sends are the client's. Consumes instance->control_listener.
  */
 int instance_launch(struct instance *instance, const struct machine_spec *spec, int console_fd,
                     struct monitor_link *link, struct error *err);
-/* Stops the monitor if it still runs, reaps it, closes the link. Returns its wait status. */
+#define MONITOR_LINK_INIT                                                                          \
+    {                                                                                              \
+        -1, -1, -1                                                                                 \
+    }
+/* Stops the monitor if it still runs, reaps it, closes the link. Returns its wait status. Safe on
+ * MONITOR_LINK_INIT, which is also what it leaves behind. */
 int instance_reap(struct monitor_link *link);
 
 /* The monitor process: builds the machine of DIRECTORY/machine.json, runs it, serves control.sock;

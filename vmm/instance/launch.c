@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: start the monitor of an instance, and end it.
+ *
+ * The monitor is this program again, from /proc/self/exe, so both are always of one version. It
+ * gets exactly the descriptors of enum monitor_fd beside 0-2; posix_spawn() shares the caller's
+ * memory until the exec, so starting it costs the same however large the caller is.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
+#include "vmm/instance/instance.h"
+
+#define FD_ABOVE    16   /* copies go above all that enum monitor_fd names */
+#define END_WAIT_MS 2000 /* for a monitor whose last client has gone, before it is killed */
+
+static int write_spec(const struct instance *instance, const struct machine_spec *spec,
+                      struct error *err)
+{
+    AUTO_FREE char *json = NULL;
+    AUTO_CLOSE int fd = -1;
+    int rc = machine_spec_to_json(spec, &json, err);
+
+    if (rc < 0)
+        return rc;
+    fd = openat(instance->directory_fd, "machine.json",
+                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    rc = fd < 0 ? -errno : io_write_all(fd, json, strlen(json));
+    if (rc < 0)
+        return error_set_errno(err, -rc, "%s/machine.json", instance->directory);
+    return 0;
+}
+
+static int connect_control(const struct instance *instance, struct error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/control.sock", instance->directory);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        return error_set_errno(err, errno, "%s", address.sun_path);
+    return steal_fd(&fd);
+}
+
+/* The child's descriptors. Sources must not be among the targets: they are copies above them. */
+static int plan_descriptors(posix_spawn_file_actions_t *actions, int control, int lock, int console)
+{
+    int last = console >= 0 ? MONITOR_FD_CONSOLE : MONITOR_FD_LOCK;
+    int rc = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+
+    if (rc == 0)
+        rc = posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    if (rc == 0)
+        rc = posix_spawn_file_actions_adddup2(actions, control, MONITOR_FD_CONTROL);
+    if (rc == 0)
+        rc = posix_spawn_file_actions_adddup2(actions, lock, MONITOR_FD_LOCK);
+    if (rc == 0 && console >= 0)
+        rc = posix_spawn_file_actions_adddup2(actions, console, MONITOR_FD_CONSOLE);
+    if (rc == 0)
+        rc = posix_spawn_file_actions_addclosefrom_np(actions, last + 1);
+    return rc;
+}
+
+/* No signal blocked or ignored, and a session of its own: a Ctrl-C is for the client to handle. */
+static int plan_attributes(posix_spawnattr_t *attributes)
+{
+    sigset_t none;
+    sigset_t all;
+    int rc;
+
+    sigemptyset(&none);
+    sigfillset(&all);
+    rc = posix_spawnattr_setsigmask(attributes, &none);
+    if (rc == 0)
+        rc = posix_spawnattr_setsigdefault(attributes, &all);
+    if (rc == 0)
+        rc = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                                      POSIX_SPAWN_SETSID);
+    return rc;
+}
+
+/* Returns 0 or a positive errno. */
+static int spawn_monitor(const struct instance *instance, int control, int lock, int console,
+                         pid_t *pid)
+{
+    char program[] = "microvm";
+    char command[] = "__monitor";
+    char *const arguments[] = {program, command, instance->directory, NULL};
+    char *const environment[] = {NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    int rc = posix_spawn_file_actions_init(&actions);
+
+    if (rc != 0)
+        return rc;
+    rc = posix_spawnattr_init(&attributes);
+    if (rc == 0) {
+        rc = plan_attributes(&attributes);
+        if (rc == 0)
+            rc = plan_descriptors(&actions, control, lock, console);
+        if (rc == 0)
+            rc = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, arguments, environment);
+        posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return rc;
+}
+
+int instance_launch(struct instance *instance, const struct machine_spec *spec, int console_fd,
+                    struct monitor_link *link, struct error *err)
+{
+    AUTO_CLOSE int listener = -1;
+    AUTO_CLOSE int control = -1;
+    AUTO_CLOSE int lock = -1;
+    AUTO_CLOSE int console = -1;
+    int rc;
+
+    *link = (struct monitor_link)MONITOR_LINK_INIT;
+    rc = write_spec(instance, spec, err);
+    if (rc < 0)
+        return rc;
+    link->control_fd = connect_control(instance, err);
+    if (link->control_fd < 0) {
+        rc = link->control_fd;
+        link->control_fd = -1;
+        return rc;
+    }
+    /* From here on only the monitor listens: when it dies, the connection ends. */
+    listener = steal_fd(&instance->control_listener);
+    control = fcntl(listener, F_DUPFD_CLOEXEC, FD_ABOVE);
+    lock = fcntl(instance->lock_fd, F_DUPFD_CLOEXEC, FD_ABOVE);
+    if (console_fd >= 0)
+        console = fcntl(console_fd, F_DUPFD_CLOEXEC, FD_ABOVE);
+    if (control < 0 || lock < 0 || (console_fd >= 0 && console < 0)) {
+        rc = -errno;
+    } else {
+        signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap the monitor behind our back */
+        rc = -spawn_monitor(instance, control, lock, console, &link->pid);
+    }
+    if (rc == 0) {
+        link->pid_fd = pidfd_open(link->pid, 0);
+        if (link->pid_fd < 0)
+            rc = -errno;
+    }
+    if (rc < 0) {
+        instance_reap(link);
+        return error_set_errno(err, -rc, "cannot start the monitor process");
+    }
+    return 0;
+}
+
+int instance_reap(struct monitor_link *link)
+{
+    int status = 0;
+
+    if (link->control_fd >= 0)
+        close(link->control_fd); /* its last client is gone: the monitor ends */
+    if (link->pid > 0) {
+        struct pollfd ended = {.fd = link->pid_fd, .events = POLLIN};
+
+        if (link->pid_fd < 0 || poll(&ended, 1, END_WAIT_MS) <= 0)
+            kill(link->pid, SIGKILL);
+        while (waitpid(link->pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    }
+    if (link->pid_fd >= 0)
+        close(link->pid_fd);
+    *link = (struct monitor_link)MONITOR_LINK_INIT;
+    return status;
+}
