@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: parse a command line by a table of options; see options.h. */
+#include "vmm/cli/options.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "vmm/base/parse.h"
+#include "vmm/base/string_list.h"
+#include "vmm/cli/suggest.h"
+
+#define ROWS_MAX    64
+#define HELP_COLUMN 28
+
+/* One option as it was typed, for messages: "-m" or "--memory". */
+struct typed {
+    char text[64];
+};
+
+static struct typed typed_long(const char *name, size_t length)
+{
+    struct typed typed;
+
+    snprintf(typed.text, sizeof(typed.text), "--%.*s", (int)(length < 60 ? length : 60), name);
+    return typed;
+}
+
+static const struct option_row *find_long(const struct option_table *table, const char *name,
+                                          size_t length)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (strlen(table->rows[i].name) == length &&
+            strncmp(table->rows[i].name, name, length) == 0)
+            return &table->rows[i];
+    }
+    return NULL;
+}
+
+static const struct option_row *find_letter(const struct option_table *table, char letter)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (table->rows[i].letter == letter)
+            return &table->rows[i];
+    }
+    return NULL;
+}
+
+static int unknown_option(const struct option_table *table, const struct typed *typed,
+                          struct error *err)
+{
+    const char *names[ROWS_MAX];
+    const char *nearest = NULL;
+    int command = (int)strcspn(table->usage, "["); /* "run [OPTIONS]": length of its name */
+
+    for (size_t i = 0; i < table->count && i < ROWS_MAX; i++)
+        names[i] = table->rows[i].name;
+    if (typed->text[1] == '-')
+        nearest = suggest_nearest(typed->text + 2, names,
+                                  table->count < ROWS_MAX ? table->count : ROWS_MAX);
+    if (nearest)
+        return error_set(err, EINVAL, "%s: unknown option; did you mean --%s?", typed->text,
+                         nearest);
+    return error_set(err, EINVAL, "%s: unknown option; 'microvm %.*s--help' lists all", typed->text,
+                     command, table->usage);
+}
+
+static int store_flag(const char *value, const char *what, bool *flag, struct error *err)
+{
+    if (!value || strcmp(value, "true") == 0 || strcmp(value, "1") == 0)
+        *flag = true;
+    else if (strcmp(value, "false") == 0 || strcmp(value, "0") == 0)
+        *flag = false;
+    else
+        return error_set(err, EINVAL, "%s: takes no value but true or false, not '%s'", what,
+                         value);
+    return 0;
+}
+
+/* `value` is NULL for a flag without "=". */
+static int store_value(const struct option_row *row, const char *value, const char *what,
+                       void *target, struct error *err)
+{
+    void *at = (char *)target + row->offset;
+
+    switch (row->kind) {
+    case OPTION_FLAG:
+        return store_flag(value, what, at, err);
+    case OPTION_TEXT:
+    case OPTION_OPTIONAL:
+        *(const char **)at = value ? value : "";
+        return 0;
+    case OPTION_LIST:
+        if (string_list_add(at, value) < 0)
+            return error_set_errno(err, ENOMEM, "%s", what);
+        return 0;
+    case OPTION_SIZE:
+        return parse_size(value, what, at, err);
+    }
+    return 0;
+}
+
+static bool takes_next_word(const struct option_row *row)
+{
+    return row->kind != OPTION_FLAG && row->kind != OPTION_OPTIONAL;
+}
+
+static int missing_value(const struct option_row *row, const char *what, struct error *err)
+{
+    return error_set(err, EINVAL, "%s: needs a value: %s %s", what, what, row->value);
+}
+
+/* A word "--name" or "--name=value"; `next` is the word after it or NULL. Returns words used. */
+static int parse_long(const struct option_table *table, const char *word, const char *next,
+                      void *target, struct error *err)
+{
+    size_t length = strcspn(word + 2, "=");
+    const char *value = word[2 + length] ? word + 2 + length + 1 : NULL;
+    const struct option_row *row = find_long(table, word + 2, length);
+    struct typed typed = typed_long(word + 2, length);
+    int used = 1;
+    int rc;
+
+    if (!row)
+        return unknown_option(table, &typed, err);
+    if (!value && takes_next_word(row)) {
+        if (!next)
+            return missing_value(row, typed.text, err);
+        value = next;
+        used = 2;
+    }
+    rc = store_value(row, value, typed.text, target, err);
+    return rc < 0 ? rc : used;
+}
+
+/* A word "-abc", "-n", "-nVALUE" or "-n=VALUE". Returns words used. */
+static int parse_letters(const struct option_table *table, const char *word, const char *next,
+                         void *target, struct error *err)
+{
+    for (const char *at = word + 1; *at; at++) {
+        const struct option_row *row = find_letter(table, *at);
+        struct typed typed = {{'-', *at, '\0'}};
+        const char *value = at[1] == '=' ? at + 2 : NULL;
+        int rc;
+
+        if (!row)
+            return unknown_option(table, &typed, err);
+        if (!value && takes_next_word(row))
+            value = at[1] ? at + 1 : next;
+        if (!value && takes_next_word(row))
+            return missing_value(row, typed.text, err);
+        rc = store_value(row, value, typed.text, target, err);
+        if (rc < 0)
+            return rc;
+        if (value)
+            return takes_next_word(row) && !at[1] ? 2 : 1;
+    }
+    return 1;
+}
+
+int options_parse(const struct option_table *table, int argc, char **argv, void *target,
+                  struct error *err)
+{
+    int at = 1;
+
+    while (at < argc && argv[at][0] == '-' && argv[at][1]) {
+        const char *next = at + 1 < argc ? argv[at + 1] : NULL;
+        int used;
+
+        if (strcmp(argv[at], "--") == 0)
+            return at + 1;
+        if (strcmp(argv[at], "--help") == 0) {
+            options_write_help(table, stdout);
+            return 0;
+        }
+        used = argv[at][1] == '-' ? parse_long(table, argv[at], next, target, err)
+                                  : parse_letters(table, argv[at], next, target, err);
+        if (used < 0)
+            return used;
+        at += used;
+    }
+    return at;
+}
+
+static void write_row(const struct option_row *row, FILE *out)
+{
+    int column = 2;
+
+    fputs("  ", out);
+    if (row->letter)
+        column += fprintf(out, "-%c, ", row->letter);
+    else
+        column += fprintf(out, "    ");
+    column += fprintf(out, "--%s", row->name);
+    if (row->value)
+        column += fprintf(out, row->kind == OPTION_OPTIONAL ? "[=%s]" : " %s", row->value);
+    if (column >= HELP_COLUMN - 1) {
+        fputc('\n', out);
+        column = 0;
+    }
+    fprintf(out, "%*s%s\n", HELP_COLUMN - column, "", row->help);
+}
+
+void options_write_help(const struct option_table *table, FILE *out)
+{
+    fprintf(out, "Usage: microvm %s\n\n%s\n\nOptions:\n", table->usage, table->about);
+    for (size_t i = 0; i < table->count; i++)
+        write_row(&table->rows[i], out);
+    fprintf(out, "      --help%*sshow this help\n", HELP_COLUMN - 12, "");
+    if (table->more)
+        fprintf(out, "\n%s\n", table->more);
+}

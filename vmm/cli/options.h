@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: options of a command as a table of rows, which parses the command line and writes the
+ * help text.
+ *
+ * Written as for docker: --name V, --name=V, -n V, -nV, -n=V, flags together (-it), a flag may be
+ * given a truth value (--tty=false). Options end at the first operand or at "--". Long names are
+ * never abbreviated: a script that works keeps working when options are added.
+ */
+#ifndef MICROVM_CLI_OPTIONS_H
+#define MICROVM_CLI_OPTIONS_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "vmm/base/error.h"
+
+/* What a row stores at its offset; text stays in argv. */
+enum option_kind {
+    OPTION_FLAG,     /* bool */
+    OPTION_TEXT,     /* const char *; the last one counts */
+    OPTION_OPTIONAL, /* const char *; a value only by "=", "" without */
+    OPTION_LIST,     /* struct string_list: all, in order */
+    OPTION_SIZE,     /* uint64_t: bytes, by parse_size() */
+};
+
+struct option_row {
+    const char *name;  /* long name, without dashes */
+    char letter;       /* short name, 0 = none */
+    const char *value; /* what the help calls the value; NULL for a flag */
+    const char *help;
+    enum option_kind kind;
+    size_t offset; /* in the command's struct of options */
+};
+
+struct option_table {
+    const char *usage; /* "run [OPTIONS] IMAGE [COMMAND] [ARGUMENT...]" */
+    const char *about; /* lines of text below the usage */
+    const char *more;  /* lines of text at the end, NULL = none */
+    const struct option_row *rows;
+    size_t count;
+};
+
+/*
+ * Parses argv[1]... into `target`. Returns the index of the first operand (argc when there is
+ * none), or 0 when --help was met: then the help is on standard output and the command is done.
+ * Errors: EINVAL, ERANGE (a message that names the option), ENOMEM. The caller releases the lists
+ * in `target` whatever is returned.
+ */
+int options_parse(const struct option_table *table, int argc, char **argv, void *target,
+                  struct error *err);
+
+/* Writes the help text. */
+void options_write_help(const struct option_table *table, FILE *out);
+
+#endif
