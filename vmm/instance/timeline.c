@@ -168,7 +168,7 @@ void timeline_write_json(const struct timeline *timeline, FILE *out)
     uint64_t start = count > 0 ? timeline->at_ns[steps[0]] : 0;
     uint64_t before = start;
 
-    fputs("{\"steps\":[", out);
+    fprintf(out, "{\"start_ns\":%" PRIu64 ",\"steps\":[", start);
     for (unsigned i = 0; i < count; i++) {
         uint64_t at = timeline->at_ns[steps[i]];
 
