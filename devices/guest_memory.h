@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef struct {
     uint64_t value;
@@ -35,6 +36,16 @@ struct guest_memory {
 
 /* Host address of `size` (> 0) bytes at `addr`, or NULL when they are not all inside one region. */
 void *guest_memory_at(const struct guest_memory *memory, guest_addr addr, uint64_t size);
+
+/*
+ * Copies `size` bytes of guest memory, already translated, exactly once: after the barrier the
+ * compiler cannot look at the original again, which the guest may have changed since.
+ */
+static inline void guest_memory_fetch(void *to, const void *from, size_t size)
+{
+    memcpy(to, from, size);
+    __asm__ volatile("" : : : "memory");
+}
 
 /* Copies between guest memory and `data`. Returns false, and has copied nothing, outside of it. */
 bool guest_memory_read(const struct guest_memory *memory, guest_addr addr, void *data, size_t size);

@@ -16,7 +16,8 @@ struct block_backend {
     const char *serial; /* at most BLOCK_SERIAL_SIZE bytes, copied */
 };
 
-/* The capacity is the size of the file rounded down to 512-byte sectors. */
+/* Errors: EINVAL (no file or block device, or below one sector). The capacity is the size of the
+ * file rounded down to 512-byte sectors. */
 int block_create(const struct block_backend *backend, struct virtio_device **device,
                  struct error *err);
 

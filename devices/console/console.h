@@ -6,11 +6,15 @@
 #include "devices/virtio/device.h"
 #include "vmm/base/error.h"
 
+/*
+ * Descriptors are non-blocking, not owned, may be the same one, and -1 means none. The caller has
+ * SIGPIPE ignored: when the reader of the output goes away, what follows is discarded.
+ */
 struct console_backend {
-    int input_fd;  /* bytes for the guest; -1 = none; set non-blocking by the caller; not owned */
-    int output_fd; /* bytes from the guest; -1 = none; not owned; when it would block, the queue
-                      waits */
-    /* Optional: also sees every byte from the guest (a bounded log, the last lines of a panic). */
+    int input_fd;  /* bytes for the guest */
+    int output_fd; /* bytes from the guest; when it would block, the queue waits */
+    /* Optional: also sees every byte from the guest once, when it is written or discarded (a
+     * bounded log, the last lines of a panic). */
     void (*tee)(void *opaque, const void *data, size_t size);
     void *tee_opaque;
 };

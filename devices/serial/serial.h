@@ -12,9 +12,11 @@
 #define SERIAL_PORT_COUNT 8
 
 struct serial {
-    int output_fd; /* not owned; a byte that cannot be written at once is dropped */
+    int output_fd;        /* not owned; a byte that cannot be written at once is dropped */
+    uint8_t line_control; /* starts at 0; its top bit turns the data port into a divisor */
 };
 
+/* Access to port SERIAL_PORT + `offset`; vCPU threads. Registers have one byte. */
 void serial_read(struct serial *serial, uint16_t offset, void *data, uint32_t size);
 void serial_write(struct serial *serial, uint16_t offset, const void *data, uint32_t size);
 

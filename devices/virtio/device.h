@@ -4,10 +4,13 @@
  * running instance. The same five verbs everywhere: create, handle queue, read/write config,
  * save, load.
  *
- * Threads: handle_queue and fd handlers run on the I/O loop. Configuration access, reset and
- * activation arrive from a vCPU thread. The transport holds its lock around every call into the
- * device from either side, and a device takes that lock (virtio_device_lock) in its fd handlers,
- * so a device itself never sees two threads at once.
+ * Threads: all verbs but configuration access run on the I/O loop; a driver's reset and activation,
+ * which arrive on a vCPU thread, are carried over to it by the transport. The transport holds its
+ * lock around every call into the device, and a device takes that lock (virtio_device_lock) in its
+ * fd handlers, so a device itself never sees two threads at once.
+ *
+ * A device holds no descriptor chain from one call to the next: what it cannot serve now it puts
+ * back (virtqueue_untake). So a reset has nothing of the guest's memory to take away from it.
  */
 #ifndef MICROVM_DEVICES_VIRTIO_DEVICE_H
 #define MICROVM_DEVICES_VIRTIO_DEVICE_H
@@ -39,11 +42,11 @@ struct virtio_device_class {
     void (*read_config)(struct virtio_device *device, uint32_t offset, void *data, uint32_t size);
     void (*write_config)(struct virtio_device *device, uint32_t offset, const void *data,
                          uint32_t size);
-    /* The driver set DRIVER_OK: queues are live. Optional. */
+    /* The driver set DRIVER_OK: queues are live. Runs before any handle_queue. Optional. */
     void (*activate)(struct virtio_device *device);
     /* Forget everything the driver has set up. Queues are reset by the transport. Optional. */
     void (*reset)(struct virtio_device *device);
-    /* `state` has state_size bytes. load validates, and returns 0 or -EINVAL. */
+    /* `state` has state_size bytes; load validates, and returns 0 or -EINVAL. Optional with 0. */
     void (*save)(const struct virtio_device *device, void *state);
     int (*load)(struct virtio_device *device, const void *state);
     void (*destroy)(struct virtio_device *device);
@@ -61,6 +64,16 @@ struct virtio_device {
     struct virtio_mmio *transport;
 };
 
+/*
+ * Asks for another handle_queue(index) after other work of the I/O loop: for a device that bounds
+ * what it does in one turn, so that a busy guest cannot keep the loop to itself.
+ */
+void virtio_device_handle_later(struct virtio_device *device, unsigned index);
+
+/* For read_config: bytes of a configuration structure, zeroes outside of it. */
+void virtio_device_copy_config(const void *config, size_t config_size, uint32_t offset, void *data,
+                               uint32_t size);
+
 /* Gives used buffers of queue `index` to the driver: interrupts it if it asked for that. */
 void virtio_device_notify(struct virtio_device *device, unsigned index);
 
@@ -73,7 +86,10 @@ void virtio_device_config_changed(struct virtio_device *device);
  */
 void virtio_device_fail(struct virtio_device *device, const char *why);
 
-/* The transport's lock; taken by fd handlers of the device, recursive it is not. */
+/*
+ * The transport's lock; taken by fd handlers and public functions of the device, on the I/O loop;
+ * recursive it is not. A reset that waits for the I/O loop has happened when it returns.
+ */
 void virtio_device_lock(struct virtio_device *device);
 void virtio_device_unlock(struct virtio_device *device);
 

@@ -3,14 +3,15 @@
 #ifndef MICROVM_DEVICES_VIRTIO_MMIO_H
 #define MICROVM_DEVICES_VIRTIO_MMIO_H
 
+#include <linux/virtio_mmio.h> /* register offsets, VIRTIO_MMIO_QUEUE_NOTIFY among them */
+#include <stddef.h>
 #include <stdint.h>
 
 #include "devices/host.h"
 #include "devices/virtio/device.h"
 #include "vmm/base/error.h"
 
-#define VIRTIO_MMIO_SIZE         0x200U /* bytes of register space incl. configuration */
-#define VIRTIO_MMIO_QUEUE_NOTIFY 0x050U /* offset a doorbell eventfd can be bound to */
+#define VIRTIO_MMIO_SIZE 0x200U /* bytes of register space incl. configuration */
 
 struct virtio_mmio;
 
@@ -25,17 +26,28 @@ void virtio_mmio_destroy(struct virtio_mmio *mmio);
 void virtio_mmio_read(struct virtio_mmio *mmio, uint64_t offset, void *data, uint32_t size);
 void virtio_mmio_write(struct virtio_mmio *mmio, uint64_t offset, const void *data, uint32_t size);
 
-/* The driver's notification of queue `index`, by eventfd or by register. I/O loop only. */
+/* The driver's notification of queue `index`, by eventfd or by kick (below). I/O loop only. */
 void virtio_mmio_notify(struct virtio_mmio *mmio, unsigned index);
 
 /*
- * A write to QueueNotify that reached virtio_mmio_write (no ioeventfd) is deferred to the I/O
- * loop through this callback, since a vCPU thread never does a device's work.
+ * A vCPU thread never does a device's work: whatever reaches virtio_mmio_write and needs it (a
+ * QueueNotify without ioeventfd, a reset, DRIVER_OK) is deferred to the I/O loop through `kick`, of
+ * any thread, upon which the loop calls virtio_mmio_notify(index). Writing to the ioeventfd of the
+ * queue does that. Without a kick (tests) the work is done at once by the caller.
  */
 void virtio_mmio_set_kick(struct virtio_mmio *mmio, void (*kick)(void *opaque, unsigned index),
                           void *opaque);
 
 const struct virtio_device *virtio_mmio_device(const struct virtio_mmio *mmio);
+
+/*
+ * State of transport and device for a snapshot: plain bytes without pointers, of
+ * virtio_mmio_state_size() bytes. I/O loop, with the vCPUs stopped. Loading, into a transport that
+ * was just created for the same kind of device, validates: -EINVAL leaves a device to destroy.
+ */
+size_t virtio_mmio_state_size(const struct virtio_mmio *mmio);
+void virtio_mmio_save(struct virtio_mmio *mmio, void *state);
+int virtio_mmio_load(struct virtio_mmio *mmio, const void *state, struct error *err);
 
 /* Counters for the ledger and for tests. */
 struct virtio_mmio_counts {

@@ -28,8 +28,7 @@ struct virtqueue {
     uint64_t descriptors, available, used; /* guest addresses of the three areas */
     uint16_t next_available;
     uint16_t next_used;
-    uint16_t signalled_used; /* next_used at the last interrupt */
-    bool signalled_valid;
+    uint16_t signalled_used; /* next_used at the last decision about an interrupt */
 };
 
 /*
@@ -42,6 +41,12 @@ struct virtqueue_chain {
     uint64_t readable_size, writable_size;         /* bytes in total */
     struct iovec segments[VIRTQUEUE_SEGMENTS_MAX]; /* readable, then writable */
 };
+
+/*
+ * Whether the driver's setup can be used: a size that is a power of two within bounds, areas that
+ * are aligned (virtio 1.2, 2.7) and inside guest memory. The transport asks before it sets `ready`.
+ */
+bool virtqueue_valid(const struct virtqueue *queue, const struct guest_memory *memory);
 
 /*
  * Takes the next available chain. Returns 1, 0 (none; with event index, notifications have been
@@ -61,6 +66,24 @@ int virtqueue_complete(struct virtqueue *queue, const struct guest_memory *memor
 
 /* Whether the driver wants an interrupt for what was completed since the last call. */
 bool virtqueue_needs_interrupt(struct virtqueue *queue, const struct guest_memory *memory);
+
+/* The chain's device-readable and device-writable segments. */
+static inline const struct iovec *virtqueue_chain_readable(const struct virtqueue_chain *chain)
+{
+    return chain->segments;
+}
+
+static inline const struct iovec *virtqueue_chain_writable(const struct virtqueue_chain *chain)
+{
+    return chain->segments + chain->readable_count;
+}
+
+/*
+ * Fills `slice` (VIRTQUEUE_SEGMENTS_MAX entries) with the part of `segments` that begins at byte
+ * `offset` and has at most `size` bytes, for readv(2) and its family. Returns the entries used.
+ */
+unsigned virtqueue_slice(const struct iovec *segments, unsigned count, uint64_t offset,
+                         uint64_t size, struct iovec *slice);
 
 /* Copy between a chain's readable (writable) part and `data`, from byte `offset` of that part;
  * bytes copied. */

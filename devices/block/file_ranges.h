@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: discard and zero a range of a file, whatever its file system offers for it. */
+#ifndef MICROVM_DEVICES_BLOCK_FILE_RANGES_H
+#define MICROVM_DEVICES_BLOCK_FILE_RANGES_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * Gives the blocks of `size` (> 0) bytes at `offset` back to the file system. A hint: where it
+ * cannot, nothing happens. Returns 0 or a negative errno.
+ */
+int file_discard(int fd, off_t offset, off_t size);
+
+/*
+ * Makes the range read as zeroes, without changing the file's size; with `unmap` its blocks may be
+ * given back. Writes zeroes where the file system knows no better. Returns 0 or a negative errno.
+ */
+int file_write_zeroes(int fd, off_t offset, off_t size, bool unmap);
+
+#endif

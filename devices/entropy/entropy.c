@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: virtio entropy device (virtio 1.2, 5.4): fills the driver's buffers by getrandom(2). */
+#include "devices/entropy/entropy.h"
+
+#include <errno.h>
+#include <linux/virtio_ids.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define QUEUE_SIZE        16
+#define CHAINS_PER_TURN   16
+#define BYTES_OF_ONE_TURN 4096 /* of one chain; the driver comes again for more */
+
+/* Fills the beginning of the chain. Returns the count of bytes. */
+static uint32_t fill(const struct virtqueue_chain *chain)
+{
+    struct iovec parts[VIRTQUEUE_SEGMENTS_MAX];
+    unsigned count = virtqueue_slice(virtqueue_chain_writable(chain), chain->writable_count, 0,
+                                     BYTES_OF_ONE_TURN, parts);
+    uint32_t filled = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        ssize_t got = getrandom(parts[i].iov_base, parts[i].iov_len, 0);
+
+        if (got <= 0)
+            break;
+        filled += (uint32_t)got;
+        if ((size_t)got < parts[i].iov_len)
+            break;
+    }
+    return filled;
+}
+
+static void handle_queue(struct virtio_device *device, unsigned index)
+{
+    struct virtqueue *queue = &device->queues[index];
+    unsigned turn = 0;
+    int rc = 0;
+
+    for (; turn < CHAINS_PER_TURN; turn++) {
+        struct virtqueue_chain chain;
+
+        rc = virtqueue_take(queue, device->memory, &chain);
+        if (rc > 0 && chain.writable_count == 0)
+            rc = -EINVAL;
+        if (rc <= 0)
+            break;
+        virtqueue_complete(queue, device->memory, chain.head, fill(&chain));
+    }
+    if (rc < 0) {
+        virtio_device_fail(device, "a bad buffer");
+        return;
+    }
+    virtio_device_notify(device, index);
+    if (turn == CHAINS_PER_TURN)
+        virtio_device_handle_later(device, index);
+}
+
+static void destroy(struct virtio_device *device)
+{
+    free(device);
+}
+
+static const struct virtio_device_class entropy_class = {
+    .name = "entropy",
+    .device_id = VIRTIO_ID_RNG,
+    .queue_count = 1,
+    .queue_size_max = QUEUE_SIZE,
+    .handle_queue = handle_queue,
+    .destroy = destroy,
+};
+
+int entropy_create(struct virtio_device **device, struct error *err)
+{
+    struct virtio_device *created = calloc(1, sizeof(*created));
+
+    if (!created)
+        return error_set_errno(err, ENOMEM, "entropy");
+    created->class = &entropy_class;
+    *device = created;
+    return 0;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: life of the virtio-mmio transport, and what a device asks of it.
+ *
+ * Two kinds of threads meet here. vCPU threads access registers (mmio_registers.c): they change
+ * transport state under the lock and never run a device's work. The I/O loop runs that work, under
+ * the same lock. A reset stops the queues at once, on the vCPU thread, so that the driver can rely
+ * on it; the device hears of it, by virtio_mmio_settle(), before it gets to do anything else.
+ */
+#include "devices/virtio/mmio.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "devices/virtio/mmio_private.h"
+#include "vmm/base/log.h"
+
+int virtio_mmio_create(struct virtio_device *device, const struct guest_memory *memory,
+                       const struct device_host *host, struct virtio_mmio **mmio, struct error *err)
+{
+    struct virtio_mmio *created = calloc(1, sizeof(*created));
+
+    if (!created)
+        return error_set_errno(err, ENOMEM, "virtio %s", device->class->name);
+    pthread_mutex_init(&created->lock, NULL);
+    created->device = device;
+    created->memory = memory;
+    device->memory = memory;
+    device->host = *host;
+    device->transport = created;
+    device->features |= VIRTIO_MMIO_FEATURES;
+    for (unsigned i = 0; i < device->class->queue_count; i++)
+        device->queues[i].size_max = device->class->queue_size_max;
+    *mmio = created;
+    return 0;
+}
+
+void virtio_mmio_destroy(struct virtio_mmio *mmio)
+{
+    if (!mmio)
+        return;
+    mmio->device->class->destroy(mmio->device);
+    pthread_mutex_destroy(&mmio->lock);
+    free(mmio);
+}
+
+void virtio_mmio_set_kick(struct virtio_mmio *mmio, void (*kick)(void *opaque, unsigned index),
+                          void *opaque)
+{
+    mmio->kick = kick;
+    mmio->kick_opaque = opaque;
+}
+
+const struct virtio_device *virtio_mmio_device(const struct virtio_mmio *mmio)
+{
+    return mmio->device;
+}
+
+void virtio_mmio_get_counts(const struct virtio_mmio *mmio, struct virtio_mmio_counts *counts)
+{
+    const struct virtio_mmio_counts *from = &mmio->counts;
+
+    counts->register_reads = __atomic_load_n(&from->register_reads, __ATOMIC_RELAXED);
+    counts->register_writes = __atomic_load_n(&from->register_writes, __ATOMIC_RELAXED);
+    counts->kicks = __atomic_load_n(&from->kicks, __ATOMIC_RELAXED);
+    counts->interrupts = __atomic_load_n(&from->interrupts, __ATOMIC_RELAXED);
+}
+
+void virtio_mmio_settle(struct virtio_mmio *mmio)
+{
+    struct virtio_device *device = mmio->device;
+
+    if (mmio->reset_pending) {
+        mmio->reset_pending = false;
+        if (device->class->reset)
+            device->class->reset(device);
+    }
+    if (mmio->activate_pending) {
+        mmio->activate_pending = false;
+        if (device->class->activate)
+            device->class->activate(device);
+        /* The queues of a loaded machine hold what its driver will not notify of again. */
+        for (unsigned i = 0; i < device->class->queue_count; i++) {
+            if (device->queues[i].ready)
+                device->class->handle_queue(device, i);
+        }
+    }
+}
+
+void virtio_mmio_notify(struct virtio_mmio *mmio, unsigned index)
+{
+    struct virtio_device *device = mmio->device;
+
+    virtio_device_lock(device);
+    virtio_mmio_count(&mmio->counts.kicks);
+    if (index < device->class->queue_count && device->queues[index].ready &&
+        (mmio->status & VIRTIO_CONFIG_S_DRIVER_OK))
+        device->class->handle_queue(device, index);
+    virtio_device_unlock(device);
+}
+
+void virtio_device_lock(struct virtio_device *device)
+{
+    pthread_mutex_lock(&device->transport->lock);
+    virtio_mmio_settle(device->transport);
+}
+
+void virtio_device_unlock(struct virtio_device *device)
+{
+    pthread_mutex_unlock(&device->transport->lock);
+}
+
+static void interrupt(struct virtio_device *device, uint32_t cause)
+{
+    struct virtio_mmio *mmio = device->transport;
+
+    __atomic_fetch_or(&mmio->interrupt_status, cause, __ATOMIC_SEQ_CST);
+    virtio_mmio_count(&mmio->counts.interrupts);
+    device->host.raise_interrupt(device->host.opaque);
+}
+
+void virtio_device_notify(struct virtio_device *device, unsigned index)
+{
+    if (virtqueue_needs_interrupt(&device->queues[index], device->memory))
+        interrupt(device, VIRTIO_MMIO_INT_VRING);
+}
+
+void virtio_device_config_changed(struct virtio_device *device)
+{
+    struct virtio_mmio *mmio = device->transport;
+
+    mmio->config_generation++;
+    if (mmio->status & VIRTIO_CONFIG_S_DRIVER_OK)
+        interrupt(device, VIRTIO_MMIO_INT_CONFIG);
+}
+
+void virtio_device_fail(struct virtio_device *device, const char *why)
+{
+    struct virtio_mmio *mmio = device->transport;
+
+    log_limited(&mmio->warnings,
+                "virtio %s: the guest's driver broke the rules (%s); "
+                "the device waits for its reset",
+                device->class->name, why);
+    for (unsigned i = 0; i < device->class->queue_count; i++)
+        device->queues[i].ready = false;
+    mmio->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+    virtio_device_config_changed(device);
+}
+
+void virtio_device_handle_later(struct virtio_device *device, unsigned index)
+{
+    struct virtio_mmio *mmio = device->transport;
+
+    if (mmio->kick)
+        mmio->kick(mmio->kick_opaque, index);
+}
+
+void virtio_device_copy_config(const void *config, size_t config_size, uint32_t offset, void *data,
+                               uint32_t size)
+{
+    memset(data, 0, size);
+    if (offset >= config_size)
+        return;
+    if (size > config_size - offset)
+        size = (uint32_t)(config_size - offset);
+    memcpy(data, (const uint8_t *)config + offset, size);
+}

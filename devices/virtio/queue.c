@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: split virtqueues, device side; see queue.h.
+ *
+ * Three areas in guest memory: the descriptor table (read here), the available ring (read here,
+ * with the driver's used_event behind it) and the used ring (written here, with our avail_event
+ * behind it). The driver runs on another processor, so order matters:
+ *   - the available index is loaded with acquire before the ring entry and descriptors it covers;
+ *   - the used index is stored with release after the used element it covers;
+ *   - a full barrier stands between publishing an index and reading what the other side wants to be
+ *     notified of, since both sides do "publish mine, then look at yours" (virtio 1.2, 2.7.13.4.1).
+ */
+#include "devices/virtio/queue.h"
+
+#include <errno.h>
+#include <linux/virtio_ring.h>
+
+#include "vmm/base/bytes.h"
+
+/* The areas behind the queue's addresses. */
+struct rings {
+    const uint8_t *descriptors; /* size * 16 bytes */
+    uint8_t *available;         /* flags, index, size * 2 bytes, used_event */
+    uint8_t *used;              /* flags, index, size * 8 bytes, avail_event */
+};
+
+enum {
+    DESCRIPTOR_SIZE = sizeof(struct vring_desc),
+    RING_INDEX = 2,   /* offset of the index in both rings */
+    RING_ENTRIES = 4, /* offset of the entries in both rings */
+    AVAILABLE_ENTRY_SIZE = 2,
+    USED_ENTRY_SIZE = 8,
+    EVENT_SIZE = 2,
+};
+
+static uint32_t available_event_offset(const struct virtqueue *queue)
+{
+    return RING_ENTRIES + (uint32_t)queue->size * USED_ENTRY_SIZE;
+}
+
+static uint32_t used_event_offset(const struct virtqueue *queue)
+{
+    return RING_ENTRIES + (uint32_t)queue->size * AVAILABLE_ENTRY_SIZE;
+}
+
+static bool map_rings(const struct virtqueue *queue, const struct guest_memory *memory,
+                      struct rings *rings)
+{
+    rings->descriptors = guest_memory_at(memory, GUEST_ADDR(queue->descriptors),
+                                         (uint64_t)queue->size * DESCRIPTOR_SIZE);
+    rings->available = guest_memory_at(memory, GUEST_ADDR(queue->available),
+                                       used_event_offset(queue) + EVENT_SIZE);
+    rings->used = guest_memory_at(memory, GUEST_ADDR(queue->used),
+                                  available_event_offset(queue) + EVENT_SIZE);
+    return rings->descriptors && rings->available && rings->used;
+}
+
+/* Ring fields are aligned, since virtqueue_valid() has looked at the areas. */
+static uint16_t load_ring(const uint8_t *at, int order)
+{
+    const uint16_t *field = (const uint16_t *)(const void *)at;
+
+    return le16toh(order == __ATOMIC_ACQUIRE ? __atomic_load_n(field, __ATOMIC_ACQUIRE)
+                                             : __atomic_load_n(field, __ATOMIC_RELAXED));
+}
+
+static void store_ring(uint8_t *at, uint16_t value)
+{
+    __atomic_store_n((uint16_t *)(void *)at, htole16(value), __ATOMIC_RELEASE);
+}
+
+bool virtqueue_valid(const struct virtqueue *queue, const struct guest_memory *memory)
+{
+    struct rings rings;
+
+    return queue->size > 0 && queue->size <= queue->size_max && queue->size <= VIRTQUEUE_SIZE_MAX &&
+           (queue->size & (queue->size - 1)) == 0 && queue->descriptors % 16 == 0 &&
+           queue->available % 2 == 0 && queue->used % 4 == 0 && map_rings(queue, memory, &rings);
+}
+
+static int append_segment(struct virtqueue_chain *chain, const struct guest_memory *memory,
+                          const struct vring_desc *descriptor)
+{
+    bool writable = descriptor->flags & VRING_DESC_F_WRITE;
+    unsigned count = chain->readable_count + chain->writable_count;
+    void *host = guest_memory_at(memory, GUEST_ADDR(descriptor->addr), descriptor->len);
+
+    /* Readable segments come first (2.7.4.2); an empty one has no translation. */
+    if (!host || count == VIRTQUEUE_SEGMENTS_MAX || (!writable && chain->writable_count > 0))
+        return -EINVAL;
+    chain->segments[count] = (struct iovec){host, descriptor->len};
+    if (writable) {
+        chain->writable_count++;
+        chain->writable_size += descriptor->len;
+    } else {
+        chain->readable_count++;
+        chain->readable_size += descriptor->len;
+    }
+    /* 2.7.5.2: no more than 4 GiB in total, so that sizes below fit in 32 bits. */
+    return chain->readable_size + chain->writable_size > UINT32_MAX ? -EINVAL : 0;
+}
+
+static struct vring_desc fetch_descriptor(const uint8_t *table, unsigned index)
+{
+    struct vring_desc raw;
+
+    guest_memory_fetch(&raw, table + (size_t)index * DESCRIPTOR_SIZE, sizeof(raw));
+    return (struct vring_desc){le64toh(raw.addr), le32toh(raw.len), le16toh(raw.flags),
+                               le16toh(raw.next)};
+}
+
+/*
+ * Appends the descriptors of `table` (`count` entries) from `index` on. Each step uses up one of
+ * `count`, so a loop ends. *indirect is set, and the walk ends, at a reference to another table.
+ */
+static int walk_table(struct virtqueue_chain *chain, const struct guest_memory *memory,
+                      const uint8_t *table, unsigned count, unsigned index,
+                      struct vring_desc *indirect)
+{
+    for (unsigned left = count; left > 0; left--) {
+        struct vring_desc descriptor;
+
+        if (index >= count)
+            return -EINVAL;
+        descriptor = fetch_descriptor(table, index);
+        if (descriptor.flags & VRING_DESC_F_INDIRECT) {
+            if (!indirect || (descriptor.flags & VRING_DESC_F_NEXT)) /* 2.7.5.3.1 */
+                return -EINVAL;
+            *indirect = descriptor;
+            return 0;
+        }
+        if (append_segment(chain, memory, &descriptor) < 0)
+            return -EINVAL;
+        if (!(descriptor.flags & VRING_DESC_F_NEXT))
+            return 0;
+        index = descriptor.next;
+    }
+    return -EINVAL;
+}
+
+static int build_chain(const struct virtqueue *queue, const struct guest_memory *memory,
+                       const uint8_t *descriptors, struct virtqueue_chain *chain)
+{
+    struct vring_desc indirect = {0};
+    const uint8_t *table;
+
+    chain->readable_count = chain->writable_count = 0;
+    chain->readable_size = chain->writable_size = 0;
+    if (walk_table(chain, memory, descriptors, queue->size, chain->head,
+                   queue->indirect ? &indirect : NULL) < 0)
+        return -EINVAL;
+    if (!(indirect.flags & VRING_DESC_F_INDIRECT))
+        return 0;
+    table = guest_memory_at(memory, GUEST_ADDR(indirect.addr), indirect.len);
+    if (!table || indirect.len % DESCRIPTOR_SIZE != 0 ||
+        indirect.len / DESCRIPTOR_SIZE > VIRTQUEUE_SEGMENTS_MAX)
+        return -EINVAL;
+    return walk_table(chain, memory, table, indirect.len / DESCRIPTOR_SIZE, 0, NULL);
+}
+
+/* How many chains the driver has made available and we have not taken. */
+static uint16_t count_waiting(const struct virtqueue *queue, const struct rings *rings)
+{
+    uint16_t index = load_ring(rings->available + RING_INDEX, __ATOMIC_ACQUIRE);
+
+    return (uint16_t)(index - queue->next_available);
+}
+
+int virtqueue_take(struct virtqueue *queue, const struct guest_memory *memory,
+                   struct virtqueue_chain *chain)
+{
+    struct rings rings;
+    uint16_t waiting;
+    uint32_t slot;
+
+    if (!queue->ready)
+        return 0;
+    if (!map_rings(queue, memory, &rings))
+        return -EINVAL;
+    waiting = count_waiting(queue, &rings);
+    if (waiting == 0 && queue->event_index) {
+        /* Ask to hear of the next chain, then look again: it may have come in between. */
+        store_ring(rings.used + available_event_offset(queue), queue->next_available);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        waiting = count_waiting(queue, &rings);
+    }
+    if (waiting == 0)
+        return 0;
+    if (waiting > queue->size)
+        return -EINVAL;
+    slot = queue->next_available % queue->size;
+    chain->head = load_ring(rings.available + RING_ENTRIES + (size_t)slot * AVAILABLE_ENTRY_SIZE,
+                            __ATOMIC_RELAXED);
+    if (build_chain(queue, memory, rings.descriptors, chain) < 0)
+        return -EINVAL;
+    queue->next_available++;
+    return 1;
+}
+
+void virtqueue_untake(struct virtqueue *queue)
+{
+    queue->next_available--;
+}
+
+int virtqueue_complete(struct virtqueue *queue, const struct guest_memory *memory, uint16_t head,
+                       uint32_t written)
+{
+    struct rings rings;
+    uint8_t *element;
+
+    if (!queue->ready || !map_rings(queue, memory, &rings))
+        return -EINVAL;
+    element =
+        rings.used + RING_ENTRIES + (size_t)(queue->next_used % queue->size) * USED_ENTRY_SIZE;
+    store_le32(element, head);
+    store_le32(element + 4, written);
+    queue->next_used++;
+    store_ring(rings.used + RING_INDEX, queue->next_used);
+    return 0;
+}
+
+bool virtqueue_needs_interrupt(struct virtqueue *queue, const struct guest_memory *memory)
+{
+    uint16_t before = queue->signalled_used;
+    struct rings rings;
+
+    if (!queue->ready || queue->next_used == before || !map_rings(queue, memory, &rings))
+        return false;
+    queue->signalled_used = queue->next_used;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!queue->event_index)
+        return !(load_ring(rings.available, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT);
+    return vring_need_event(load_ring(rings.available + used_event_offset(queue), __ATOMIC_RELAXED),
+                            queue->next_used, before);
+}
