@@ -89,9 +89,15 @@ int arch_boot_vcpu(int vcpu_fd, const struct arch_boot *boot, const struct guest
 /* ---- tree.c: the architecture's own nodes -----------------------------------------------------
  */
 
-/* Adds cpus, interrupt controller, timer to a tree under construction (libfdt sequential write). */
+/*
+ * Adds cpus, interrupt controller, timer to a tree under construction (libfdt sequential write), to
+ * its root, where addresses and sizes have two cells each. Errors: ENOSPC.
+ */
 int arch_tree_add(void *tree, unsigned vcpu_count, struct error *err);
-/* Phandle of the interrupt controller and the cells of `interrupts` for a device (edge). */
+/*
+ * Writes the cells of `interrupts` (as they are in the tree: big endian) for the edge-triggered
+ * `interrupt` of a device; returns how many. Its parent has the phandle below.
+ */
 unsigned arch_tree_interrupt(uint32_t interrupt, uint32_t cells[3]);
 #define ARCH_TREE_INTERRUPT_PARENT 1
 

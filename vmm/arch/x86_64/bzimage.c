@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: take the compressed ELF kernel out of a bzImage (Documentation/x86/boot.rst of Linux:
+ * payload_offset, payload_length; protocol 2.08 and later).
+ *
+ * The payload is unpacked by the system's own gzip, lz4, zstd or xz, in a child process that gets
+ * two anonymous files and nothing else: no decompressor is linked into the monitor, and none runs
+ * on untrusted bytes inside of it. Linux appends the unpacked size to all formats but gzip, which
+ * ends with it anyway; those four bytes are no part of the stream.
+ */
+#include <asm/bootparam.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vmm/arch/x86_64/boot.h"
+#include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
+
+#define SETUP_HEADER_OFFSET 0x1f1U
+#define SETUP_MAGIC         0x53726448U /* "HdrS" */
+#define SETUP_BOOT_FLAG     0xaa55U
+#define SETUP_VERSION_MIN   0x0208U
+#define SECTOR              512U
+#define UNPACKED_MAX        (UINT64_C(512) << 20)
+#define EXIT_NO_PROGRAM     127
+
+struct compression {
+    const char *program;
+    uint8_t magic[4];
+    unsigned trailer; /* bytes behind the stream */
+};
+
+static const struct compression compressions[] = {
+    {"gzip", {0x1f, 0x8b, 0x08}, 0},
+    {"lz4", {0x02, 0x21, 0x4c, 0x18}, 4},
+    {"zstd", {0x28, 0xb5, 0x2f, 0xfd}, 4},
+    {"xz", {0xfd, '7', 'z', 'X'}, 4},
+};
+
+static void read_setup(const uint8_t *head, struct setup_header *setup)
+{
+    memcpy(setup, head + SETUP_HEADER_OFFSET, sizeof(*setup));
+}
+
+bool bzimage_is_kernel(const uint8_t *head, size_t size)
+{
+    struct setup_header setup;
+
+    if (size < SETUP_HEADER_OFFSET + sizeof(setup))
+        return false;
+    read_setup(head, &setup);
+    return setup.boot_flag == SETUP_BOOT_FLAG && setup.header == SETUP_MAGIC;
+}
+
+static const struct compression *find_compression(const uint8_t magic[4])
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(compressions); i++) {
+        size_t size = compressions[i].magic[3] ? 4 : 3;
+
+        if (memcmp(magic, compressions[i].magic, size) == 0)
+            return &compressions[i];
+    }
+    return NULL;
+}
+
+/* The child: standard input and output are the two files; all other descriptors are closed. */
+static void __attribute__((noreturn)) run_program(const char *program, int input, int output)
+{
+    const struct rlimit limit = {UNPACKED_MAX, UNPACKED_MAX};
+    char *const argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t) "-dc", NULL};
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    if (setrlimit(RLIMIT_FSIZE, &limit) < 0 || null < 0 || dup2(input, STDIN_FILENO) < 0 ||
+        dup2(output, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0 ||
+        close_range(STDERR_FILENO + 1, ~0U, 0) < 0)
+        _exit(EXIT_FAILURE);
+    execvp(program, argv);
+    _exit(EXIT_NO_PROGRAM);
+}
+
+static int unpack(const char *name, const char *program, int input, int output, struct error *err)
+{
+    int status = 0;
+    pid_t child = fork();
+
+    if (child < 0)
+        return error_set_errno(err, errno, "%s: cannot start %s", name, program);
+    if (child == 0)
+        run_program(program, input, output);
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO_PROGRAM)
+        return error_set(err, ENOENT,
+                         "%s: is compressed by %s, and that program is not installed; install it "
+                         "or give an uncompressed vmlinux",
+                         name, program);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        return error_set(err, ENOEXEC, "%s: its %s payload is damaged", name, program);
+    return 0;
+}
+
+/* A new file with `size` bytes of `fd` from `offset`, its position at the start; or -errno. */
+static int copy_payload(int fd, uint64_t offset, uint64_t size)
+{
+    AUTO_CLOSE int file = memfd_create("kernel-payload", MFD_CLOEXEC);
+    off_t at = (off_t)offset;
+
+    if (file < 0)
+        return -errno;
+    while (size > 0) {
+        ssize_t count = sendfile(file, fd, &at, size);
+
+        if (count < 0)
+            return -errno;
+        if (count == 0)
+            return -ENODATA;
+        size -= (uint64_t)count;
+    }
+    if (lseek(file, 0, SEEK_SET) < 0)
+        return -errno;
+    return steal_fd(&file);
+}
+
+int bzimage_unpack(int fd, const char *name, const uint8_t head[BOOT_HEAD_SIZE], int *elf_fd,
+                   struct error *err)
+{
+    AUTO_CLOSE int payload = -1;
+    AUTO_CLOSE int output = -1;
+    const struct compression *compression;
+    struct setup_header setup;
+    struct stat status;
+    uint8_t magic[4];
+    uint64_t offset;
+    uint64_t sectors;
+    int rc;
+
+    read_setup(head, &setup);
+    if (setup.version < SETUP_VERSION_MIN)
+        return error_set(err, ENOEXEC, "%s: is a bzImage of a Linux older than 2.6.24", name);
+    if (fstat(fd, &status) < 0)
+        return error_set_errno(err, errno, "%s", name);
+    sectors = setup.setup_sects ? setup.setup_sects : 4;
+    offset = (sectors + 1) * SECTOR + setup.payload_offset;
+    if (setup.payload_length < 8 || offset > (uint64_t)status.st_size ||
+        setup.payload_length > (uint64_t)status.st_size - offset)
+        return error_set(err, ENOEXEC, "%s: is cut short: its payload is not all in the file",
+                         name);
+    if (io_pread_full(fd, magic, sizeof(magic), (off_t)offset) != (ssize_t)sizeof(magic))
+        return error_set(err, EIO, "%s: cannot be read", name);
+    compression = find_compression(magic);
+    if (!compression)
+        return error_set(err, ENOEXEC,
+                         "%s: is compressed in a way that is not known here (known: gzip, lz4, "
+                         "zstd, xz)",
+                         name);
+    payload = copy_payload(fd, offset, setup.payload_length - compression->trailer);
+    if (payload < 0)
+        return error_set_errno(err, -payload, "%s: cannot be read", name);
+    output = memfd_create("kernel", MFD_CLOEXEC);
+    if (output < 0)
+        return error_set_errno(err, errno, "%s: no memory to unpack it", name);
+    rc = unpack(name, compression->program, payload, output, err);
+    if (rc == 0)
+        *elf_fd = steal_fd(&output);
+    return rc;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: what a guest's processor says of itself (CPUID). */
+#ifndef MICROVM_ARCH_X86_64_CPUID_H
+#define MICROVM_ARCH_X86_64_CPUID_H
+
+#include <linux/kvm.h>
+#include <stdbool.h>
+
+#define CPUID_ENTRIES_MAX 128
+
+/* struct kvm_cpuid2 with room for its entries. */
+struct cpuid_table {
+    struct kvm_cpuid2 header;
+    struct kvm_cpuid_entry2 entries[CPUID_ENTRIES_MAX];
+};
+
+/* What is the same for all vCPUs: feature bits, frequencies, that there is a hypervisor. */
+void cpuid_prepare(struct cpuid_table *table, unsigned vcpu_count, bool tsc_deadline);
+
+/* Whether leaves 0x15 and 0x16 are used by guests on such a processor. */
+bool cpuid_wants_frequency(const struct cpuid_table *table);
+void cpuid_set_frequency(struct cpuid_table *table, unsigned tsc_khz);
+
+/* Who vCPU `index` (its APIC id) is among `vcpu_count` cores of one package, one thread each. */
+void cpuid_set_topology(struct cpuid_table *table, unsigned index, unsigned vcpu_count);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: load an uncompressed Linux (vmlinux) from its ELF program headers.
+ *
+ * Nothing in the file is believed: each header is copied once, sizes are subtracted before they are
+ * compared, and a segment must lie whole between 1 MiB and `limit` in one region of memory.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "vmm/arch/x86_64/boot.h"
+#include "vmm/arch/x86_64/layout.h"
+#include "vmm/base/io.h"
+
+#define SEGMENTS_MAX 32
+
+bool elf_is_kernel(const uint8_t *head, size_t size)
+{
+    return size >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0;
+}
+
+static int not_kernel(struct error *err, const char *name, const char *why)
+{
+    return error_set(
+        err, ENOEXEC,
+        "%s: is not a kernel that can be started (%s); give a vmlinux or a bzImage for "
+        "x86_64",
+        name, why);
+}
+
+static int read_header(int fd, const char *name, Elf64_Ehdr *header, struct error *err)
+{
+    ssize_t count = io_pread_full(fd, header, sizeof(*header), 0);
+
+    if (count < 0)
+        return error_set_errno(err, (int)-count, "%s", name);
+    if (count < (ssize_t)sizeof(*header))
+        return not_kernel(err, name, "cut short");
+    if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
+        header->e_machine != EM_X86_64)
+        return not_kernel(err, name, "made for another processor");
+    if (header->e_type != ET_EXEC && header->e_type != ET_DYN)
+        return not_kernel(err, name, "an object file, not a linked kernel");
+    if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phnum == 0 ||
+        header->e_phnum > SEGMENTS_MAX || header->e_phoff > INT64_MAX)
+        return not_kernel(err, name, "no sane program headers");
+    return 0;
+}
+
+static int load_segment(int fd, const char *name, const Elf64_Phdr *segment, uint64_t file_size,
+                        const struct guest_memory *memory, uint64_t limit, struct arch_boot *boot,
+                        struct error *err)
+{
+    if (segment->p_filesz > segment->p_memsz || segment->p_offset > file_size ||
+        segment->p_filesz > file_size - segment->p_offset)
+        return not_kernel(err, name, "a segment outside of the file");
+    if (segment->p_paddr < LAYOUT_KERNEL || segment->p_paddr >= LAYOUT_IDENTITY_END ||
+        segment->p_memsz > LAYOUT_IDENTITY_END - segment->p_paddr)
+        return not_kernel(err, name, "a segment not between 1 MiB and 1 GiB of memory");
+    if (segment->p_paddr >= limit || segment->p_memsz > limit - segment->p_paddr)
+        return error_set(
+            err, ENOMEM,
+            "%s: the kernel and its initramfs do not fit in memory: %llu MiB more are "
+            "needed (option -m)",
+            name,
+            (unsigned long long)((segment->p_paddr + segment->p_memsz - limit + 0xfffff) >> 20));
+    if (!guest_memory_at(memory, GUEST_ADDR(segment->p_paddr), segment->p_memsz))
+        return not_kernel(err, name, "a segment outside of memory");
+    /* What is behind the file's part is zero already: fresh memory. */
+    return boot_place_file(fd, name, segment->p_offset, segment->p_filesz, memory, segment->p_paddr,
+                           boot, err);
+}
+
+int elf_load(int fd, const char *name, const struct guest_memory *memory, uint64_t limit,
+             struct arch_boot *boot, uint64_t *end, struct error *err)
+{
+    Elf64_Ehdr header;
+    Elf64_Phdr segments[SEGMENTS_MAX];
+    struct stat status;
+    bool entry_inside = false;
+    ssize_t size;
+    int rc = read_header(fd, name, &header, err);
+
+    if (rc < 0)
+        return rc;
+    size = (ssize_t)(header.e_phnum * sizeof(segments[0]));
+    if (io_pread_full(fd, segments, (size_t)size, (off_t)header.e_phoff) != size)
+        return not_kernel(err, name, "program headers outside of the file");
+    if (fstat(fd, &status) < 0)
+        return error_set_errno(err, errno, "%s", name);
+    *end = 0;
+    for (unsigned i = 0; i < header.e_phnum; i++) {
+        const Elf64_Phdr *segment = &segments[i];
+
+        if (segment->p_type != PT_LOAD || segment->p_memsz == 0)
+            continue;
+        rc = load_segment(fd, name, segment, (uint64_t)status.st_size, memory, limit, boot, err);
+        if (rc < 0)
+            return rc;
+        if (header.e_entry >= segment->p_paddr &&
+            header.e_entry - segment->p_paddr < segment->p_filesz)
+            entry_inside = true;
+        if (*end < segment->p_paddr + segment->p_memsz)
+            *end = segment->p_paddr + segment->p_memsz;
+    }
+    if (!entry_inside)
+        return not_kernel(err, name, "its entry is outside of its segments");
+    boot->entry = header.e_entry;
+    return 0;
+}

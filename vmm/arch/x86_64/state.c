@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: where a vCPU stands, for a report of an internal error; the kind of KVM. */
+#include <cpuid.h>
+#include <linux/kvm.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+
+#include "vmm/arch/arch.h"
+
+void arch_vcpu_describe(int vcpu_fd, char *text, size_t size)
+{
+    struct kvm_regs regs = {0};
+    struct kvm_sregs sregs = {0};
+
+    if (ioctl(vcpu_fd, KVM_GET_REGS, &regs) < 0 || ioctl(vcpu_fd, KVM_GET_SREGS, &sregs) < 0) {
+        snprintf(text, size, "its registers cannot be read");
+        return;
+    }
+    snprintf(text, size, "rip %#llx rsp %#llx cr0 %#llx cr2 %#llx cr3 %#llx cr4 %#llx efer %#llx",
+             regs.rip, regs.rsp, sregs.cr0, sregs.cr2, sregs.cr3, sregs.cr4, sregs.efer);
+}
+
+/* A processor that offers neither VMX nor SVM has a KVM that is software only. */
+enum arch_kvm_class arch_kvm_class(void)
+{
+    unsigned a, b, c, d;
+
+    if (__get_cpuid(1, &a, &b, &c, &d) && c & 1U << 5)
+        return ARCH_KVM_HARDWARE;
+    if (__get_cpuid(0x80000001, &a, &b, &c, &d) && c & 1U << 2)
+        return ARCH_KVM_HARDWARE;
+    return ARCH_KVM_SOFTWARE;
+}

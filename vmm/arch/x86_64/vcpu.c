@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: what each vCPU is before it runs: CPUID, the model-specific registers a BIOS sets, the
+ * local APIC. Where the first one starts is boot.c; the others wait for INIT and SIPI in the
+ * kernel.
+ */
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "vmm/arch/arch.h"
+#include "vmm/arch/x86_64/cpuid.h"
+#include "vmm/base/bytes.h"
+
+#define MSR_MISC_ENABLE             0x1a0
+#define MSR_MISC_ENABLE_FAST_STRING 1U
+#define MSR_MTRR_DEFAULT            0x2ff
+#define MSR_MTRR_ENABLED_WRITE_BACK 0x806U
+
+#define APIC_LVT_LINT0      0x350
+#define APIC_LVT_LINT1      0x360
+#define APIC_DELIVER_NMI    (4U << 8)
+#define APIC_DELIVER_EXTINT (7U << 8)
+
+struct arch_vcpu_template {
+    unsigned vcpu_count;
+    struct cpuid_table cpuid;
+};
+
+int arch_vcpu_template_create(int kvm_fd, int vm_fd, unsigned vcpu_count,
+                              struct arch_vcpu_template **template, struct error *err)
+{
+    struct arch_vcpu_template *made = calloc(1, sizeof(*made));
+    bool tsc_deadline = ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+    int code;
+
+    if (!made)
+        return error_set_errno(err, ENOMEM, "vCPU");
+    made->vcpu_count = vcpu_count;
+    made->cpuid.header.nent = CPUID_ENTRIES_MAX;
+    if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, &made->cpuid) < 0) {
+        code = errno;
+        free(made);
+        return error_set_errno(err, code, "KVM_GET_SUPPORTED_CPUID");
+    }
+    cpuid_prepare(&made->cpuid, vcpu_count, tsc_deadline);
+    *template = made;
+    return 0;
+}
+
+void arch_vcpu_template_destroy(struct arch_vcpu_template *template)
+{
+    free(template);
+}
+
+static int set_cpuid(const struct arch_vcpu_template *template, int vcpu_fd, unsigned index,
+                     struct error *err)
+{
+    struct cpuid_table table = template->cpuid;
+
+    if (cpuid_wants_frequency(&table)) {
+        int khz = ioctl(vcpu_fd, KVM_GET_TSC_KHZ, 0);
+
+        if (khz > 0)
+            cpuid_set_frequency(&table, (unsigned)khz);
+    }
+    cpuid_set_topology(&table, index, template->vcpu_count);
+    if (ioctl(vcpu_fd, KVM_SET_CPUID2, &table) < 0)
+        return error_set_errno(err, errno, "KVM_SET_CPUID2 of vCPU %u", index);
+    return 0;
+}
+
+static int set_registers(int vcpu_fd, unsigned index, struct error *err)
+{
+    struct {
+        struct kvm_msrs header;
+        struct kvm_msr_entry entries[2];
+    } msrs = {
+        .header.nmsrs = 2,
+        .entries = {{.index = MSR_MISC_ENABLE, .data = MSR_MISC_ENABLE_FAST_STRING},
+                    {.index = MSR_MTRR_DEFAULT, .data = MSR_MTRR_ENABLED_WRITE_BACK}},
+    };
+
+    /* The result is how many were set: a KVM without one of them is as good. */
+    if (ioctl(vcpu_fd, KVM_SET_MSRS, &msrs) < 0)
+        return error_set_errno(err, errno, "KVM_SET_MSRS of vCPU %u", index);
+    return 0;
+}
+
+static void set_delivery(struct kvm_lapic_state *apic, unsigned offset, uint32_t mode)
+{
+    uint32_t value = load_le32(apic->regs + offset);
+
+    store_le32(apic->regs + offset, (value & ~0x700U) | mode);
+}
+
+/* As a BIOS leaves it on the boot processor: the PIC on LINT0, NMI on LINT1. */
+static int set_local_apic(int vcpu_fd, struct error *err)
+{
+    struct kvm_lapic_state apic;
+
+    if (ioctl(vcpu_fd, KVM_GET_LAPIC, &apic) < 0)
+        return error_set_errno(err, errno, "KVM_GET_LAPIC");
+    set_delivery(&apic, APIC_LVT_LINT0, APIC_DELIVER_EXTINT);
+    set_delivery(&apic, APIC_LVT_LINT1, APIC_DELIVER_NMI);
+    if (ioctl(vcpu_fd, KVM_SET_LAPIC, &apic) < 0)
+        return error_set_errno(err, errno, "KVM_SET_LAPIC");
+    return 0;
+}
+
+int arch_vcpu_setup(const struct arch_vcpu_template *template, int vcpu_fd, unsigned index,
+                    struct error *err)
+{
+    int rc = set_cpuid(template, vcpu_fd, index, err);
+
+    if (rc == 0)
+        rc = set_registers(vcpu_fd, index, err);
+    if (rc == 0 && index == 0)
+        rc = set_local_apic(vcpu_fd, err);
+    return rc;
+}
