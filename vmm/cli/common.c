@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: what the commands that start a machine share; see common.h. */
+#include "vmm/cli/common.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/arch/arch.h"
+#include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/base/log.h"
+#include "vmm/base/parse.h"
+#include "vmm/machine/spec.h"
+
+#define MIB (1ULL << 20)
+
+enum kvm_state common_kvm_state(void)
+{
+    if (access("/dev/kvm", R_OK | W_OK) < 0)
+        return errno == EACCES || errno == EPERM ? KVM_DENIED : KVM_MISSING;
+    return arch_kvm_class() == ARCH_KVM_HARDWARE ? KVM_READY : KVM_SOFTWARE;
+}
+
+const char *common_kvm_advice(enum kvm_state state)
+{
+    switch (state) {
+    case KVM_READY:
+        break;
+    case KVM_MISSING:
+        return "/dev/kvm: does not exist; switch virtualization on in the firmware and load the "
+               "module kvm_intel or kvm_amd, or use the development host: "
+               "tests/devhost/devhost run -- microvm ...";
+    case KVM_DENIED:
+        return "/dev/kvm: no permission; join the group kvm ('sudo usermod -aG kvm $USER', then "
+               "log in again), or use sudo";
+    case KVM_SOFTWARE:
+        return "/dev/kvm: is a software KVM, which cannot run Linux; use the development host: "
+               "tests/devhost/devhost run -- microvm ...";
+    }
+    return "";
+}
+
+int common_require_kvm(bool linux_guest, struct error *err)
+{
+    enum kvm_state state = common_kvm_state();
+
+    if (state == KVM_READY || (state == KVM_SOFTWARE && !linux_guest))
+        return 0;
+    return error_set(err, ENODEV, "%s", common_kvm_advice(state));
+}
+
+int common_memory(uint64_t asked, bool linux_guest, uint64_t *bytes, struct error *err)
+{
+    uint64_t least = linux_guest ? align_up(arch_memory_minimum(), MIB) : MIB;
+    uint64_t wanted = asked > 0 ? asked : COMMON_MEMORY_DEFAULT;
+
+    if (wanted < least)
+        return error_set(err, ERANGE,
+                         "--memory: %llu bytes are too little to boot; give at least %llum",
+                         (unsigned long long)wanted, (unsigned long long)(least / MIB));
+    if (wanted > UINT64_MAX - MIB)
+        return error_set(err, ERANGE, "--memory: %llu bytes are too much",
+                         (unsigned long long)wanted);
+    *bytes = align_up(wanted, MIB);
+    return 0;
+}
+
+int common_cpus(const char *text, unsigned *vcpus, uint32_t *thousandths, struct error *err)
+{
+    uint32_t asked = 1000;
+    int rc = text ? parse_thousandths(text, "--cpus", &asked, err) : 0;
+
+    if (rc < 0)
+        return rc;
+    if (asked > MACHINE_VCPUS_MAX * 1000U)
+        return error_set(err, ERANGE, "--cpus: %s is more than the %d that a machine can have",
+                         text, MACHINE_VCPUS_MAX);
+    *vcpus = (asked + 999) / 1000;
+    *thousandths = asked % 1000 ? asked : 0;
+    return 0;
+}
+
+int common_timeline_check(const char *value, struct error *err)
+{
+    if (!value || !*value || strcmp(value, "json") == 0 ||
+        (strncmp(value, "json:", 5) == 0 && value[5]))
+        return 0;
+    return error_set(err, EINVAL, "--timeline: '%s' is neither json nor json:FILE", value);
+}
+
+/* As locale(7): the first of the three that is set decides. */
+static bool terminal_is_utf8(void)
+{
+    static const char *const variables[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(variables); i++) {
+        const char *value = getenv(variables[i]);
+
+        if (value && *value)
+            return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
+    }
+    return false;
+}
+
+void common_timeline_write(const struct timeline *timeline, const char *value)
+{
+    AUTO_FCLOSE FILE *file = NULL;
+    const char *path;
+
+    if (!value)
+        return;
+    if (!*value) {
+        timeline_write_chart(timeline, terminal_is_utf8(), stderr);
+        return;
+    }
+    path = strchr(value, ':');
+    if (!path) {
+        timeline_write_json(timeline, stderr);
+        return;
+    }
+    file = fopen(path + 1, "we");
+    if (file)
+        timeline_write_json(timeline, file);
+    if (!file || fflush(file) != 0)
+        log_error("--timeline: %s: %s", path + 1, strerror(errno));
+}
+
+void common_block_signals(sigset_t *blocked)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < ARRAY_LENGTH(signals); i++)
+        sigaddset(&set, signals[i]);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    if (blocked)
+        *blocked = set;
+}

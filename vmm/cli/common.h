@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: what the commands that start a machine share: is KVM usable, how large is the machine,
+ * where does the timeline go, which signals end a run. */
+#ifndef MICROVM_CLI_COMMON_H
+#define MICROVM_CLI_COMMON_H
+
+#include <signal.h>
+#include <stdint.h>
+
+#include "vmm/base/error.h"
+#include "vmm/instance/timeline.h"
+
+#define COMMON_MEMORY_DEFAULT (512ULL << 20)
+#define COMMON_MEMORY_HELP    "memory of the machine, such as 512m or 2g (default 512m)"
+
+/* What stands between us and a machine, if anything. */
+enum kvm_state {
+    KVM_READY,
+    KVM_MISSING,  /* no /dev/kvm */
+    KVM_DENIED,   /* it may not be opened */
+    KVM_SOFTWARE, /* it answers, but emulates: no Linux boots on it */
+};
+enum kvm_state common_kvm_state(void);
+
+/* One line that says what is wrong in `state` and how to mend it; "" for KVM_READY. */
+const char *common_kvm_advice(enum kvm_state state);
+
+/* Fails unless /dev/kvm can be opened and, with `linux_guest`, can run a Linux. Errors: ENODEV. */
+int common_require_kvm(bool linux_guest, struct error *err);
+
+/* The memory of a machine for what --memory said (0: nothing): default, whole MiB, at least what a
+ * guest of ours needs when `linux_guest`. Errors: ERANGE. */
+int common_memory(uint64_t asked, bool linux_guest, uint64_t *bytes, struct error *err);
+
+/*
+ * What --cpus said (NULL: nothing): so many vCPUs, and, when it was not a whole number, the limit
+ * below that in thousandths of a processor (else 0). Errors: EINVAL, ERANGE.
+ */
+int common_cpus(const char *text, unsigned *vcpus, uint32_t *thousandths, struct error *err);
+
+/* Checks the value of --timeline: "" (chart), "json", "json:FILE"; NULL: no timeline. */
+#define COMMON_TIMELINE_HELP  "show where the time went, on standard error or in FILE"
+#define COMMON_TIMELINE_VALUE "json[:FILE]"
+int common_timeline_check(const char *value, struct error *err);
+/* Writes the timeline as `value` (checked before) says. A file that cannot be written is told. */
+void common_timeline_write(const struct timeline *timeline, const char *value);
+
+/*
+ * Blocks SIGINT, SIGTERM, SIGHUP, SIGQUIT (nothing ends this process between making an instance and
+ * removing it) and SIGWINCH: whoever waits for the machine reads them from a signalfd of this set,
+ * which is written to *blocked unless that is NULL.
+ */
+void common_block_signals(sigset_t *blocked);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: carry bytes from one descriptor to another; see relay.h. */
+#include "vmm/cli/relay.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static bool is_transient(int error)
+{
+    return error == EINTR || error == EAGAIN;
+}
+
+struct pollfd relay_poll(const struct relay *relay)
+{
+    if (relay->ended)
+        return (struct pollfd){.fd = -1};
+    if (relay->used > 0)
+        return (struct pollfd){.fd = relay->to, .events = POLLOUT};
+    return (struct pollfd){.fd = relay->from, .events = POLLIN};
+}
+
+static size_t relay_read(struct relay *relay)
+{
+    ssize_t count = read(relay->from, relay->buffer, sizeof(relay->buffer));
+
+    if (count > 0) {
+        relay->start = 0;
+        relay->used = (size_t)count;
+        return relay->used;
+    }
+    if (count == 0 || !is_transient(errno))
+        relay->ended = true; /* EIO is how a terminal says that it is gone */
+    return 0;
+}
+
+size_t relay_step(struct relay *relay)
+{
+    ssize_t count;
+
+    if (relay->ended)
+        return 0;
+    if (relay->used == 0)
+        return relay_read(relay);
+    count = write(relay->to, relay->buffer + relay->start, relay->used);
+    if (count >= 0) {
+        relay->start += (size_t)count;
+        relay->used -= (size_t)count;
+    } else if (!is_transient(errno)) {
+        relay->used = 0;
+        relay->ended = true;
+        relay->broken = true;
+    }
+    return 0;
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: `microvm run`: an image and a person's options become a bundle, which an isolation runs.
+ *
+ * Everything that can be wrong with the command line is found before anything is made; from the
+ * moment the instance exists it is removed on every way out.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest/protocol.h"
+#include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
+#include "vmm/base/log.h"
+#include "vmm/base/program_file.h"
+#include "vmm/cli/commands.h"
+#include "vmm/cli/common.h"
+#include "vmm/cli/options.h"
+#include "vmm/image/bundle.h"
+#include "vmm/image/image.h"
+#include "vmm/image/load.h"
+#include "vmm/image/process.h"
+#include "vmm/isolation/isolation.h"
+
+#define ENV_FILE_MAX (1U << 20)
+#define HOSTNAME_MAX 64            /* bytes, as the kernel's */
+#define DISK_MIN     (16ULL << 20) /* an ext4 with its journal */
+
+struct run_options {
+    bool interactive;
+    bool terminal;
+    bool remove;
+    bool read_only;
+    bool earlycon;
+    const char *name;
+    struct string_list env;
+    struct string_list env_files;
+    const char *workdir;
+    const char *user;
+    const char *entrypoint;
+    uint64_t memory;
+    const char *cpus;
+    const char *hostname;
+    struct string_list tmpfs;
+    uint64_t disk;
+    const char *kernel;
+    const char *initramfs;
+    const char *isolation;
+    const char *timeline;
+};
+
+#define AT(member) offsetof(struct run_options, member)
+
+static const struct option_row rows[] = {
+    {"interactive", 'i', NULL, "pass standard input to the command", OPTION_FLAG, AT(interactive)},
+    {"tty", 't', NULL, "give the command a terminal", OPTION_FLAG, AT(terminal)},
+    {"rm", 0, NULL, "remove everything afterwards (always done)", OPTION_FLAG, AT(remove)},
+    {"name", 0, "NAME", "name of the instance (default: an invented one)", OPTION_TEXT, AT(name)},
+    {"env", 'e', "NAME[=VALUE]", "set a variable, or pass it on from here", OPTION_LIST, AT(env)},
+    {"env-file", 0, "FILE", "read variables from a file", OPTION_LIST, AT(env_files)},
+    {"workdir", 'w', "DIR", "working directory of the command", OPTION_TEXT, AT(workdir)},
+    {"user", 'u', "USER[:GROUP]", "user of the command, name or number", OPTION_TEXT, AT(user)},
+    {"entrypoint", 0, "PROGRAM", "in place of the image's entry point", OPTION_TEXT,
+     AT(entrypoint)},
+    {"memory", 'm', "SIZE", COMMON_MEMORY_HELP, OPTION_SIZE, AT(memory)},
+    {"cpus", 0, "NUMBER", "processors, such as 2 or 1.5 (default 1)", OPTION_TEXT, AT(cpus)},
+    {"hostname", 'h', "NAME", "host name inside (default: from the name)", OPTION_TEXT,
+     AT(hostname)},
+    {"read-only", 0, NULL, "make the root file system read-only", OPTION_FLAG, AT(read_only)},
+    {"tmpfs", 0, "DIR[:OPTIONS]", "mount an empty file system in memory", OPTION_LIST, AT(tmpfs)},
+    {"disk", 0, "SIZE", "keep written files on a disk of this size, not in memory", OPTION_SIZE,
+     AT(disk)},
+    {"kernel", 0, "FILE", "guest kernel in place of the one that comes along", OPTION_TEXT,
+     AT(kernel)},
+    {"initramfs", 0, "FILE", "guest initramfs in place of the one that comes along", OPTION_TEXT,
+     AT(initramfs)},
+    {"isolation", 0, "KIND", "what runs the command: vm (default)", OPTION_TEXT, AT(isolation)},
+    {"timeline", 0, COMMON_TIMELINE_VALUE, COMMON_TIMELINE_HELP, OPTION_OPTIONAL, AT(timeline)},
+    {"earlycon", 0, NULL, "early serial port, for a kernel that dies early", OPTION_FLAG,
+     AT(earlycon)},
+};
+
+static const struct option_table table = {
+    .usage = "run [OPTIONS] IMAGE [COMMAND [ARGUMENT...]]",
+    .about = "Runs a command of a container image inside a virtual machine of its own. IMAGE is a\n"
+             "stored name[:tag], a digest, an image ID, or a path (./app.tar, /srv/rootfs).",
+    .more =
+        "Exit status: that of the command; 128+N when signal N ended it; 127 when the command is\n"
+        "not found, 126 when it cannot be executed, 125 when microvm itself fails.",
+    .rows = rows,
+    .count = ARRAY_LENGTH(rows),
+};
+
+static void release_options(struct run_options *options)
+{
+    string_list_release(&options->env);
+    string_list_release(&options->env_files);
+    string_list_release(&options->tmpfs);
+}
+
+/* Everything of a run that lives until its end. */
+struct run {
+    const struct run_options *options;
+    const struct isolation *isolation;
+    struct timeline timeline;
+    struct instance instance;
+    struct isolation_request request;
+    uint32_t cpu_thousandths;
+    char hostname[HOSTNAME_MAX + 1];
+    char *kernel;
+    char *initramfs;
+};
+
+static int find_isolation(const char *name, const struct isolation **isolation, struct error *err)
+{
+    static const struct isolation *const known[] = {&isolation_vm};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
+        if (!name || strcmp(known[i]->name, name) == 0) {
+            *isolation = known[i];
+            return 0;
+        }
+    }
+    if (strcmp(name, "container") == 0)
+        return error_set(err, ENOTSUP, "--isolation: container is not available yet; use vm");
+    return error_set(err, EINVAL, "--isolation: '%s' is unknown; use vm", name);
+}
+
+/* Label characters of a host name; others would break programs that look themselves up. */
+static int check_hostname(const char *hostname, struct error *err)
+{
+    size_t length = strlen(hostname);
+
+    if (length == 0 || length > HOSTNAME_MAX || hostname[0] == '-' ||
+        strspn(hostname, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") !=
+            length)
+        return error_set(err, EINVAL,
+                         "--hostname: '%s' is not a host name; letters, digits, '.', '-', '_', at "
+                         "most %d",
+                         hostname, HOSTNAME_MAX);
+    return 0;
+}
+
+/* Checks all that needs no image; fills the plain members of the request. */
+static int check_options(struct run *run, struct error *err)
+{
+    const struct run_options *options = run->options;
+    struct isolation_request *request = &run->request;
+    int rc = find_isolation(options->isolation, &run->isolation, err);
+
+    if (rc == 0)
+        rc = common_timeline_check(options->timeline, err);
+    if (rc == 0 && options->name)
+        rc = instance_check_name(options->name, err);
+    if (rc == 0 && options->hostname)
+        rc = check_hostname(options->hostname, err);
+    if (rc == 0)
+        rc = common_memory(options->memory, true, &request->memory_bytes, err);
+    if (rc == 0)
+        rc = common_cpus(options->cpus, &request->vcpu_count, &run->cpu_thousandths, err);
+    if (rc == 0 && options->disk > 0 && options->disk < DISK_MIN)
+        rc = error_set(err, ERANGE, "--disk: %llu bytes are too little; give at least %llum",
+                       (unsigned long long)options->disk, DISK_MIN >> 20);
+    if (rc == 0 && options->terminal && options->interactive && !isatty(STDIN_FILENO))
+        rc = error_set(err, ENOTTY,
+                       "-t with -i: standard input is not a terminal; leave -t out to use a pipe");
+    if (rc < 0)
+        return rc;
+    request->interactive = options->interactive;
+    request->terminal = options->terminal;
+    request->disk_bytes = align_up(options->disk, 4096);
+    request->earlycon = options->earlycon;
+    request->timeline = &run->timeline;
+    return 0;
+}
+
+static int find_files(struct run *run, struct error *err)
+{
+    int rc = program_file_find(&program_file_kernel, run->options->kernel, &run->kernel, err);
+
+    if (rc == 0)
+        rc = program_file_find(&program_file_initramfs, run->options->initramfs, &run->initramfs,
+                               err);
+    run->request.kernel_path = run->kernel;
+    run->request.initramfs_path = run->initramfs;
+    return rc;
+}
+
+/* Brings what is at `path` into the store; *id gets the image's ID, which the caller frees. */
+static int load_path(const char *store, const char *path, char **id, struct error *err)
+{
+    AUTO_STRING_LIST struct string_list ids = {0};
+    const struct load_options options = {.store = store, .path = path, .unnamed = true};
+    int rc = image_load(&options, &ids, NULL, err);
+
+    if (rc < 0)
+        return rc;
+    *id = ids.count == 1 ? strdup(ids.items[0]) : NULL;
+    return *id ? 0 : error_set(err, EINVAL, "%s: does not hold exactly one image", path);
+}
+
+static int open_image(const char *text, struct image **image, struct error *err)
+{
+    AUTO_FREE char *path = NULL;
+    AUTO_FREE char *id = NULL;
+    AUTO_STORE struct store *store = NULL;
+    struct reference reference;
+    int rc = store_default_path(&path, err);
+
+    if (rc == 0)
+        rc = reference_parse(text, &reference, err);
+    if (rc == 0 && reference.kind == REFERENCE_PATH)
+        rc = load_path(path, text, &id, err);
+    if (rc == 0)
+        rc = store_open(path, STORE_READ, &store, err);
+    if (rc == 0)
+        rc = image_open(store, id ? id : text, image, err);
+    return rc;
+}
+
+static int add_environment(const struct run_options *options, struct string_list *environment,
+                           struct error *err)
+{
+    for (size_t i = 0; i < options->env_files.count; i++) {
+        AUTO_FREE char *text = NULL;
+        const char *path = options->env_files.items[i];
+        size_t size;
+        int rc = io_read_file(AT_FDCWD, path, ENV_FILE_MAX, &text, &size, err);
+
+        if (rc < 0)
+            return error_wrap(err, "--env-file");
+        rc = process_add_environment_file(environment, path, text, environ, err);
+        if (rc < 0)
+            return error_wrap(err, "--env-file");
+    }
+    for (size_t i = 0; i < options->env.count; i++) {
+        if (process_add_environment(environment, options->env.items[i], environ, err) < 0)
+            return error_wrap(err, "--env");
+    }
+    return 0;
+}
+
+/* An instance's name as a host name: its '_' are not for DNS. */
+static void choose_hostname(struct run *run)
+{
+    const char *given = run->options->hostname;
+
+    snprintf(run->hostname, sizeof(run->hostname), "%s", given ? given : run->instance.name);
+    for (char *at = run->hostname; *at && !given; at++) {
+        if (*at == '_')
+            *at = '-';
+    }
+    run->request.hostname = run->hostname;
+}
+
+static int make_bundle(const struct run *run, const struct image *image, char **arguments,
+                       size_t argument_count, struct bundle *bundle, struct error *err)
+{
+    const struct run_options *options = run->options;
+    struct process_options process_options = {
+        .entrypoint = options->entrypoint,
+        .working_dir = options->workdir,
+        .user = options->user,
+        .hostname = run->hostname,
+        .terminal = options->terminal,
+    };
+    const struct bundle_options bundle_options = {
+        .root_path = PROTOCOL_ROOTFS_PATH,
+        .bundle_path = PROTOCOL_BUNDLE_DIR,
+        .hostname = run->hostname,
+        .tmpfs = options->tmpfs,
+        .read_only = options->read_only,
+        .terminal = options->terminal,
+        .cpu_thousandths = run->cpu_thousandths,
+    };
+    struct process process;
+    int rc = add_environment(options, &process_options.environment, err);
+
+    for (size_t i = 0; rc == 0 && i < argument_count; i++) {
+        if (string_list_add(&process_options.arguments, arguments[i]) < 0)
+            rc = error_set_errno(err, ENOMEM, "%s", arguments[i]);
+    }
+    if (rc == 0)
+        rc = process_resolve(&image->config, image->passwd, image->group, &process_options,
+                             &process, err);
+    if (rc == 0) {
+        rc = bundle_create(&image->config, &process, &bundle_options, bundle, err);
+        process_release(&process);
+    }
+    string_list_release(&process_options.environment);
+    string_list_release(&process_options.arguments);
+    return rc;
+}
+
+/* From here on there is an instance. */
+static int run_instance(struct run *run, const struct image *image, char **arguments,
+                        size_t argument_count, int *status, struct error *err)
+{
+    struct bundle bundle;
+    int rc;
+
+    choose_hostname(run);
+    rc = make_bundle(run, image, arguments, argument_count, &bundle, err);
+    if (rc < 0)
+        return rc;
+    timeline_note(&run->timeline, TIMELINE_ROOT, io_now_ns());
+    run->request.instance = &run->instance;
+    run->request.bundle = &bundle;
+    run->request.root_path = image->root_path;
+    rc = run->isolation->run(&run->request, status, err);
+    bundle_release(&bundle);
+    return rc;
+}
+
+static int run_image(struct run *run, const char *reference, char **arguments,
+                     size_t argument_count, int *status, struct error *err)
+{
+    AUTO_IMAGE struct image *image = NULL;
+    int rc = check_options(run, err);
+
+    if (rc == 0)
+        rc = common_require_kvm(true, err);
+    if (rc == 0)
+        rc = find_files(run, err);
+    if (rc == 0)
+        rc = open_image(reference, &image, err);
+    if (rc < 0)
+        return rc;
+    timeline_note(&run->timeline, TIMELINE_IMAGE, io_now_ns());
+    common_block_signals(NULL);
+    rc = instance_create(run->options->name, &run->instance, err);
+    if (rc < 0)
+        return rc;
+    rc = run_instance(run, image, arguments, argument_count, status, err);
+    instance_destroy(&run->instance);
+    timeline_note(&run->timeline, TIMELINE_END, io_now_ns());
+    return rc;
+}
+
+int cli_run(int argc, char **argv)
+{
+    struct run_options options = {0};
+    struct run run = {.options = &options, .instance = INSTANCE_INIT};
+    struct error err = ERROR_INIT;
+    int status = CLI_FAILURE;
+    int first;
+
+    timeline_note(&run.timeline, TIMELINE_COMMAND, io_now_ns());
+    first = options_parse(&table, argc, argv, &options, &err);
+    if (first == 0) {
+        release_options(&options);
+        return 0;
+    }
+    if (first == argc)
+        first = error_set(&err, EINVAL, "run: no IMAGE; 'microvm run --help' shows how");
+    if (first < 0 || run_image(&run, argv[first], argv + first + 1, (size_t)(argc - first - 1),
+                               &status, &err) < 0) {
+        log_error("%s", err.text);
+        status = CLI_FAILURE;
+    }
+    common_timeline_write(&run.timeline,
+                          status == CLI_FAILURE && err.code ? NULL : options.timeline);
+    free(run.kernel);
+    free(run.initramfs);
+    release_options(&options);
+    return status;
+}
