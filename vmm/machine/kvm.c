@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: /dev/kvm; see kvm.h. */
+#include "vmm/machine/kvm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "vmm/arch/arch.h"
+
+#define KVM_DEVICE "/dev/kvm"
+
+static int open_device(struct error *err)
+{
+    int fd = open(KVM_DEVICE, O_RDWR | O_CLOEXEC);
+
+    if (fd >= 0)
+        return fd;
+    switch (errno) {
+    case ENOENT:
+    case ENODEV:
+    case ENXIO:
+        return error_set(err, ENOENT,
+                         KVM_DEVICE
+                         ": there is no KVM here; load the module kvm-intel or kvm-amd, "
+                         "or enable virtualization in the firmware (see microvm doctor)");
+    case EACCES:
+    case EPERM:
+        return error_set(err, EACCES,
+                         KVM_DEVICE ": no permission; add yourself to its group with 'sudo usermod "
+                                    "-aG kvm $USER' and log in again (see microvm doctor)");
+    default:
+        return error_set_errno(err, errno, KVM_DEVICE);
+    }
+}
+
+int kvm_open(unsigned vcpu_count, struct kvm *kvm, struct error *err)
+{
+    int version;
+    int vcpus_max;
+    int run_size;
+
+    kvm->fd = open_device(err);
+    if (kvm->fd < 0)
+        return kvm->fd;
+    version = ioctl(kvm->fd, KVM_GET_API_VERSION, 0);
+    if (version != KVM_API_VERSION)
+        return error_set(err, ENOSYS, KVM_DEVICE ": speaks version %d of its interface, not %d",
+                         version, KVM_API_VERSION);
+    vcpus_max = ioctl(kvm->fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
+    if (vcpus_max > 0 && vcpu_count > (unsigned)vcpus_max)
+        return error_set(err, ERANGE, "--cpus: %u vCPUs are more than the %d that KVM allows here",
+                         vcpu_count, vcpus_max);
+    run_size = ioctl(kvm->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+    if (run_size <= 0)
+        return error_set_errno(err, errno, "KVM_GET_VCPU_MMAP_SIZE");
+    kvm->run_size = (size_t)run_size;
+    do
+        kvm->vm_fd = ioctl(kvm->fd, KVM_CREATE_VM, 0);
+    while (kvm->vm_fd < 0 && errno == EINTR);
+    if (kvm->vm_fd < 0)
+        return error_set_errno(err, errno, KVM_DEVICE ": cannot make a virtual machine");
+    return 0;
+}
+
+void kvm_close(struct kvm *kvm)
+{
+    if (kvm->vm_fd >= 0)
+        close(kvm->vm_fd);
+    if (kvm->fd >= 0)
+        close(kvm->fd);
+    kvm->vm_fd = -1;
+    kvm->fd = -1;
+}
+
+int kvm_require_hardware(struct error *err)
+{
+    if (arch_kvm_class() == ARCH_KVM_SOFTWARE)
+        return error_set(err, ENOTSUP,
+                         KVM_DEVICE ": this processor offers no virtualization, and the software "
+                                    "KVM here cannot run Linux; use tests/devhost/devhost run -- "
+                                    "microvm ... (see microvm doctor)");
+    return 0;
+}

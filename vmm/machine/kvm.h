@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: /dev/kvm and one virtual machine in it, with errors that say what is missing. */
+#ifndef MICROVM_MACHINE_KVM_H
+#define MICROVM_MACHINE_KVM_H
+
+#include <stddef.h>
+
+#include "vmm/base/error.h"
+
+struct kvm {
+    int fd;          /* /dev/kvm */
+    int vm_fd;       /* the virtual machine */
+    size_t run_size; /* bytes of a vCPU's shared page(s) */
+};
+
+#define KVM_INIT                                                                                   \
+    {                                                                                              \
+        -1, -1, 0                                                                                  \
+    }
+
+/*
+ * Opens /dev/kvm and makes a VM in which `vcpu_count` vCPUs are allowed. Errors: ENOENT (no KVM),
+ * EACCES, ENOSYS (not the interface we know), ERANGE (too many vCPUs), what KVM says.
+ */
+int kvm_open(unsigned vcpu_count, struct kvm *kvm, struct error *err);
+void kvm_close(struct kvm *kvm);
+
+/*
+ * 0 when this KVM can run Linux; ENOTSUP with the way out when it is done in software, on which
+ * only tiny guests work.
+ */
+int kvm_require_hardware(struct error *err);
+
+#endif

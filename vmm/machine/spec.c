@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: machine.json; see spec.h. */
+#include "vmm/machine/spec.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/base/cleanup.h"
+
+static void json_cleanup(json_t **value)
+{
+    json_decref(*value);
+}
+#define AUTO_JSON __attribute__((cleanup(json_cleanup)))
+
+void machine_spec_clear(struct machine_spec *spec)
+{
+    free(spec->kernel_path);
+    free(spec->initramfs_path);
+    free(spec->initramfs_tail_path);
+    free(spec->command_line);
+    for (unsigned i = 0; i < spec->disk_count; i++)
+        free(spec->disks[i].path);
+    memset(spec, 0, sizeof(*spec));
+}
+
+static json_t *disks_to_json(const struct machine_spec *spec)
+{
+    json_t *disks = json_array();
+
+    for (unsigned i = 0; i < spec->disk_count; i++) {
+        const struct machine_disk *disk = &spec->disks[i];
+        json_t *item = json_pack("{s:s, s:b, s:s}", "path", disk->path, "read_only",
+                                 (int)disk->read_only, "serial", disk->serial);
+
+        if (json_array_append_new(disks, item) < 0) {
+            json_decref(disks);
+            return NULL;
+        }
+    }
+    return disks;
+}
+
+int machine_spec_to_json(const struct machine_spec *spec, char **json, struct error *err)
+{
+    json_error_t why;
+    AUTO_JSON json_t *root = json_pack_ex(
+        &why, 0, "{s:I, s:i, s:s?, s:s?, s:s?, s:s?, s:o, s:b, s:b, s:b}", "memory_bytes",
+        (json_int_t)spec->memory_bytes, "vcpu_count", (int)spec->vcpu_count, "kernel_path",
+        spec->kernel_path, "initramfs_path", spec->initramfs_path, "initramfs_tail_path",
+        spec->initramfs_tail_path, "command_line", spec->command_line, "disks", disks_to_json(spec),
+        "vsock", (int)spec->vsock, "console_attached", (int)spec->console_attached, "earlycon",
+        (int)spec->earlycon);
+    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+
+    if (!text) /* memory, or a path or command line that is not UTF-8 */
+        return error_set(err, EINVAL, "machine description: %s", root ? "out of memory" : why.text);
+    *json = text;
+    return 0;
+}
+
+/* Copies an optional string; NULL stays NULL. */
+static int copy_text(const char *from, char **to)
+{
+    *to = from ? strdup(from) : NULL;
+    return from && !*to ? -ENOMEM : 0;
+}
+
+static int read_disk(json_t *item, struct machine_disk *disk, struct error *err)
+{
+    json_error_t why;
+    const char *path;
+    const char *serial;
+    int read_only;
+
+    if (json_unpack_ex(item, &why, JSON_STRICT, "{s:s, s:b, s:s}", "path", &path, "read_only",
+                       &read_only, "serial", &serial) < 0)
+        return error_set(err, EINVAL, "machine description: disk: %s", why.text);
+    if (strlen(serial) >= sizeof(disk->serial))
+        return error_set(err, EINVAL, "machine description: serial '%s' is longer than %zu bytes",
+                         serial, sizeof(disk->serial) - 1);
+    disk->read_only = read_only;
+    strcpy(disk->serial, serial);
+    if (copy_text(path, &disk->path) < 0)
+        return error_set_errno(err, ENOMEM, "machine description");
+    return 0;
+}
+
+static int read_disks(json_t *disks, struct machine_spec *spec, struct error *err)
+{
+    json_t *item;
+    size_t i;
+
+    if (!json_is_array(disks) || json_array_size(disks) > MACHINE_DISKS_MAX)
+        return error_set(err, EINVAL, "machine description: at most %d disks are possible",
+                         MACHINE_DISKS_MAX);
+    json_array_foreach(disks, i, item)
+    {
+        int rc = read_disk(item, &spec->disks[i], err);
+
+        if (rc < 0)
+            return rc;
+        spec->disk_count++;
+    }
+    return 0;
+}
+
+static int read_spec(json_t *root, struct machine_spec *spec, struct error *err)
+{
+    json_error_t why;
+    json_int_t memory_bytes;
+    int vcpu_count;
+    const char *kernel = NULL;
+    const char *initramfs = NULL;
+    const char *tail = NULL;
+    const char *command_line = NULL;
+    json_t *disks;
+    int vsock;
+    int console_attached;
+    int earlycon;
+
+    if (json_unpack_ex(root, &why, JSON_STRICT,
+                       "{s:I, s:i, s:s?, s:s?, s:s?, s:s?, s:o, s:b, s:b, s:b}", "memory_bytes",
+                       &memory_bytes, "vcpu_count", &vcpu_count, "kernel_path", &kernel,
+                       "initramfs_path", &initramfs, "initramfs_tail_path", &tail, "command_line",
+                       &command_line, "disks", &disks, "vsock", &vsock, "console_attached",
+                       &console_attached, "earlycon", &earlycon) < 0)
+        return error_set(err, EINVAL, "machine description: %s", why.text);
+    if (memory_bytes <= 0)
+        return error_set(err, EINVAL, "machine description: no memory");
+    if (vcpu_count < 1 || vcpu_count > MACHINE_VCPUS_MAX)
+        return error_set(err, EINVAL, "machine description: %d vCPUs; 1 to %d are possible",
+                         vcpu_count, MACHINE_VCPUS_MAX);
+    spec->memory_bytes = (uint64_t)memory_bytes;
+    spec->vcpu_count = (unsigned)vcpu_count;
+    spec->vsock = vsock;
+    spec->console_attached = console_attached;
+    spec->earlycon = earlycon;
+    if (copy_text(kernel, &spec->kernel_path) < 0 ||
+        copy_text(initramfs, &spec->initramfs_path) < 0 ||
+        copy_text(tail, &spec->initramfs_tail_path) < 0 ||
+        copy_text(command_line, &spec->command_line) < 0)
+        return error_set_errno(err, ENOMEM, "machine description");
+    return read_disks(disks, spec, err);
+}
+
+int machine_spec_from_json(const char *json, struct machine_spec *spec, struct error *err)
+{
+    json_error_t why;
+    AUTO_JSON json_t *root = json_loads(json, JSON_REJECT_DUPLICATES, &why);
+    int rc;
+
+    memset(spec, 0, sizeof(*spec));
+    if (!root)
+        return error_set(err, EINVAL, "machine description: %s", why.text);
+    rc = read_spec(root, spec, err);
+    if (rc < 0)
+        machine_spec_clear(spec);
+    return rc;
+}
