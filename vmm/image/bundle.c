@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: write a container's config.json (OCI runtime specification: config.md, config-linux.md)
+ * with what docker gives a container by default, and the small files beside it.
+ */
+#include "vmm/image/bundle.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/image/bundle_private.h"
+#include "vmm/image/document.h"
+
+#define CPU_PERIOD_US 100000 /* docker's */
+
+static const char *const capabilities[] = {
+    "CAP_CHOWN",      "CAP_DAC_OVERRIDE", "CAP_FSETID",      "CAP_FOWNER",           "CAP_MKNOD",
+    "CAP_NET_RAW",    "CAP_SETGID",       "CAP_SETUID",      "CAP_SETFCAP",          "CAP_SETPCAP",
+    "CAP_SYS_CHROOT", "CAP_KILL",         "CAP_AUDIT_WRITE", "CAP_NET_BIND_SERVICE", NULL,
+};
+
+static const char *const masked_paths[] = {
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+    NULL,
+};
+
+static const char *const read_only_paths[] = {
+    "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", NULL,
+};
+
+/* Character devices that a container may open; all others are closed to it. */
+static const struct {
+    int major;
+    int minor;
+} devices[] = {
+    {1, 3}, /* null */
+    {1, 5}, /* zero */
+    {1, 8}, /* random */
+    {1, 9}, /* urandom */
+    {5, 0}, /* tty */
+    {5, 1}, /* console */
+};
+
+json_t *bundle_strings(const char *const *strings)
+{
+    json_t *array = json_array();
+
+    for (; *strings; strings++) {
+        if (json_array_append_new(array, json_string(*strings)) < 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+static json_t *list_to_json(const struct string_list *list)
+{
+    static const char *const none[] = {NULL};
+
+    return bundle_strings(list->count ? (const char *const *)list->items : none);
+}
+
+static json_t *make_user(const struct process *process)
+{
+    json_t *groups = json_array();
+
+    for (size_t i = 0; i < process->group_count; i++)
+        json_array_append_new(groups, json_integer(process->groups[i]));
+    return json_pack("{s:I, s:I, s:o}", "uid", (json_int_t)process->uid, "gid",
+                     (json_int_t)process->gid, "additionalGids", groups);
+}
+
+/* A user who is not root gets no capability, but its set-user-ID programs may, as with docker. */
+static json_t *make_capabilities(const struct process *process)
+{
+    if (process->uid != 0)
+        return json_pack("{s:o}", "bounding", bundle_strings(capabilities));
+    return json_pack("{s:o, s:o, s:o}", "bounding", bundle_strings(capabilities), "effective",
+                     bundle_strings(capabilities), "permitted", bundle_strings(capabilities));
+}
+
+static json_t *make_process(const struct process *process, const struct bundle_options *options)
+{
+    return json_pack("{s:b, s:o, s:o, s:o, s:s, s:o, s:b}", "terminal", options->terminal, "user",
+                     make_user(process), "args", list_to_json(&process->arguments), "env",
+                     list_to_json(&process->environment), "cwd", process->working_dir,
+                     "capabilities", make_capabilities(process), "noNewPrivileges", false);
+}
+
+static json_t *make_device_rules(void)
+{
+    json_t *rules = json_array();
+
+    json_array_append_new(rules, json_pack("{s:b, s:s}", "allow", false, "access", "rwm"));
+    for (size_t i = 0; i < ARRAY_LENGTH(devices); i++)
+        json_array_append_new(rules, json_pack("{s:b, s:s, s:i, s:i, s:s}", "allow", true, "type",
+                                               "c", "major", devices[i].major, "minor",
+                                               devices[i].minor, "access", "rwm"));
+    return rules;
+}
+
+static json_t *make_resources(const struct bundle_options *options)
+{
+    json_t *resources = json_pack("{s:o}", "devices", make_device_rules());
+
+    if (options->memory_bytes) {
+        /* "swap" is the sum of memory and swap. */
+        json_int_t limit = (json_int_t)options->memory_bytes;
+
+        json_object_set_new(resources, "memory",
+                            json_pack("{s:I, s:I}", "limit", limit, "swap", 2 * limit));
+    }
+    if (options->cpu_thousandths)
+        json_object_set_new(resources, "cpu",
+                            json_pack("{s:I, s:i}", "quota",
+                                      (json_int_t)options->cpu_thousandths * CPU_PERIOD_US / 1000,
+                                      "period", CPU_PERIOD_US));
+    if (options->pids)
+        json_object_set_new(resources, "pids",
+                            json_pack("{s:I}", "limit", (json_int_t)options->pids));
+    return resources;
+}
+
+static json_t *make_namespaces(const struct bundle_options *options)
+{
+    static const char *const types[] = {"mount", "uts", "ipc", "pid", "cgroup", "network"};
+    json_t *namespaces = json_array();
+    size_t count = ARRAY_LENGTH(types) - (options->network_namespace ? 0 : 1);
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(namespaces, json_pack("{s:s}", "type", types[i]));
+    return namespaces;
+}
+
+static json_t *make_linux(const struct bundle_options *options)
+{
+    json_t *linux_part =
+        json_pack("{s:o, s:o, s:o, s:o}", "resources", make_resources(options), "namespaces",
+                  make_namespaces(options), "maskedPaths", bundle_strings(masked_paths),
+                  "readonlyPaths", bundle_strings(read_only_paths));
+
+    if (options->cgroup_path)
+        json_object_set_new(linux_part, "cgroupsPath", json_string(options->cgroup_path));
+    if (options->network_namespace)
+        json_object_set_new(linux_part, "sysctl",
+                            json_pack("{s:s, s:s}", "net.ipv4.ip_unprivileged_port_start", "0",
+                                      "net.ipv4.ping_group_range", "0 2147483647"));
+    return linux_part;
+}
+
+static int make_config(const struct image_config *config, const struct process *process,
+                       const struct bundle_options *options, char **text, struct error *err)
+{
+    AUTO_JSON json_t *root = NULL;
+    json_t *mounts;
+    int rc = bundle_make_mounts(config, options, &mounts, err);
+
+    if (rc < 0)
+        return rc;
+    /* json_pack() takes over and checks each part: a failed allocation anywhere yields null. */
+    root = json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion", "1.0.2", "process",
+                     make_process(process, options), "root", "path", options->root_path, "readonly",
+                     options->read_only, "hostname", options->hostname, "mounts", mounts, "linux",
+                     make_linux(options));
+    *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+    return *text ? 0
+                 : error_set(err, EINVAL,
+                             "cannot write the container's configuration: an argument or variable "
+                             "is not valid UTF-8, or memory is short");
+}
+
+static int make_hosts(const struct bundle_options *options, char **text)
+{
+    return asprintf(text,
+                    "127.0.0.1\tlocalhost\n"
+                    "::1\tlocalhost ip6-localhost ip6-loopback\n"
+                    "fe00::0\tip6-localnet\n"
+                    "ff00::0\tip6-mcastprefix\n"
+                    "ff02::1\tip6-allnodes\n"
+                    "ff02::2\tip6-allrouters\n"
+                    "127.0.1.1\t%s\n%s",
+                    options->hostname, options->hosts ? options->hosts : "");
+}
+
+static void set_file(struct bundle_file *file, const char *name, char *text)
+{
+    *file = (struct bundle_file){name, 0644, text, strlen(text)};
+}
+
+int bundle_create(const struct image_config *config, const struct process *process,
+                  const struct bundle_options *options, struct bundle *bundle, struct error *err)
+{
+    AUTO_FREE char *text = NULL;
+    AUTO_FREE char *hosts = NULL;
+    AUTO_FREE char *hostname = NULL;
+    AUTO_FREE char *resolv_conf = strdup(options->resolv_conf ? options->resolv_conf : "");
+    int rc = make_config(config, process, options, &text, err);
+
+    if (rc < 0)
+        return rc;
+    if (!resolv_conf || make_hosts(options, &hosts) < 0 ||
+        asprintf(&hostname, "%s\n", options->hostname) < 0)
+        return error_set_errno(err, ENOMEM, "bundle");
+    set_file(&bundle->files[0], "config.json", steal_pointer(text));
+    set_file(&bundle->files[1], "hosts", steal_pointer(hosts));
+    set_file(&bundle->files[2], "hostname", steal_pointer(hostname));
+    set_file(&bundle->files[3], "resolv.conf", steal_pointer(resolv_conf));
+    return 0;
+}
+
+void bundle_release(struct bundle *bundle)
+{
+    for (size_t i = 0; i < BUNDLE_FILES; i++)
+        free(bundle->files[i].data);
+    *bundle = (struct bundle){0};
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: the parts of a bundle that have a file of their own. */
+#ifndef MICROVM_IMAGE_BUNDLE_PRIVATE_H
+#define MICROVM_IMAGE_BUNDLE_PRIVATE_H
+
+#include <jansson.h>
+
+#include "vmm/image/bundle.h"
+
+/* A JSON array of the strings up to the null pointer; null when out of memory. */
+json_t *bundle_strings(const char *const *strings);
+
+/* The array "mounts". Errors: EINVAL (--tmpfs), ENOMEM. The caller owns *mounts. */
+int bundle_make_mounts(const struct image_config *config, const struct bundle_options *options,
+                       json_t **mounts, struct error *err);
+
+#endif
