@@ -29,6 +29,7 @@
 #include "vmm/cli/relay.h"
 #include "vmm/instance/control.h"
 #include "vmm/instance/instance.h"
+#include "vmm/machine/host.h"
 
 #define BOOT_ESCAPE       0x1d /* Ctrl-] */
 #define BOOT_COMMAND_LINE "console=hvc0 panic=-1"
@@ -315,7 +316,7 @@ static int boot_result(const struct boot *boot, int monitor_status, int *status,
         break;
     }
     return error_set(err, EIO, "%s%s", boot->end.text,
-                     common_kvm_state() == KVM_SOFTWARE
+                     host_kvm_state() == HOST_KVM_SOFTWARE
                          ? " (this is a software KVM, which cannot run Linux)"
                          : "");
 }
@@ -351,7 +352,7 @@ static int boot_run(const struct boot_options *options, int *status, struct erro
     timeline_note(&boot.timeline, TIMELINE_COMMAND, io_now_ns());
     rc = make_spec(options, &boot.spec, err);
     if (rc == 0)
-        rc = common_require_kvm(false, err);
+        rc = host_require_kvm(false, err);
     if (rc == 0) {
         common_block_signals(NULL);
         rc = instance_create(options->name, &boot.instance, err);

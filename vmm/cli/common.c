@@ -6,55 +6,19 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "vmm/arch/arch.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/log.h"
 #include "vmm/base/parse.h"
+#include "vmm/machine/host.h"
 #include "vmm/machine/spec.h"
 
 #define MIB (1ULL << 20)
 
-enum kvm_state common_kvm_state(void)
-{
-    if (access("/dev/kvm", R_OK | W_OK) < 0)
-        return errno == EACCES || errno == EPERM ? KVM_DENIED : KVM_MISSING;
-    return arch_kvm_class() == ARCH_KVM_HARDWARE ? KVM_READY : KVM_SOFTWARE;
-}
-
-const char *common_kvm_advice(enum kvm_state state)
-{
-    switch (state) {
-    case KVM_READY:
-        break;
-    case KVM_MISSING:
-        return "/dev/kvm: does not exist; switch virtualization on in the firmware and load the "
-               "module kvm_intel or kvm_amd, or use the development host: "
-               "tests/devhost/devhost run -- microvm ...";
-    case KVM_DENIED:
-        return "/dev/kvm: no permission; join the group kvm ('sudo usermod -aG kvm $USER', then "
-               "log in again), or use sudo";
-    case KVM_SOFTWARE:
-        return "/dev/kvm: is a software KVM, which cannot run Linux; use the development host: "
-               "tests/devhost/devhost run -- microvm ...";
-    }
-    return "";
-}
-
-int common_require_kvm(bool linux_guest, struct error *err)
-{
-    enum kvm_state state = common_kvm_state();
-
-    if (state == KVM_READY || (state == KVM_SOFTWARE && !linux_guest))
-        return 0;
-    return error_set(err, ENODEV, "%s", common_kvm_advice(state));
-}
-
 int common_memory(uint64_t asked, bool linux_guest, uint64_t *bytes, struct error *err)
 {
-    uint64_t least = linux_guest ? align_up(arch_memory_minimum(), MIB) : MIB;
+    uint64_t least = linux_guest ? align_up(host_memory_minimum(), MIB) : MIB;
     uint64_t wanted = asked > 0 ? asked : COMMON_MEMORY_DEFAULT;
 
     if (wanted < least)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what the commands that start a machine share: is KVM usable, how large is the machine,
- * where does the timeline go, which signals end a run. */
+/* Purpose: what the commands that start a machine share: how large is the machine, where does the
+ * timeline go, which signals end a run. */
 #ifndef MICROVM_CLI_COMMON_H
 #define MICROVM_CLI_COMMON_H
 
@@ -12,21 +12,6 @@
 
 #define COMMON_MEMORY_DEFAULT (512ULL << 20)
 #define COMMON_MEMORY_HELP    "memory of the machine, such as 512m or 2g (default 512m)"
-
-/* What stands between us and a machine, if anything. */
-enum kvm_state {
-    KVM_READY,
-    KVM_MISSING,  /* no /dev/kvm */
-    KVM_DENIED,   /* it may not be opened */
-    KVM_SOFTWARE, /* it answers, but emulates: no Linux boots on it */
-};
-enum kvm_state common_kvm_state(void);
-
-/* One line that says what is wrong in `state` and how to mend it; "" for KVM_READY. */
-const char *common_kvm_advice(enum kvm_state state);
-
-/* Fails unless /dev/kvm can be opened and, with `linux_guest`, can run a Linux. Errors: ENODEV. */
-int common_require_kvm(bool linux_guest, struct error *err);
 
 /* The memory of a machine for what --memory said (0: nothing): default, whole MiB, at least what a
  * guest of ours needs when `linux_guest`. Errors: ERANGE. */

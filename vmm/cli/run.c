@@ -26,6 +26,7 @@
 #include "vmm/image/load.h"
 #include "vmm/image/process.h"
 #include "vmm/isolation/isolation.h"
+#include "vmm/machine/host.h"
 
 #define ENV_FILE_MAX (1U << 20)
 #define HOSTNAME_MAX 64            /* bytes, as the kernel's */
@@ -324,7 +325,7 @@ static int run_image(struct run *run, const char *reference, char **arguments,
     int rc = check_options(run, err);
 
     if (rc == 0)
-        rc = common_require_kvm(true, err);
+        rc = host_require_kvm(true, err);
     if (rc == 0)
         rc = find_files(run, err);
     if (rc == 0)
