@@ -65,7 +65,6 @@ _Static_assert(sizeof(struct protocol_window) == 4, "wire format");
  * Files of the per-VM cpio. init.conf has lines `key=value`:
  *   terminal=0|1       the container has a terminal
  *   stdin=0|1          the host offers a stdin stream
- *   rows=N, columns=N  first window size, with a terminal
  *   overlay=tmpfs|disk where the writable layer lives (disk: the second block device, ext4)
  *   hostname=NAME
  */

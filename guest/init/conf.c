@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: reads init.conf: lines `key=value`. */
+#include "guest/init/conf.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest/protocol.h"
+
+static int parse_flag(const char *key, const char *value, bool *flag, struct failure *failure)
+{
+    if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+        return failure_set(failure, "%s: %s is %s, not 0 or 1", PROTOCOL_CONF_PATH, key, value);
+    *flag = value[0] == '1';
+    return 0;
+}
+
+static int parse_entry(const char *key, const char *value, struct conf *conf,
+                       struct failure *failure)
+{
+    if (strcmp(key, "terminal") == 0)
+        return parse_flag(key, value, &conf->terminal, failure);
+    if (strcmp(key, "stdin") == 0)
+        return parse_flag(key, value, &conf->standard_input, failure);
+    if (strcmp(key, "overlay") == 0) {
+        conf->overlay_on_disk = strcmp(value, "disk") == 0;
+        if (!conf->overlay_on_disk && strcmp(value, "tmpfs") != 0)
+            return failure_set(failure, "%s: unknown overlay %s", PROTOCOL_CONF_PATH, value);
+        return 0;
+    }
+    if (strcmp(key, "hostname") == 0) {
+        if (strlen(value) >= sizeof(conf->hostname))
+            return failure_set(failure, "%s: hostname is too long", PROTOCOL_CONF_PATH);
+        strcpy(conf->hostname, value);
+        return 0;
+    }
+    return failure_set(failure, "%s: unknown key %s", PROTOCOL_CONF_PATH, key);
+}
+
+int conf_parse(char *text, struct conf *conf, struct failure *failure)
+{
+    char *line;
+
+    memset(conf, 0, sizeof(*conf));
+    while ((line = strsep(&text, "\n"))) {
+        char *value = strchr(line, '=');
+
+        if (*line == '\0')
+            continue;
+        if (!value)
+            return failure_set(failure, "%s: no '=' in: %s", PROTOCOL_CONF_PATH, line);
+        *value++ = '\0';
+        if (parse_entry(line, value, conf, failure) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int conf_read(struct conf *conf, struct failure *failure)
+{
+    char text[CONF_SIZE_MAX + 1];
+    int fd = open(PROTOCOL_CONF_PATH, O_RDONLY | O_CLOEXEC);
+    ssize_t size;
+
+    if (fd < 0)
+        return failure_set_errno(failure, "%s", PROTOCOL_CONF_PATH);
+    size = read(fd, text, sizeof(text));
+    close(fd);
+    if (size < 0)
+        return failure_set_errno(failure, "%s", PROTOCOL_CONF_PATH);
+    if (size > CONF_SIZE_MAX)
+        return failure_set(failure, "%s: is larger than %d bytes", PROTOCOL_CONF_PATH,
+                           CONF_SIZE_MAX);
+    text[size] = '\0';
+    return conf_parse(text, conf, failure);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: starts the container with crun and takes hold of its process and standard streams. */
+#include "guest/init/container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "guest/protocol.h"
+
+#define CRUN           "/bin/crun"
+#define PID_FILE       "/run/container.pid"
+#define CONSOLE_SOCKET "/run/console.sock"
+#define CONTAINER_ID   "container"
+
+static int set_nonblocking(int fd)
+{
+    return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+/* A pipe of which init keeps one end (`ours`: 0 reads, 1 writes). Returns the container's end. */
+static int make_pipe(int ours, int *kept, struct failure *failure)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) < 0 || set_nonblocking(ends[ours]) < 0)
+        return failure_set_errno(failure, "pipe");
+    *kept = ends[ours];
+    return ends[!ours];
+}
+
+static int open_null(struct failure *failure)
+{
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    return fd < 0 ? failure_set_errno(failure, "/dev/null") : fd;
+}
+
+static int listen_for_console(struct failure *failure)
+{
+    static const struct sockaddr_un address = {AF_UNIX, CONSOLE_SOCKET};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+        listen(fd, 1) < 0)
+        return failure_set_errno(failure, "console socket");
+    return fd;
+}
+
+static int spawn_crun(struct container *container, const int stdio[3], bool terminal,
+                      struct failure *failure)
+{
+    char *arguments[] = {"crun",
+                         "run",
+                         "--detach",
+                         "--bundle",
+                         PROTOCOL_BUNDLE_DIR,
+                         "--pid-file",
+                         PID_FILE,
+                         terminal ? "--console-socket" : CONTAINER_ID,
+                         terminal ? CONSOLE_SOCKET : NULL,
+                         terminal ? CONTAINER_ID : NULL,
+                         NULL};
+    char *environment[] = {NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    int reason;
+
+    sigemptyset(&none);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawn_file_actions_init(&actions);
+    for (int i = 0; i < 3; i++)
+        posix_spawn_file_actions_adddup2(&actions, stdio[i], i);
+    reason = posix_spawn(&container->runtime, CRUN, &actions, &attributes, arguments, environment);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    if (reason != 0) {
+        container->runtime = 0;
+        errno = reason;
+        return failure_set_errno(failure, "cannot start %s", CRUN);
+    }
+    return 0;
+}
+
+int container_start(struct container *container, bool terminal, bool standard_input,
+                    struct failure *failure)
+{
+    int stdio[3];
+    int result;
+
+    *container = (struct container){.input = -1, .output = -1, .error = -1, .console_listener = -1};
+    if (terminal && (container->console_listener = listen_for_console(failure)) < 0)
+        return -1;
+    stdio[0] =
+        standard_input && !terminal ? make_pipe(1, &container->input, failure) : open_null(failure);
+    stdio[1] = terminal ? open_null(failure) : make_pipe(0, &container->output, failure);
+    stdio[2] = make_pipe(0, &container->error, failure);
+    if (stdio[0] < 0 || stdio[1] < 0 || stdio[2] < 0)
+        return -1;
+    result = spawn_crun(container, stdio, terminal, failure);
+    for (int i = 0; i < 3; i++)
+        close(stdio[i]);
+    return result;
+}
+
+/* Takes the terminal that crun has sent. Returns its non-blocking master. */
+static int receive_console(int listener, struct failure *failure)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    char data[64];
+    struct iovec vector = {data, sizeof(data)};
+    struct msghdr message = {
+        .msg_iov = &vector,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof(control),
+    };
+    int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    const struct cmsghdr *header;
+    int fd;
+
+    if (connection < 0 || recvmsg(connection, &message, MSG_CMSG_CLOEXEC) < 0)
+        return failure_set_errno(failure, "console socket");
+    close(connection);
+    header = CMSG_FIRSTHDR(&message);
+    if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int)))
+        return failure_set(failure, "console socket: crun has sent no terminal");
+    memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+    if (set_nonblocking(fd) < 0)
+        return failure_set_errno(failure, "terminal");
+    return fd;
+}
+
+static int read_pid_file(pid_t *pid, struct failure *failure)
+{
+    char text[16];
+    int fd = open(PID_FILE, O_RDONLY | O_CLOEXEC);
+    ssize_t size;
+
+    if (fd < 0)
+        return failure_set_errno(failure, PID_FILE);
+    size = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[size > 0 ? size : 0] = '\0';
+    *pid = atoi(text);
+    return *pid > 1 ? 0 : failure_set(failure, "%s: is no process number: %s", PID_FILE, text);
+}
+
+int container_attach(struct container *container, bool terminal, struct failure *failure)
+{
+    if (read_pid_file(&container->pid, failure) < 0)
+        return -1;
+    if (!terminal)
+        return 0;
+    container->input = receive_console(container->console_listener, failure);
+    close(container->console_listener);
+    container->console_listener = -1;
+    if (container->input < 0)
+        return -1;
+    container->output = fcntl(container->input, F_DUPFD_CLOEXEC, 0);
+    return container->output < 0 ? failure_set_errno(failure, "terminal") : 0;
+}
+
+int container_explain(struct container *container, int wait_status, struct failure *failure)
+{
+    char text[FAILURE_TEXT_SIZE - 100];
+    ssize_t size = read(container->error, text, sizeof(text) - 1);
+    int reason = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+
+    if (size <= 0)
+        return failure_set(failure, "crun ended without a word (%s %d)",
+                           WIFSIGNALED(wait_status) ? "signal" : "status", reason);
+    while (size > 0 && text[size - 1] == '\n')
+        size--;
+    text[size] = '\0';
+    for (char *at = text; (at = strchr(at, '\n'));)
+        *at = ' ';
+    failure_set(failure, "%s", text);
+    if (strstr(text, "not found in $PATH"))
+        failure->status = FAILURE_NOT_FOUND;
+    else if (strstr(text, "open executable"))
+        failure->status = FAILURE_NOT_EXECUTABLE;
+    return -1;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: starts the container with crun and takes hold of its process and standard streams.
+ *
+ * The container gets pipes or a terminal, never sockets, so that opening /dev/stdout works as under
+ * docker. crun runs detached: it ends when the container's process runs, which then is a child of
+ * init. What crun has to say about a failure it writes to its standard error.
+ */
+#ifndef MICROVM_GUEST_INIT_CONTAINER_H
+#define MICROVM_GUEST_INIT_CONTAINER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "guest/init/failure.h"
+
+struct container {
+    pid_t runtime; /* crun while it runs, else 0 */
+    pid_t pid;     /* the container's first process while it runs, else 0 */
+    /* The ends that init holds, non-blocking, -1 = none. The owner of what is left is the caller.
+     */
+    int input;
+    int output;
+    int error;            /* with a terminal only crun's own messages */
+    int console_listener; /* where crun delivers the terminal */
+};
+
+/* Starts crun. Without `standard_input` the container reads /dev/null. */
+int container_start(struct container *container, bool terminal, bool standard_input,
+                    struct failure *failure);
+
+/* Once crun has ended well: learns the process, and with a terminal sets `input` and `output`. */
+int container_attach(struct container *container, bool terminal, struct failure *failure);
+
+/* Once crun has failed with wait status `wait_status`: its message and docker's exit status.
+ * Returns -1. */
+int container_explain(struct container *container, int wait_status, struct failure *failure);
+
+#endif

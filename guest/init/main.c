@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: process 1 of the guest. Makes the machine fit for one container, runs it, reports its
+ * end and rings the doorbell. Never returns: the end of process 1 would be a kernel panic.
+ *
+ * The connections to the host are begun before the mounts and needed after them, so that the
+ * host's work on them runs beside the guest's.
+ */
+#include <linux/reboot.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/reboot.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "guest/init/doorbell.h"
+#include "guest/init/mount.h"
+#include "guest/init/session.h"
+#include "guest/init/vsock.h"
+
+#define OPEN_FILES_MAX 1048576 /* as docker's default */
+
+/* A kernel without a network is no reason not to run. */
+static void bring_up_loopback(void)
+{
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return;
+    ioctl(fd, SIOCSIFFLAGS, &request);
+    close(fd);
+}
+
+static void set_limits(void)
+{
+    const struct rlimit files = {OPEN_FILES_MAX, OPEN_FILES_MAX};
+    const struct rlimit processes = {RLIM_INFINITY, RLIM_INFINITY};
+
+    setrlimit(RLIMIT_NOFILE, &files);
+    setrlimit(RLIMIT_NPROC, &processes);
+}
+
+static int prepare(struct session *session, struct failure *failure)
+{
+    if (conf_read(&session->conf, failure) < 0 || session_start_connecting(session, failure) < 0 ||
+        mount_system(failure) < 0 ||
+        mount_container_root(session->conf.overlay_on_disk, failure) < 0)
+        return -1;
+    bring_up_loopback();
+    set_limits();
+    if (sethostname(session->conf.hostname, strlen(session->conf.hostname)) < 0)
+        return failure_set_errno(failure, "hostname %s", session->conf.hostname);
+    return session_finish_connecting(session, failure);
+}
+
+static void power_off(enum doorbell_call call, unsigned argument)
+{
+    doorbell_ring(call, argument);
+    reboot(LINUX_REBOOT_CMD_POWER_OFF); /* on a machine without a doorbell */
+    for (;;)
+        pause();
+}
+
+/* Tells the host why there is no container: over the connection, else over the console. */
+static void report_failure(struct session *session, const struct failure *failure)
+{
+    unsigned char payload[sizeof(struct protocol_exit) + FAILURE_TEXT_SIZE];
+    size_t length = strlen(failure->text);
+    struct failure ignored;
+
+    if (session->control.fd < 0 ||
+        vsock_finish_connect(session->control.fd, PROTOCOL_PORT_CONTROL, &ignored) < 0) {
+        dprintf(STDERR_FILENO, "init: %s\n", failure->text);
+        power_off(DOORBELL_PANIC, 0);
+    }
+    for (unsigned i = 0; i < SESSION_STREAMS; i++)
+        if (session->sockets[i] >= 0)
+            close(session->sockets[i]); /* the host waits for the end of each stream */
+    payload[0] = failure->status;
+    memcpy(payload + 1, failure->text, length);
+    control_send(&session->control, PROTOCOL_FAILURE, payload, 1 + length);
+}
+
+int main(void)
+{
+    static struct session session;
+    struct failure failure;
+    int result;
+
+    doorbell_ring(DOORBELL_MARK, DOORBELL_MARK_INIT);
+    session.control.fd = -1;
+    for (unsigned i = 0; i < SESSION_STREAMS; i++) {
+        session.sockets[i] = -1;
+        relay_open(&session.relays[i], -1, -1);
+    }
+    result = prepare(&session, &failure);
+    if (result == 0) {
+        doorbell_ring(DOORBELL_MARK, DOORBELL_MARK_RUNTIME);
+        result = session_run(&session, &failure);
+    }
+    if (result < 0) {
+        session.status = failure.status;
+        report_failure(&session, &failure);
+    }
+    session_wait_drained(&session);
+    power_off(DOORBELL_EXIT, session.status);
+}

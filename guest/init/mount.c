@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: the guest's file systems, from the bare initramfs to the container's root.
+ *
+ * The kernel refuses pivot_root(2) out of the initramfs itself, because that mount has no parent.
+ * So the initramfs is bind-mounted once more, moved on top of / and entered: the same files, but
+ * a mount that a runtime can pivot away from. It is made read-only there, which also spares the
+ * runtime a protective copy of its own executable (CVE-2019-5736). All that is written later lives
+ * in /run and in the container's own mounts.
+ *
+ * The directories used here are made by guest/make-initramfs.
+ */
+#include "guest/init/mount.h"
+
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "guest/protocol.h"
+
+#define LOWER   "/lower"
+#define OVERLAY "/run/overlay"
+#define UPPER   OVERLAY "/upper"
+#define WORK    OVERLAY "/work"
+
+static int mount_one(const char *source, const char *target, const char *type, unsigned long flags,
+                     const char *options, struct failure *failure)
+{
+    if (mount(source, target, type, flags, options) < 0)
+        return failure_set_errno(failure, "mount %s at %s", source, target);
+    return 0;
+}
+
+static int enter_pivotable_root(struct failure *failure)
+{
+    if (mount_one("/", "/mnt", NULL, MS_BIND, NULL, failure) < 0)
+        return -1;
+    if (chdir("/mnt") < 0)
+        return failure_set_errno(failure, "chdir /mnt");
+    if (mount_one(".", "/", NULL, MS_MOVE, NULL, failure) < 0)
+        return -1;
+    if (chroot(".") < 0)
+        return failure_set_errno(failure, "chroot");
+    return mount_one("/", "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL, failure);
+}
+
+int mount_system(struct failure *failure)
+{
+    static const struct {
+        const char *type;
+        const char *target;
+        unsigned long flags;
+        const char *options;
+    } table[] = {
+        {"proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
+        {"devtmpfs", "/dev", MS_NOSUID, NULL},
+        {"tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755"},
+        {"cgroup2", "/sys/fs/cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
+    };
+
+    if (enter_pivotable_root(failure) < 0)
+        return -1;
+    for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        if (mount_one(table[i].type, table[i].target, table[i].type, table[i].flags,
+                      table[i].options, failure) < 0)
+            return -1;
+    return 0;
+}
+
+static int make_directory(const char *path, struct failure *failure)
+{
+    if (mkdir(path, 0755) < 0)
+        return failure_set_errno(failure, "mkdir %s", path);
+    return 0;
+}
+
+/* The overlay's root directory shows the attributes of the upper layer's: give it the image's. */
+static int copy_root_attributes(struct failure *failure)
+{
+    struct stat status;
+
+    if (stat(LOWER, &status) < 0 || chown(UPPER, status.st_uid, status.st_gid) < 0 ||
+        chmod(UPPER, status.st_mode & 07777) < 0)
+        return failure_set_errno(failure, "attributes of the container's root");
+    return 0;
+}
+
+int mount_container_root(bool overlay_on_disk, struct failure *failure)
+{
+    /* Nothing of the writable layer outlives the machine: "volatile" drops all syncing. */
+    static const char options[] = "volatile,lowerdir=" LOWER ",upperdir=" UPPER ",workdir=" WORK;
+
+    if (mount_one(PROTOCOL_ROOT_DISK, LOWER, "squashfs", MS_RDONLY, NULL, failure) < 0 ||
+        make_directory(OVERLAY, failure) < 0)
+        return -1;
+    if (overlay_on_disk && mount_one(PROTOCOL_OVERLAY_DISK, OVERLAY, "ext4", 0, NULL, failure) < 0)
+        return -1;
+    if (make_directory(UPPER, failure) < 0 || make_directory(WORK, failure) < 0 ||
+        copy_root_attributes(failure) < 0)
+        return -1;
+    return mount_one("overlay", PROTOCOL_ROOTFS_PATH, "overlay", 0, options, failure);
+}

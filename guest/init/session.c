@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: the life of the one container of this machine.
+ *
+ * One thread, one poll loop: frames of the host, ended children, three relays. While crun runs,
+ * only crun is waited for; the container's process may end before crun does, and its status must be
+ * there when the process is known. Standard error is relayed from then on, too: until crun has
+ * ended well, what comes there is crun's own reason to fail.
+ */
+#include "guest/init/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "guest/init/doorbell.h"
+#include "guest/init/vsock.h"
+
+static const unsigned stream_ports[SESSION_STREAMS] = {
+    [SESSION_STDIN] = PROTOCOL_PORT_STDIN,
+    [SESSION_STDOUT] = PROTOCOL_PORT_STDOUT,
+    [SESSION_STDERR] = PROTOCOL_PORT_STDERR,
+};
+
+static bool stream_is_used(const struct conf *conf, enum session_stream stream)
+{
+    if (stream == SESSION_STDIN)
+        return conf->terminal || conf->standard_input;
+    return !conf->terminal;
+}
+
+int session_start_connecting(struct session *session, struct failure *failure)
+{
+    session->control.fd = vsock_start_connect(PROTOCOL_PORT_CONTROL, failure);
+    if (session->control.fd < 0)
+        return -1;
+    for (unsigned i = 0; i < SESSION_STREAMS; i++) {
+        if (!stream_is_used(&session->conf, i))
+            continue;
+        session->sockets[i] = vsock_start_connect(stream_ports[i], failure);
+        if (session->sockets[i] < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int session_finish_connecting(struct session *session, struct failure *failure)
+{
+    if (vsock_finish_connect(session->control.fd, PROTOCOL_PORT_CONTROL, failure) < 0)
+        return -1;
+    for (unsigned i = 0; i < SESSION_STREAMS; i++)
+        if (session->sockets[i] >= 0 &&
+            vsock_finish_connect(session->sockets[i], stream_ports[i], failure) < 0)
+            return -1;
+    return 0;
+}
+
+static int watch_children(struct session *session, struct failure *failure)
+{
+    sigset_t mask;
+
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &mask, NULL);
+    session->child_signal = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    return session->child_signal < 0 ? failure_set_errno(failure, "signalfd") : 0;
+}
+
+static void relay_connect(struct session *session, enum session_stream stream, int ours)
+{
+    if (stream == SESSION_STDIN)
+        relay_open(&session->relays[stream], session->sockets[stream], ours);
+    else
+        relay_open(&session->relays[stream], ours, session->sockets[stream]);
+}
+
+/* crun has ended well: the container runs. */
+static int attach(struct session *session, struct failure *failure)
+{
+    struct container *container = &session->container;
+
+    if (container_attach(container, session->conf.terminal, failure) < 0)
+        return -1;
+    doorbell_ring(DOORBELL_MARK, DOORBELL_MARK_CONTAINER);
+    control_send(&session->control, PROTOCOL_STARTED, NULL, 0);
+    if (!session->conf.terminal) {
+        relay_connect(session, SESSION_STDERR, container->error);
+        return 0;
+    }
+    /* One connection carries both directions; each relay owns a descriptor of its own for it. */
+    close(container->error);
+    session->sockets[SESSION_STDOUT] = fcntl(session->sockets[SESSION_STDIN], F_DUPFD_CLOEXEC, 0);
+    if (session->sockets[SESSION_STDOUT] < 0)
+        return failure_set_errno(failure, "terminal");
+    relay_connect(session, SESSION_STDIN, container->input);
+    relay_connect(session, SESSION_STDOUT, container->output);
+    return 0;
+}
+
+static void note_end(struct session *session, int wait_status)
+{
+    doorbell_ring(DOORBELL_MARK, DOORBELL_MARK_EXIT);
+    session->container.pid = 0;
+    session->ended = true;
+    session->status = (uint8_t)(WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status)
+                                                         : WEXITSTATUS(wait_status));
+    relay_close(&session->relays[SESSION_STDIN]);
+}
+
+static int reap(struct session *session, struct failure *failure)
+{
+    struct container *container = &session->container;
+    struct signalfd_siginfo ignored;
+    int status;
+    pid_t pid;
+
+    if (read(session->child_signal, &ignored, sizeof(ignored)) < 0)
+        return 0;
+    if (container->runtime > 0) {
+        if (waitpid(container->runtime, &status, WNOHANG) <= 0)
+            return 0;
+        container->runtime = 0;
+        if (status != 0)
+            return container_explain(container, status, failure);
+        if (attach(session, failure) < 0)
+            return -1;
+    }
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        if (pid == container->pid)
+            note_end(session, status);
+    return 0;
+}
+
+static void handle_frame(struct session *session, const struct control_frame *frame)
+{
+    const unsigned char *payload = frame->payload;
+
+    if (frame->type == PROTOCOL_SIGNAL && frame->size == sizeof(struct protocol_signal)) {
+        /* From outside of its namespace the container's first process gets a signal just as under
+         * docker: ignored when it has no handler, but for SIGKILL and SIGSTOP. */
+        if (session->container.pid > 0)
+            kill(session->container.pid, payload[0]);
+    } else if (frame->type == PROTOCOL_WINDOW && frame->size == sizeof(struct protocol_window)) {
+        const struct winsize size = {
+            .ws_row = (unsigned short)(payload[0] | payload[1] << 8),
+            .ws_col = (unsigned short)(payload[2] | payload[3] << 8),
+        };
+
+        if (session->conf.terminal && session->relays[SESSION_STDOUT].from >= 0)
+            ioctl(session->relays[SESSION_STDOUT].from, TIOCSWINSZ, &size);
+    }
+}
+
+/* Takes all frames that are there; false when the host is gone. */
+static bool take_frames(struct session *session)
+{
+    struct control_frame frame;
+    int result;
+
+    while ((result = control_receive(&session->control, &frame)) == 1)
+        handle_frame(session, &frame);
+    return result == 0;
+}
+
+static bool output_is_open(const struct session *session)
+{
+    return relay_is_open(&session->relays[SESSION_STDOUT]) ||
+           relay_is_open(&session->relays[SESSION_STDERR]);
+}
+
+int session_run(struct session *session, struct failure *failure)
+{
+    struct container *container = &session->container;
+
+    if (watch_children(session, failure) < 0 ||
+        container_start(container, session->conf.terminal, session->conf.standard_input, failure) <
+            0)
+        return -1;
+    if (!session->conf.terminal) {
+        relay_connect(session, SESSION_STDOUT, container->output);
+        if (session->conf.standard_input)
+            relay_connect(session, SESSION_STDIN, container->input);
+    }
+    while (!session->ended || output_is_open(session)) {
+        struct pollfd polls[2 + SESSION_STREAMS] = {
+            {.fd = session->control.fd, .events = POLLIN},
+            {.fd = session->child_signal, .events = POLLIN},
+        };
+
+        for (unsigned i = 0; i < SESSION_STREAMS; i++)
+            polls[2 + i] = relay_poll(&session->relays[i]);
+        if (poll(polls, 2 + SESSION_STREAMS, -1) < 0)
+            continue;
+        if (polls[0].revents && !take_frames(session))
+            return 1;
+        for (unsigned i = 0; i < SESSION_STREAMS; i++)
+            if (polls[2 + i].revents)
+                relay_step(&session->relays[i]);
+        if (polls[1].revents && reap(session, failure) < 0)
+            return -1;
+    }
+    control_send(&session->control, PROTOCOL_EXIT, &session->status, sizeof(session->status));
+    return 0;
+}
+
+void session_wait_drained(struct session *session)
+{
+    struct pollfd poll_fd = {.fd = session->control.fd, .events = POLLIN};
+    struct control_frame frame;
+    int result;
+
+    while ((result = control_receive(&session->control, &frame)) >= 0) {
+        if (result == 1 && frame.type == PROTOCOL_DRAINED)
+            return;
+        if (result == 0)
+            poll(&poll_fd, 1, -1);
+    }
+}
