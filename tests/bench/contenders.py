@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Purpose: the commands that are compared: how each monitor is started, and how it shows what happens.
+
+Each boots the same kernel with the same initramfs, 128 MiB and one virtual CPU. For its rivals, the leanest
+command line that we know is used: what makes them slow by default is no merit of ours.
+"""
+
+import shutil
+
+MEMORY = "128m"
+# Said to every kernel. What a monitor adds of its own accord is its own.
+COMMAND_LINE = "console=hvc0 quiet panic=-1 reboot=t tsc=reliable swiotlb=noforce"
+
+
+class Contender:
+    """A monitor under test. `ready` is the output by which it shows that user space has begun."""
+
+    def __init__(self, name, note, command, ready, files=()):
+        self.name, self.note, self.command, self.ready, self.files = name, note, command, ready, files
+
+    def argv(self, extra=""):
+        line = (COMMAND_LINE + " " + extra).strip()
+        return [word.replace("@CMDLINE@", line) for word in self.command]
+
+
+def microvm(kernel, initrd, binary):
+    return Contender(
+        "microvm", "microvm boot",
+        [binary, "boot", "--timeline=json", "--kernel", kernel, "--initrd", initrd, "-m", MEMORY, "--cpus", "1",
+         "--cmdline", "@CMDLINE@"],
+        b"bench: holding", [binary])
+
+
+# isa-serial stays on, because init's first byte must be seen; the guest's kernel does not look for it.
+QEMU_BASE = [
+    "-M", "microvm,x-option-roms=off,pit=off,pic=off,rtc=off,acpi=off,isa-serial=on,auto-kernel-cmdline=@AUTO@",
+    "-accel", "kvm,kernel-irqchip=on", "-cpu", "host", "-m", MEMORY, "-smp", "1", "-nodefaults", "-no-user-config",
+    "-nographic", "-no-reboot", "-serial", "stdio",
+]
+QEMU_DEVICES = [
+    "-device", "virtio-serial-device", "-chardev", "null,id=console", "-device", "virtconsole,chardev=console",
+    "-device", "virtio-rng-device",
+]
+
+
+def qemu(kernel, initrd):
+    """QEMU's microvm machine with the console and entropy devices that `microvm boot` always has, the same
+    without any virtio device, and, where it is installed, Debian's build of QEMU for this machine alone."""
+    end = ["-kernel", kernel, "-initrd", initrd, "-append", "@CMDLINE@"]
+    found = []
+
+    def add(name, note, program, devices):
+        binary = shutil.which(program)
+        if binary:
+            base = [word.replace("@AUTO@", "on" if devices else "off") for word in QEMU_BASE]
+            found.append(Contender(name, note, [binary] + base + devices + end, b"I",
+                                   [binary, "/usr/share/qemu/qboot.rom"]))
+
+    add("qemu", "QEMU -M microvm, console and entropy", "qemu-system-x86_64", QEMU_DEVICES)
+    add("qemu-bare", "QEMU -M microvm, no virtio device", "qemu-system-x86_64", [])
+    add("qemu-small", "QEMU built for microvm only, console and entropy", "qemu-system-x86_64-microvm", QEMU_DEVICES)
+    return found
+
+
+def kvmtool(kernel, initrd):
+    binary = shutil.which("lkvm") or shutil.which("kvmtool")
+    if not binary:
+        return []
+    return [Contender(
+        "kvmtool", "kvmtool, serial console",
+        [binary, "run", "--console", "serial", "-k", kernel, "-i", initrd, "-m", MEMORY.rstrip("m"), "-c", "1",
+         "--network", "mode=none", "-p", "@CMDLINE@"],
+        b"I", [binary])]
