@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # build/microvm: the command and the monitor. build/microvm-import: reads hostile archives into the store.
 
+VERSION = 0.1.0
+
 # Libraries that the monitor needs are linked statically: its start-up is part of what users wait for.
 MICROVM_SOURCES = $(wildcard vmm/base/*.c vmm/arch/*.c vmm/arch/$(ARCH)/*.c vmm/machine/*.c vmm/image/*.c \
     vmm/instance/*.c vmm/isolation/*.c vmm/jail/*.c vmm/cli/*.c devices/*.c devices/*/*.c)
@@ -16,3 +18,36 @@ $(BUILD)/microvm: $(call objects,$(MICROVM_SOURCES))
 
 $(BUILD)/microvm-import: $(call objects,$(IMPORT_SOURCES))
 	$(CC) $(LDFLAGS_COMMON) $(LDFLAGS) -o $@ $^ $(IMPORT_LIBS)
+
+# What is compiled in beside the sources. Each stamp changes only when its text does, and then one file is compiled anew.
+COMMIT := $(shell git describe --always --dirty --abbrev=12 2>/dev/null)
+stamp  = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' >$@
+
+.PHONY: always
+$(BUILD)/stamp/version: always
+	$(call stamp,$(VERSION) $(COMMIT))
+$(BUILD)/stamp/libexecdir: always
+	$(call stamp,$(LIBEXECDIR))
+
+$(BUILD)/obj/vmm/cli/version.o: $(BUILD)/stamp/version
+$(BUILD)/obj/vmm/cli/version.o: CPPFLAGS_COMMON += -DMICROVM_VERSION='"$(VERSION)"' -DMICROVM_COMMIT='"$(COMMIT)"'
+$(BUILD)/obj/vmm/base/program_file.o: $(BUILD)/stamp/libexecdir
+$(BUILD)/obj/vmm/base/program_file.o: CPPFLAGS_COMMON += -DMICROVM_LIBEXECDIR='"$(LIBEXECDIR)"'
+
+# The kernel is built by 'make kernel', or by a packager elsewhere: KERNEL=FILE.
+KERNEL ?= $(BUILD)/vmlinux
+
+.PHONY: uninstall
+install: all
+	@test -e $(KERNEL) || { echo "install: no $(KERNEL); build it by 'make kernel', or name one: KERNEL=FILE" >&2; exit 1; }
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(MANDIR)/man1
+	install -s -m 755 $(BUILD)/microvm $(DESTDIR)$(PREFIX)/bin/microvm
+	install -s -m 755 $(BUILD)/microvm-import $(DESTDIR)$(LIBEXECDIR)/microvm-import
+	install -m 644 $(BUILD)/initramfs.cpio $(DESTDIR)$(LIBEXECDIR)/initramfs.cpio
+	install -m 644 $(KERNEL) $(DESTDIR)$(LIBEXECDIR)/vmlinux
+	install -m 644 docs/microvm.1 $(DESTDIR)$(MANDIR)/man1/microvm.1
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/microvm $(DESTDIR)$(MANDIR)/man1/microvm.1
+	rm -f $(addprefix $(DESTDIR)$(LIBEXECDIR)/,microvm-import initramfs.cpio vmlinux)
+	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXECDIR)

@@ -19,17 +19,20 @@ const struct program_file program_file_kernel = {
     .what = "guest kernel",
     .option = "--kernel",
     .variable = "MICROVM_KERNEL",
+    .made_by = "make kernel",
 };
 const struct program_file program_file_initramfs = {
     .name = "initramfs.cpio",
     .what = "guest initramfs",
     .option = "--initramfs",
     .variable = "MICROVM_INITRAMFS",
+    .made_by = "make",
 };
 const struct program_file program_file_import = {
     .name = "microvm-import",
     .what = "import program",
     .variable = "MICROVM_IMPORT",
+    .made_by = "make",
 };
 
 /* What the user names must be there: no other place is tried. */
@@ -76,7 +79,7 @@ int program_file_find(const struct program_file *file, const char *given, char *
     if (*path)
         return 0;
     return error_set(err, ENOENT,
-                     "%s: no %s beside the program nor in %s; name one by %s%s%s, or run 'make'",
-                     file->what, file->name, MICROVM_LIBEXECDIR, file->option ? file->option : "",
-                     file->option ? " or " : "", file->variable);
+                     "%s: no %s beside the program nor in %s; run '%s', or name one by %s%s%s",
+                     file->what, file->name, MICROVM_LIBEXECDIR, file->made_by,
+                     file->option ? file->option : "", file->option ? " or " : "", file->variable);
 }

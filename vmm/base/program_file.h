@@ -13,6 +13,7 @@ struct program_file {
     const char *what;     /* for messages: "guest kernel" */
     const char *option;   /* "--kernel", or NULL when no option names it */
     const char *variable; /* environment variable that names it: "MICROVM_KERNEL" */
+    const char *made_by;  /* "make kernel" */
 };
 
 extern const struct program_file program_file_kernel;    /* vmlinux */

@@ -20,6 +20,8 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"boot", "boot a bare kernel, without image or container", cli_boot},
+    {"doctor", "check what a run needs, and how to mend it", cli_doctor},
     {"version", "show version and build", cli_version},
     {"help", "show help of microvm or of one command", cli_help},
 };

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: what a kernel image says of itself. */
+#ifndef MICROVM_CLI_KERNEL_BANNER_H
+#define MICROVM_CLI_KERNEL_BANNER_H
+
+#include <stddef.h>
+
+#include "vmm/base/error.h"
+
+#define KERNEL_BANNER_SIZE 128
+
+/*
+ * Writes the version of the Linux in the file at `path`, such as "6.1.170": from the banner of an
+ * uncompressed image, or from the header of an x86 bzImage (boot protocol 2.00, kernel_version).
+ * Errors: ENOEXEC (no Linux in it), of open(2) and mmap(2).
+ */
+int kernel_banner_read(const char *path, char text[KERNEL_BANNER_SIZE], struct error *err);
+
+#endif
