@@ -1,0 +1,66 @@
+# shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
+# SPDX-License-Identifier: Apache-2.0
+# Purpose: commands that start no machine: version, help, doctor, and what is typed wrong; the program itself.
+
+case_version_and_help() {
+    try microvm version
+    expect_status 0
+    expect_match '^microvm [0-9]+\.[0-9]+\.[0-9]+'
+    try microvm --version
+    expect_status 0
+    try microvm help
+    expect_status 0
+    for command in run boot image version doctor help; do
+        expect_match "^ *$command +[a-z]"
+        microvm help "$command" | grep -q "^Usage: microvm $command" || fail "no help for $command"
+        microvm "$command" --help | grep -q "^Usage: microvm $command" || fail "no --help for $command"
+    done
+}
+
+case_mistakes_are_answered_with_what_was_meant() {
+    try microvm rnu
+    expect_failure 125 "rnu.*did you mean 'run'"
+    try microvm xyzzy
+    expect_failure 125 'xyzzy.*microvm help'
+    try microvm run --memry 1g busybox
+    expect_failure 125 'memry'
+    try microvm image lst
+    expect_failure 125 'lst'
+    try microvm
+    expect_status 125
+    expect_out ''
+}
+
+case_a_full_standard_output_is_noticed() {
+    status=0
+    microvm help >/dev/full 2>"$err" || status=$?
+    expect_status 125
+    expect_err_match '^microvm: .*output'
+}
+
+case_doctor_says_what_is_missing() {
+    try microvm doctor
+    [[ $status == 0 || $status == 125 || $status == 1 ]]
+    for word in /dev/kvm kernel crun memory; do
+        expect_match "$word"
+    done
+    try env MICROVM_KERNEL=/no/such/kernel "$MICROVM" doctor
+    [[ $status != 0 ]] || fail "a missing kernel is fine for doctor"
+    expect_match '/no/such/kernel'
+}
+
+case_the_man_page_is_one() {
+    mandoc -T lint -W warning docs/microvm.1
+    for option in --name --env-file --entrypoint --read-only --tmpfs --disk --timeline --cmdline; do
+        mandoc -T utf8 docs/microvm.1 | col -b | grep -q -e "$option" || fail "no $option in the man page"
+    done
+}
+
+case_the_program_is_small() {
+    strip -o "$scratch/stripped" "$MICROVM"
+    expect_at_most "$(stat -c %s "$scratch/stripped")" $((500 * 1024)) 'size of the stripped binary'
+}
+
+case_only_the_c_library_is_shared() {
+    expect_equal "$(readelf -d "$MICROVM" | grep -o 'NEEDED.*\[.*\]' | grep -o '\[.*\]' | sort | tr '\n' ' ')" '[libc.so.6] '
+}
