@@ -5,25 +5,30 @@
  * Start-up is part of what users wait for: no locale, no configuration file, nothing opened before
  * a command asks for it.
  */
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/log.h"
 #include "vmm/cli/commands.h"
 #include "vmm/cli/suggest.h"
+#include "vmm/instance/instance.h"
 
 struct command {
     const char *name;
     const char *summary;
     int (*function)(int argc, char **argv);
+    bool sweeps; /* removes what dead instances have left, before it begins */
 };
 
 static const struct command commands[] = {
-    {"boot", "boot a bare kernel, without image or container", cli_boot},
-    {"doctor", "check what a run needs, and how to mend it", cli_doctor},
-    {"version", "show version and build", cli_version},
-    {"help", "show help of microvm or of one command", cli_help},
+    {"boot", "boot a bare kernel, without image or container", cli_boot, true},
+    {"doctor", "check what a run needs, and how to mend it", cli_doctor, true},
+    {"version", "show version and build", cli_version, false},
+    {"help", "show help of microvm or of one command", cli_help, false},
 };
 
 static const struct command *command_find(const char *name)
@@ -98,13 +103,31 @@ static int dispatch(int argc, char **argv)
     command = command_find(argv[1]);
     if (!command)
         return command_unknown(argv[1]);
+    if (command->sweeps)
+        instance_sweep();
     return command->function(argc - 1, argv + 1);
+}
+
+/* Without 0, 1 and 2 a file of ours would take their numbers, and a guest's output its place. */
+static bool open_standard_streams(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
 }
 
 int main(int argc, char **argv)
 {
-    int status = dispatch(argc, argv);
+    int status;
 
+    if (!open_standard_streams())
+        return CLI_FAILURE;
+    status = dispatch(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         log_error("standard output: cannot write");
         return CLI_FAILURE;
