@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: ring the doorbell from a test's initramfs: ring exit STATUS | ring panic | ring mark N. */
+/* Purpose: ring the doorbell from a test's initramfs: ring exit STATUS | ring panic | ring mark N.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
