@@ -4,9 +4,8 @@
  *
  * The kernel refuses pivot_root(2) out of the initramfs itself, because that mount has no parent.
  * So the initramfs is bind-mounted once more, moved on top of / and entered: the same files, but
- * a mount that a runtime can pivot away from. It is made read-only there, which also spares the
- * runtime a protective copy of its own executable (CVE-2019-5736). All that is written later lives
- * in /run and in the container's own mounts.
+ * a mount that a runtime can pivot away from. /bin is made read-only, which spares the runtime a
+ * protective copy of its own executable (CVE-2019-5736).
  *
  * The directories used here are made by guest/make-initramfs.
  */
@@ -19,7 +18,7 @@
 #include "guest/protocol.h"
 
 #define LOWER   "/lower"
-#define OVERLAY "/run/overlay"
+#define OVERLAY "/overlay"
 #define UPPER   OVERLAY "/upper"
 #define WORK    OVERLAY "/work"
 
@@ -41,7 +40,14 @@ static int enter_pivotable_root(struct failure *failure)
         return -1;
     if (chroot(".") < 0)
         return failure_set_errno(failure, "chroot");
-    return mount_one("/", "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL, failure);
+    return 0;
+}
+
+static int protect_programs(struct failure *failure)
+{
+    if (mount_one("/bin", "/bin", NULL, MS_BIND, NULL, failure) < 0)
+        return -1;
+    return mount_one("/bin", "/bin", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL, failure);
 }
 
 int mount_system(struct failure *failure)
@@ -54,11 +60,10 @@ int mount_system(struct failure *failure)
     } table[] = {
         {"proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
         {"devtmpfs", "/dev", MS_NOSUID, NULL},
-        {"tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755"},
         {"cgroup2", "/sys/fs/cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
     };
 
-    if (enter_pivotable_root(failure) < 0)
+    if (enter_pivotable_root(failure) < 0 || protect_programs(failure) < 0)
         return -1;
     for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         if (mount_one(table[i].type, table[i].target, table[i].type, table[i].flags,
@@ -91,9 +96,8 @@ int mount_container_root(bool overlay_on_disk, struct failure *failure)
     static const char options[] = "volatile,lowerdir=" LOWER ",upperdir=" UPPER ",workdir=" WORK;
 
     if (mount_one(PROTOCOL_ROOT_DISK, LOWER, "squashfs", MS_RDONLY, NULL, failure) < 0 ||
-        make_directory(OVERLAY, failure) < 0)
-        return -1;
-    if (overlay_on_disk && mount_one(PROTOCOL_OVERLAY_DISK, OVERLAY, "ext4", 0, NULL, failure) < 0)
+        mount_one(overlay_on_disk ? PROTOCOL_OVERLAY_DISK : "tmpfs", OVERLAY,
+                  overlay_on_disk ? "ext4" : "tmpfs", 0, NULL, failure) < 0)
         return -1;
     if (make_directory(UPPER, failure) < 0 || make_directory(WORK, failure) < 0 ||
         copy_root_attributes(failure) < 0)

@@ -7,7 +7,7 @@
 
 #include "guest/init/failure.h"
 
-/* Makes a root that can be pivoted away from, and mounts proc, dev, run and cgroup2. */
+/* Makes a root that can be pivoted away from, and mounts proc, dev and cgroup2. */
 int mount_system(struct failure *failure);
 
 /* Mounts the image's root with its writable layer at PROTOCOL_ROOTFS_PATH. */

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: the client's side of one container in a machine: standard streams, terminal, signals,
+ * messages of guest and monitor, in one poll loop from the launch to the end.
+ */
+#ifndef MICROVM_ISOLATION_SESSION_H
+#define MICROVM_ISOLATION_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/base/error.h"
+#include "vmm/base/terminal.h"
+#include "vmm/instance/instance.h"
+#include "vmm/instance/timeline.h"
+#include "vmm/isolation/frames.h"
+#include "vmm/isolation/stream.h"
+
+enum session_stream { SESSION_STDIN, SESSION_STDOUT, SESSION_STDERR, SESSION_STREAMS };
+
+/* The connections that the guest makes: its control connection, and one a stream. */
+enum session_port {
+    SESSION_PORT_CONTROL,
+    SESSION_PORT_STDIN,
+    SESSION_PORT_STDOUT,
+    SESSION_PORT_STDERR,
+    SESSION_PORTS
+};
+
+#define SESSION_SIGNALS_MAX 16
+
+struct session {
+    bool interactive;
+    bool terminal_wanted;
+    struct timeline *timeline;
+    struct monitor_link link;
+
+    int listeners[SESSION_PORTS];   /* -1 once the guest has connected, or not expected */
+    int connections[SESSION_PORTS]; /* -1 = none */
+    struct frame_reader frames;
+    struct stream *streams[SESSION_STREAMS];
+    int stream_event; /* eventfd: a stream is done */
+    int signal_fd;
+    struct terminal terminal;
+
+    bool started;                               /* the container's process runs */
+    uint8_t early_signals[SESSION_SIGNALS_MAX]; /* that came before it did */
+    unsigned early_count;
+    int stop_signal; /* the one that made us stop the machine, 0 = none */
+
+    bool finished; /* EXIT or FAILURE has come, `last` is it */
+    struct guest_message last;
+    bool drained;      /* and has been answered */
+    bool monitor_gone; /* after its last message, which is `end` if there was one */
+    bool end_known;
+    bool abandoned; /* the rest of the output is not waited for */
+    struct control_event end;
+};
+
+/* Blocks the signals that the session handles (for good: what is left afterwards is to clean up and
+ * exit) and listens in `directory` for the guest. Release by session_release(), also on failure. */
+int session_prepare(struct session *session, const char *directory, struct error *err);
+
+/* Runs until the machine has ended and all output is written. `session->link` is connected. */
+int session_run(struct session *session, struct error *err);
+
+/* Docker's exit status of a session that has run, or what went wrong. */
+int session_result(const struct session *session, int monitor_status, int *status,
+                   struct error *err);
+
+/* Restores the terminal, releases all but the link. */
+void session_release(struct session *session);
+
+#endif

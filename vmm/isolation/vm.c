@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: runs a bundle inside a virtual machine: packs it behind the initramfs, describes the
+ * machine, launches the monitor, and holds the session with the guest.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest/protocol.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
+#include "vmm/isolation/cpio.h"
+#include "vmm/isolation/disk.h"
+#include "vmm/isolation/isolation.h"
+#include "vmm/isolation/session.h"
+
+#define BUNDLE_ARCHIVE "bundle.cpio"
+#define COMMAND_LINE   "console=hvc0 quiet panic=-1"
+
+/* Paths within a cpio archive have no leading slash. */
+#define BUNDLE_DIRECTORY (PROTOCOL_BUNDLE_DIR + 1)
+#define CONF_PATH        (PROTOCOL_CONF_PATH + 1)
+
+static int add_conf(struct cpio *cpio, const struct isolation_request *request, struct error *err)
+{
+    AUTO_FREE char *text = NULL;
+    int size = asprintf(&text, "terminal=%d\nstdin=%d\noverlay=%s\nhostname=%s\n",
+                        request->terminal, request->interactive,
+                        request->disk_bytes > 0 ? "disk" : "tmpfs", request->hostname);
+
+    if (size < 0)
+        return error_set_errno(err, ENOMEM, "init.conf");
+    return cpio_add_file(cpio, CONF_PATH, 0644, text, (size_t)size, err);
+}
+
+static int pack_bundle(const struct isolation_request *request, struct cpio *cpio,
+                       struct error *err)
+{
+    int rc = cpio_add_directory(cpio, BUNDLE_DIRECTORY, 0755, err);
+
+    for (unsigned i = 0; rc == 0 && i < BUNDLE_FILES; i++) {
+        const struct bundle_file *file = &request->bundle->files[i];
+        char path[128];
+
+        snprintf(path, sizeof(path), "%s/%s", BUNDLE_DIRECTORY, file->name);
+        rc = cpio_add_file(cpio, path, file->mode, file->data, file->size, err);
+    }
+    if (rc == 0)
+        rc = add_conf(cpio, request, err);
+    if (rc == 0)
+        rc = cpio_finish(cpio, err);
+    return rc;
+}
+
+/* Writes the archive of the bundle into the instance's directory. */
+static int write_bundle(const struct isolation_request *request, struct error *err)
+{
+    AUTO_CLOSE int fd = openat(request->instance->directory_fd, BUNDLE_ARCHIVE,
+                               O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    struct cpio cpio = {0};
+    int rc;
+
+    if (fd < 0)
+        return error_set_errno(err, errno, "%s/%s", request->instance->directory, BUNDLE_ARCHIVE);
+    rc = pack_bundle(request, &cpio, err);
+    if (rc == 0) {
+        rc = io_write_all(fd, cpio.data, cpio.size);
+        if (rc < 0)
+            error_set_errno(err, -rc, "%s/%s", request->instance->directory, BUNDLE_ARCHIVE);
+    }
+    cpio_release(&cpio);
+    return rc;
+}
+
+static int add_disk(struct machine_spec *spec, const char *path, bool read_only, const char *serial)
+{
+    struct machine_disk *disk = &spec->disks[spec->disk_count];
+
+    disk->path = strdup(path);
+    if (!disk->path)
+        return -ENOMEM;
+    disk->read_only = read_only;
+    snprintf(disk->serial, sizeof(disk->serial), "%s", serial);
+    spec->disk_count++;
+    return 0;
+}
+
+/* `disk` is the writable layer's file or -1. */
+static int describe_machine(const struct isolation_request *request, int disk,
+                            struct machine_spec *spec, struct error *err)
+{
+    char disk_path[64];
+
+    spec->memory_bytes = request->memory_bytes;
+    spec->vcpu_count = request->vcpu_count;
+    spec->vsock = true;
+    spec->earlycon = request->earlycon;
+    spec->kernel_path = strdup(request->kernel_path);
+    spec->initramfs_path = strdup(request->initramfs_path);
+    spec->command_line = strdup(COMMAND_LINE);
+    if (asprintf(&spec->initramfs_tail_path, "%s/%s", request->instance->directory,
+                 BUNDLE_ARCHIVE) < 0)
+        spec->initramfs_tail_path = NULL;
+    /* The file has no name of its own; this one lives as long as this process. */
+    snprintf(disk_path, sizeof(disk_path), "/proc/%d/fd/%d", getpid(), disk);
+    if (!spec->kernel_path || !spec->initramfs_path || !spec->command_line ||
+        !spec->initramfs_tail_path || add_disk(spec, request->root_path, true, "root") < 0 ||
+        (disk >= 0 && add_disk(spec, disk_path, false, "overlay") < 0))
+        return error_set_errno(err, ENOMEM, "machine");
+    return 0;
+}
+
+static int launch(const struct isolation_request *request, struct session *session, int disk,
+                  struct error *err)
+{
+    struct machine_spec spec = {0};
+    int rc = describe_machine(request, disk, &spec, err);
+
+    if (rc == 0)
+        rc = instance_launch(request->instance, &spec, -1, &session->link, err);
+    if (rc == 0)
+        timeline_note(request->timeline, TIMELINE_MONITOR, io_now_ns());
+    machine_spec_clear(&spec);
+    return rc;
+}
+
+static int vm_run(const struct isolation_request *request, int *status, struct error *err)
+{
+    AUTO_CLOSE int disk = -1;
+    struct session session = {
+        .interactive = request->interactive,
+        .terminal_wanted = request->terminal,
+        .timeline = request->timeline,
+        .link = MONITOR_LINK_INIT,
+    };
+    int monitor_status;
+    int rc = session_prepare(&session, request->instance->directory, err);
+
+    if (rc == 0)
+        rc = write_bundle(request, err);
+    if (rc == 0 && request->disk_bytes > 0) {
+        disk = disk_create(request->disk_bytes, err);
+        rc = disk < 0 ? disk : 0;
+    }
+    if (rc == 0)
+        rc = launch(request, &session, disk, err);
+    if (rc == 0)
+        rc = session_run(&session, err);
+    session_release(&session);
+    monitor_status = instance_reap(&session.link);
+    if (rc == 0)
+        rc = session_result(&session, monitor_status, status, err);
+    return rc;
+}
+
+const struct isolation isolation_vm = {.name = "vm", .run = vm_run};
