@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: UNIX sockets by name: the guest's way to a listener of the host, and the listener
+ * through which a host process reaches the guest.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "devices/vsock/vsock_private.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/base/log.h"
+#include "vmm/base/parse.h"
+
+#define LISTENER_NAME    "vsock"
+#define LISTENER_BACKLOG 16
+#define GREETING         "CONNECT "
+#define FIRST_HOST_PORT  0x40000000U /* of connections that the host begins */
+
+static struct sockaddr_un address_of(const struct vsock *vsock, const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", vsock->directory_fd,
+             name);
+    return address;
+}
+
+static int open_socket(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+int vsock_listener_connect(const struct vsock *vsock, uint32_t port)
+{
+    AUTO_CLOSE int fd = open_socket();
+    struct sockaddr_un address;
+    char name[32];
+
+    snprintf(name, sizeof(name), "vsock_%u", port);
+    address = address_of(vsock, name);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        return -errno;
+    return steal_fd(&fd);
+}
+
+int vsock_listener_open(struct vsock *vsock)
+{
+    AUTO_CLOSE int fd = open_socket();
+    struct sockaddr_un address = address_of(vsock, LISTENER_NAME);
+
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        return -errno;
+    if (listen(fd, LISTENER_BACKLOG) < 0)
+        return -errno;
+    vsock->listener_fd = steal_fd(&fd);
+    return 0;
+}
+
+void vsock_listener_close(struct vsock *vsock)
+{
+    vsock_listener_watch(vsock, false);
+    close(vsock->listener_fd);
+    vsock->listener_fd = -1;
+    unlinkat(vsock->directory_fd, LISTENER_NAME, 0);
+}
+
+/* Returns whether there may be more to accept. */
+static bool accept_one(struct vsock *vsock)
+{
+    AUTO_CLOSE int fd = accept4(vsock->listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct vsock_connection *connection;
+
+    if (fd < 0) {
+        if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+            return errno != EAGAIN;
+        /* Out of descriptors: the next connection that ends starts it again. */
+        log_limited(&vsock->warnings, "vsock: cannot accept: %s", strerror(errno));
+        vsock_listener_watch(vsock, false);
+        return false;
+    }
+    connection = vsock_allocate(vsock, VSOCK_GREETING, fd);
+    if (connection) {
+        steal_fd(&fd);
+        vsock_connection_update_watch(connection);
+    }
+    return true;
+}
+
+static void handle_listener(void *opaque, uint32_t events)
+{
+    struct vsock *vsock = opaque;
+
+    (void)events;
+    virtio_device_lock(&vsock->device);
+    for (unsigned turn = 0; vsock->listener_watched && turn < LISTENER_BACKLOG; turn++) {
+        if (!accept_one(vsock))
+            break;
+    }
+    virtio_device_unlock(&vsock->device);
+}
+
+void vsock_listener_watch(struct vsock *vsock, bool on)
+{
+    const struct device_host *host = &vsock->device.host;
+
+    if (vsock->listener_watched == on)
+        return;
+    vsock->listener_watched = on && host->watch_fd(host->opaque, vsock->listener_fd, EPOLLIN,
+                                                   handle_listener, vsock) == 0;
+    if (!on)
+        host->watch_fd(host->opaque, vsock->listener_fd, 0, NULL, NULL);
+}
+
+static bool port_in_use(const struct vsock *vsock, uint32_t host_port)
+{
+    for (unsigned i = 0; i < VSOCK_CONNECTIONS_MAX; i++) {
+        const struct vsock_connection *connection = &vsock->connections[i];
+
+        if (connection->state != VSOCK_FREE && connection->host_port == host_port)
+            return true;
+    }
+    return false;
+}
+
+static uint32_t allocate_port(struct vsock *vsock)
+{
+    do {
+        if (vsock->next_host_port < FIRST_HOST_PORT || vsock->next_host_port == UINT32_MAX)
+            vsock->next_host_port = FIRST_HOST_PORT;
+        vsock->next_host_port++;
+    } while (port_in_use(vsock, vsock->next_host_port));
+    return vsock->next_host_port;
+}
+
+/* Returns whether `line` asks for a port. */
+static bool parse_greeting(const char *line, uint32_t *port)
+{
+    uint64_t number = 0;
+
+    if (strncmp(line, GREETING, strlen(GREETING)) != 0 ||
+        parse_u64(line + strlen(GREETING), "port", 0, UINT32_MAX - 1, &number, NULL) < 0)
+        return false;
+    *port = (uint32_t)number;
+    return true;
+}
+
+void vsock_listener_read_greeting(struct vsock_connection *connection)
+{
+    struct vsock *vsock = connection->vsock;
+
+    /* Byte by byte: what follows the line is for the guest. */
+    while (connection->greeting_size < sizeof(connection->greeting)) {
+        char *at = connection->greeting + connection->greeting_size;
+        ssize_t got = recv(connection->fd, at, 1, MSG_DONTWAIT);
+
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (got <= 0)
+            break;
+        connection->greeting_size++;
+        if (*at != '\n')
+            continue;
+        *at = '\0';
+        if (!parse_greeting(connection->greeting, &connection->guest_port))
+            break;
+        connection->host_port = allocate_port(vsock);
+        connection->state = VSOCK_REQUESTED;
+        connection->pending = VSOCK_SAY_REQUEST;
+        vsock_enqueue(connection);
+        return;
+    }
+    vsock_connection_release(connection);
+}

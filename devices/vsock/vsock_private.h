@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: what the parts of the virtio socket device share.
+ *
+ *   vsock.c       the device: queues to packets and back, whose turn it is
+ *   connection.c  one connection: a state machine between packets and a UNIX stream socket
+ *   listener.c    connections that a host process begins
+ *   byte_ring.c   bytes that the guest has sent and the UNIX socket does not take yet
+ *
+ * Bytes to the host go from the guest's buffers straight into the UNIX socket, and only what it
+ * does not take is kept, in a ring as large as the credit that the guest has. Bytes to the guest
+ * are read straight into its buffers, and stay in the UNIX socket while there is no buffer or no
+ * credit. So memory is bounded in both directions, and nobody polls: a socket that is known to have
+ * bytes is not watched for them.
+ */
+#ifndef MICROVM_DEVICES_VSOCK_PRIVATE_H
+#define MICROVM_DEVICES_VSOCK_PRIVATE_H
+
+#include "devices/virtio/device.h"
+#include "devices/vsock/byte_ring.h"
+#include "devices/vsock/packet.h"
+#include "devices/vsock/vsock.h"
+
+enum { VSOCK_RX_QUEUE, VSOCK_TX_QUEUE, VSOCK_EVENT_QUEUE, VSOCK_QUEUE_COUNT };
+
+#define VSOCK_RESETS_MAX 64
+
+enum vsock_state {
+    VSOCK_FREE,
+    VSOCK_GREETING,  /* a host process is to say "CONNECT P\n" */
+    VSOCK_REQUESTED, /* the guest is to answer our REQUEST */
+    VSOCK_OPEN,
+    VSOCK_DRAINING, /* the guest has forgotten it; the ring still goes to the host */
+    VSOCK_CLOSING,  /* only an RST for the guest is left of it */
+};
+
+/* What a connection has to tell the guest, in this order. */
+enum vsock_pending {
+    VSOCK_SAY_RST = 1 << 0,
+    VSOCK_SAY_REQUEST = 1 << 1,
+    VSOCK_SAY_RESPONSE = 1 << 2,
+    VSOCK_SAY_SHUTDOWN = 1 << 3,
+    VSOCK_SAY_CREDIT_REQUEST = 1 << 4,
+    VSOCK_SAY_CREDIT_UPDATE = 1 << 5,
+};
+
+#define VSOCK_GREETING_SIZE 32 /* more than "CONNECT 4294967295\n" */
+
+struct vsock_connection {
+    struct vsock *vsock;
+    enum vsock_state state;
+    uint32_t guest_port, host_port;
+    int fd;           /* UNIX stream socket, non-blocking; -1 when closed */
+    uint32_t watched; /* events asked of the host so far */
+
+    uint32_t pending;        /* of enum vsock_pending */
+    uint32_t shutdown_flags; /* all that we have told, or are to tell, the guest */
+    bool queued;             /* in the queue of those that have something for the guest */
+    struct vsock_connection *next;
+
+    /* Guest to host. received - forwarded is what the ring holds. */
+    struct byte_ring ring;
+    uint32_t received, forwarded; /* bytes, modulo 2^32 as in the packets */
+    uint32_t advertised;          /* `forwarded` as the guest knows it */
+    bool guest_shut_send;
+    bool host_shut_receive; /* the host process is gone: bytes from the guest are discarded */
+
+    /* Host to guest. */
+    uint32_t sent;                           /* bytes, modulo 2^32 */
+    uint32_t peer_buf_alloc, peer_forwarded; /* as the guest has told last */
+    bool readable;                           /* the socket has bytes, or its end, for the guest */
+    bool credit_requested;
+    bool guest_shut_receive;
+    bool host_shut_send;
+
+    char greeting[VSOCK_GREETING_SIZE];
+    unsigned greeting_size;
+};
+
+/* An RST for a packet that belongs to no connection. */
+struct vsock_reset {
+    uint32_t guest_port, host_port;
+    uint16_t type;
+};
+
+struct vsock {
+    struct virtio_device device;
+    uint64_t guest_cid;
+    int directory_fd;
+    int listener_fd;
+    bool listener_watched;
+    bool transport_reset_pending; /* the guest is to hear that its connections are gone */
+    bool transmit_waiting;        /* the transmit queue waits for room in `resets` */
+    uint32_t next_host_port;
+    unsigned next_slot;
+    unsigned warnings; /* limits the log */
+
+    /* Connections with something for the guest take turns. */
+    struct vsock_connection *first, *last;
+    struct vsock_reset resets[VSOCK_RESETS_MAX]; /* first in, first out */
+    unsigned resets_begin, resets_count;
+
+    /* Slots are never freed, so an event of a socket that has just been closed hits no stranger's
+     * memory; and they are given out in turn, so that it rarely hits another connection. */
+    struct vsock_connection connections[VSOCK_CONNECTIONS_MAX];
+};
+
+/* ---- vsock.c --------------------------------------------------------------------------------- */
+
+/* A free slot that is now in `state` and owns `fd`, or NULL. */
+struct vsock_connection *vsock_allocate(struct vsock *vsock, enum vsock_state state, int fd);
+
+/* Puts a connection that has something for the guest into the queue. */
+void vsock_enqueue(struct vsock_connection *connection);
+
+/* Moves what can be moved between the queues and the connections. */
+void vsock_run(struct vsock *vsock);
+
+/* ---- connection.c ---------------------------------------------------------------------------- */
+
+/* Handler of the connection's socket. */
+void vsock_connection_handle_fd(void *opaque, uint32_t events);
+
+/* Handles a packet of the guest with `chain` behind it; its length has been checked. */
+void vsock_connection_receive(struct vsock_connection *connection,
+                              const struct vsock_packet *packet,
+                              const struct virtqueue_chain *chain);
+
+/* Whether there is something for the guest that could be sent now. */
+bool vsock_connection_has_work(const struct vsock_connection *connection);
+
+/*
+ * Writes the connection's next packet into `chain`. Returns its size in bytes, 0 when there was
+ * nothing after all, or -EINVAL when the chain is too small for a packet.
+ */
+int vsock_connection_send(struct vsock_connection *connection, const struct virtqueue_chain *chain);
+
+/* Watches the socket for what the connection waits for now; aborts it if that fails. */
+void vsock_connection_update_watch(struct vsock_connection *connection);
+
+/* Closes the socket and tells a guest that knows of the connection. */
+void vsock_connection_abort(struct vsock_connection *connection);
+
+/* Closes the socket and frees the slot; the guest is not told. */
+void vsock_connection_release(struct vsock_connection *connection);
+
+/* ---- listener.c ------------------------------------------------------------------------------ */
+
+/* Binds DIRECTORY/vsock. Returns 0 or a negative errno. */
+int vsock_listener_open(struct vsock *vsock);
+void vsock_listener_close(struct vsock *vsock);
+
+/* Accepts connections from now on, or no longer. */
+void vsock_listener_watch(struct vsock *vsock, bool on);
+
+/* Reads the greeting of a connection in VSOCK_GREETING. */
+void vsock_listener_read_greeting(struct vsock_connection *connection);
+
+/*
+ * A new non-blocking socket connected to DIRECTORY/vsock_PORT, or a negative errno. UNIX sockets
+ * know no directory descriptors and only short paths, hence the way through /proc/self/fd, which a
+ * confined monitor must still see.
+ */
+int vsock_listener_connect(const struct vsock *vsock, uint32_t port);
+
+#endif
