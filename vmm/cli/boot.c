@@ -31,8 +31,7 @@
 #include "vmm/instance/instance.h"
 #include "vmm/machine/host.h"
 
-#define BOOT_ESCAPE       0x1d /* Ctrl-] */
-#define BOOT_COMMAND_LINE "console=hvc0 panic=-1"
+#define BOOT_ESCAPE 0x1d /* Ctrl-] */
 
 struct boot_options {
     const char *kernel;
@@ -54,7 +53,7 @@ static const struct option_row rows[] = {
     {"initrd", 0, "FILE", "initial file system (cpio, also compressed)", OPTION_TEXT, AT(initrd)},
     {"disk", 0, "FILE[:ro]", "raw disk image; may be repeated: /dev/vda, /dev/vdb, ...",
      OPTION_LIST, AT(disks)},
-    {"cmdline", 0, "TEXT", "kernel command line (default '" BOOT_COMMAND_LINE "')", OPTION_TEXT,
+    {"cmdline", 0, "TEXT", "added to the kernel command line, such as 'loglevel=7'", OPTION_TEXT,
      AT(command_line)},
     {"memory", 'm', "SIZE", COMMON_MEMORY_HELP, OPTION_SIZE, AT(memory)},
     {"cpus", 0, "NUMBER", "processors (default 1)", OPTION_TEXT, AT(cpus)},
@@ -139,7 +138,7 @@ static int make_spec(const struct boot_options *options, struct machine_spec *sp
     }
     if (rc < 0)
         return rc;
-    spec->command_line = strdup(options->command_line ? options->command_line : BOOT_COMMAND_LINE);
+    spec->command_line = strdup(options->command_line ? options->command_line : "");
     if (!spec->command_line || (options->initrd && !spec->initramfs_path))
         return error_set_errno(err, ENOMEM, "boot");
     spec->vsock = true;
