@@ -30,11 +30,12 @@ struct arch_device_slot {
 struct arch_device_slot arch_device_slot(unsigned index);
 
 enum arch_bus { ARCH_BUS_PORT, ARCH_BUS_MEMORY };
-struct arch_doorbell {
+struct arch_address {
     enum arch_bus bus;
     uint64_t address;
 };
-struct arch_doorbell arch_doorbell(void);
+struct arch_address arch_doorbell(void);
+struct arch_address arch_serial(void); /* where an early serial port is, when it is asked for */
 
 /* Least memory in bytes with which a Linux of ours reaches its init, for a clear early error. */
 uint64_t arch_memory_minimum(void);
@@ -57,6 +58,9 @@ int arch_vcpu_setup(const struct arch_vcpu_template *template, int vcpu_fd, unsi
 
 /* ---- boot.c: the kernel image and the state at entry ------------------------------------------
  */
+
+/* What the kernel's command line must say on this architecture; `earlycon`: with a serial port. */
+const char *arch_command_line(bool earlycon);
 
 struct arch_boot_input {
     int kernel_fd;           /* vmlinux, bzImage (x86_64); Image (aarch64) */

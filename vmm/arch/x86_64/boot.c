@@ -33,6 +33,18 @@
 #define EFER_LME_LMA      0x500U
 #define RFLAGS_RESERVED_1 0x2U
 
+/*
+ * reboot=t: a reset is a triple fault, the only way out without a keyboard controller or ACPI. The
+ * time-stamp counter needs no watchdog, the timer no check, the serial port no probing. Without
+ * noforce Linux sets 64 MiB aside for bouncing once there is RAM above 4 GiB.
+ */
+const char *arch_command_line(bool earlycon)
+{
+    return earlycon ? "reboot=t tsc=reliable no_timer_check swiotlb=noforce 8250.nr_uarts=0 "
+                      "earlycon=uart8250,io,0x3f8"
+                    : "reboot=t tsc=reliable no_timer_check swiotlb=noforce 8250.nr_uarts=0";
+}
+
 int boot_place_file(int fd, const char *name, uint64_t offset, uint64_t size,
                     const struct guest_memory *memory, uint64_t address, struct arch_boot *boot,
                     struct error *err)

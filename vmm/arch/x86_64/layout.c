@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "devices/serial/serial.h"
 #include "guest/doorbell_abi.h"
 #include "vmm/arch/arch.h"
 #include "vmm/base/bytes.h"
@@ -39,9 +40,14 @@ struct arch_device_slot arch_device_slot(unsigned index)
     };
 }
 
-struct arch_doorbell arch_doorbell(void)
+struct arch_address arch_doorbell(void)
 {
-    return (struct arch_doorbell){.bus = ARCH_BUS_PORT, .address = DOORBELL_PORT};
+    return (struct arch_address){.bus = ARCH_BUS_PORT, .address = DOORBELL_PORT};
+}
+
+struct arch_address arch_serial(void)
+{
+    return (struct arch_address){.bus = ARCH_BUS_PORT, .address = SERIAL_PORT};
 }
 
 uint64_t arch_memory_minimum(void)

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: what is kept of a guest's console; see console_log.h. */
+#include "vmm/instance/console_log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/base/io.h"
+
+#define PANIC "Kernel panic - not syncing"
+
+void console_log_add(struct console_log *log, const void *data, size_t size)
+{
+    const char *at = data;
+    size_t room = CONSOLE_LOG_FILE_MAX - log->file_size;
+    size_t part = size < room ? size : room;
+
+    /* A log that cannot be written (disk full) ends; the guest goes on. */
+    if (log->fd >= 0 && part > 0) {
+        if (io_write_all(log->fd, at, part) < 0)
+            log->fd = -1;
+        log->file_size += part;
+    }
+    if (size > sizeof(log->ring)) {
+        log->written += size - sizeof(log->ring);
+        at += size - sizeof(log->ring);
+        size = sizeof(log->ring);
+    }
+    for (size_t i = 0; i < size; i++)
+        log->ring[(log->written + i) % sizeof(log->ring)] = at[i];
+    log->written += size;
+}
+
+void console_log_tail(const struct console_log *log, char text[CONTROL_CONSOLE_MAX + 1])
+{
+    size_t count = log->written < sizeof(log->ring) ? log->written : sizeof(log->ring);
+    bool escape = false;
+    size_t used = 0;
+
+    for (size_t i = log->written - count; i < log->written; i++) {
+        char byte = log->ring[i % sizeof(log->ring)];
+
+        if (escape) { /* up to the letter that ends it */
+            escape = (byte < 'A' || byte > 'Z') && (byte < 'a' || byte > 'z');
+        } else if (byte == '\033') {
+            escape = true;
+        } else if (byte == '\n' || byte == '\t' || (byte >= ' ' && byte <= '~')) {
+            text[used++] = byte;
+        } else if (byte & 0x80) {
+            text[used++] = '?';
+        }
+    }
+    text[used] = '\0';
+}
+
+bool console_log_find_panic(const char *tail, char *line, size_t size)
+{
+    const char *at = strstr(tail, PANIC);
+
+    if (!at)
+        return false;
+    snprintf(line, size, "%.*s", (int)strcspn(at, "\n"), at);
+    return true;
+}

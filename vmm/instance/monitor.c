@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: the monitor process: builds the machine that the client described, runs its I/O loop,
+ * tells clients what happens and does what they say.
+ *
+ * What clients are told is kept, as the text that was sent, for those that come later; so building
+ * need not wait for a client, and no message is sent before the guest runs. vCPU threads hand marks
+ * to the I/O loop through a small list. Nothing here ends in silence: a failure becomes the "end"
+ * message.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <malloc.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "guest/doorbell_abi.h"
+#include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
+#include "vmm/base/string_list.h"
+#include "vmm/instance/console_log.h"
+#include "vmm/instance/control.h"
+#include "vmm/instance/instance.h"
+#include "vmm/machine/kvm.h"
+#include "vmm/machine/machine.h"
+
+#define SPEC_MAX       65536
+#define CLIENTS_MAX    8
+#define PENDING_MAX    64  /* marks that wait for the I/O loop; a guest's further ones are lost */
+#define MARKS_MAX      256 /* marks that are told at all */
+#define CLIENT_WAIT_MS 10000
+
+struct monitor;
+
+struct client {
+    struct monitor *monitor;
+    int fd; /* -1 = free */
+};
+
+struct pending_mark {
+    uint32_t mark;
+    uint64_t time_ns;
+};
+
+struct monitor {
+    struct machine_spec spec;
+    struct event_loop *loop;
+    struct machine *machine;
+    int directory_fd, listener_fd, signal_fd, mark_fd;
+    struct client clients[CLIENTS_MAX];
+    unsigned client_count;
+    struct string_list history;
+    struct console_log console;
+    unsigned marks_told;
+    /* Under the lock: from vCPU threads to the loop. */
+    pthread_mutex_t marks_lock;
+    struct pending_mark pending[PENDING_MAX];
+    unsigned pending_count;
+    struct control_event init_counts; /* taken at the first mark of init */
+    bool init_counted;
+    bool init_counts_told;      /* loop only */
+    struct control_event event; /* being made; too large for a stack. Loop only */
+};
+
+/* ---- telling clients ---------------------------------------------------------------------------
+ */
+
+static void client_drop(struct client *client)
+{
+    event_loop_watch(client->monitor->loop, client->fd, 0, NULL, NULL);
+    close(client->fd);
+    client->fd = -1;
+    client->monitor->client_count--;
+}
+
+/* A client that does not read loses its connection. */
+static void client_send(struct client *client, const char *json)
+{
+    if (send(client->fd, json, strlen(json), MSG_NOSIGNAL) < 0)
+        client_drop(client);
+}
+
+static void tell(struct monitor *monitor, const struct control_event *event)
+{
+    AUTO_FREE char *json = NULL;
+
+    if (control_event_encode(event, &json, NULL) < 0 ||
+        string_list_add(&monitor->history, json) < 0)
+        return; /* out of memory; the end of the process will tell */
+    for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+        if (monitor->clients[i].fd >= 0)
+            client_send(&monitor->clients[i], json);
+    }
+}
+
+/* The event to fill in next, empty. */
+static struct control_event *event_begin(struct monitor *monitor, enum control_event_type type)
+{
+    struct control_event *event = &monitor->event;
+
+    memset(event, 0, sizeof(*event));
+    event->type = type;
+    event->time_ns = io_now_ns();
+    return event;
+}
+
+static void tell_stage(void *opaque, enum machine_stage stage)
+{
+    static const enum control_stage stages[] = {
+        [MACHINE_STAGE_KVM] = CONTROL_STAGE_KVM,
+        [MACHINE_STAGE_MEMORY] = CONTROL_STAGE_MEMORY,
+        [MACHINE_STAGE_KERNEL] = CONTROL_STAGE_KERNEL,
+        [MACHINE_STAGE_DEVICES] = CONTROL_STAGE_DEVICES,
+        [MACHINE_STAGE_TREE] = CONTROL_STAGE_TREE,
+    };
+    struct monitor *monitor = opaque;
+    struct control_event *event = event_begin(monitor, CONTROL_EVENT_STAGE);
+
+    event->stage = stages[stage];
+    tell(monitor, event);
+}
+
+static void add_count(void *opaque, const char *name, uint64_t value)
+{
+    control_event_add_count(opaque, name, value);
+}
+
+/* vCPU threads. */
+static void take_mark(void *opaque, uint32_t mark)
+{
+    const uint64_t one = 1;
+    struct monitor *monitor = opaque;
+    struct pending_mark pending = {.mark = mark, .time_ns = io_now_ns()};
+
+    pthread_mutex_lock(&monitor->marks_lock);
+    if (monitor->pending_count < PENDING_MAX)
+        monitor->pending[monitor->pending_count++] = pending;
+    if (mark == DOORBELL_MARK_INIT && !monitor->init_counted) {
+        monitor->init_counted = true;
+        monitor->init_counts.type = CONTROL_EVENT_COUNTS;
+        monitor->init_counts.at = CONTROL_COUNTS_INIT;
+        machine_visit_counts(monitor->machine, add_count, &monitor->init_counts);
+    }
+    pthread_mutex_unlock(&monitor->marks_lock);
+    while (write(monitor->mark_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+}
+
+static void tell_marks(void *opaque, uint32_t events)
+{
+    struct monitor *monitor = opaque;
+    struct pending_mark marks[PENDING_MAX];
+    unsigned count;
+    bool counted;
+
+    (void)events;
+    pthread_mutex_lock(&monitor->marks_lock);
+    count = monitor->pending_count;
+    memcpy(marks, monitor->pending, count * sizeof(marks[0]));
+    monitor->pending_count = 0;
+    counted = monitor->init_counted;
+    pthread_mutex_unlock(&monitor->marks_lock);
+    for (unsigned i = 0; i < count && monitor->marks_told < MARKS_MAX; i++) {
+        struct control_event *event = event_begin(monitor, CONTROL_EVENT_MARK);
+
+        event->mark = marks[i].mark;
+        event->time_ns = marks[i].time_ns;
+        tell(monitor, event);
+        monitor->marks_told++;
+    }
+    if (counted && !monitor->init_counts_told) { /* written once, before `counted` was */
+        monitor->init_counts_told = true;
+        tell(monitor, &monitor->init_counts);
+    }
+}
+
+static void take_console(void *opaque, const void *data, size_t size)
+{
+    struct monitor *monitor = opaque;
+
+    console_log_add(&monitor->console, data, size);
+}
+
+/* ---- clients -----------------------------------------------------------------------------------
+ */
+
+static void obey(struct monitor *monitor, const struct control_command *command)
+{
+    if (command->type == CONTROL_COMMAND_STOP)
+        machine_stop(monitor->machine);
+    else
+        machine_set_window(monitor->machine, command->rows, command->columns);
+}
+
+static void handle_client(void *opaque, uint32_t events)
+{
+    struct client *client = opaque;
+    struct monitor *monitor = client->monitor;
+    struct control_command command;
+    int rc = control_receive_command(client->fd, &command, NULL);
+
+    (void)events;
+    if (rc > 0)
+        obey(monitor, &command);
+    else if (rc != -EAGAIN)
+        client_drop(client);
+    if (monitor->client_count == 0)
+        machine_stop(monitor->machine);
+}
+
+static struct client *free_client(struct monitor *monitor)
+{
+    for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+        if (monitor->clients[i].fd < 0)
+            return &monitor->clients[i];
+    }
+    return NULL;
+}
+
+/* Accepts one client, if one waits, and tells it all there was so far. */
+static void accept_client(void *opaque, uint32_t events)
+{
+    struct monitor *monitor = opaque;
+    struct client *client = free_client(monitor);
+    int fd = accept4(monitor->listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    (void)events;
+    if (fd < 0)
+        return;
+    if (!client || event_loop_watch(monitor->loop, fd, EPOLLIN, handle_client, client) < 0) {
+        close(fd);
+        return;
+    }
+    client->fd = fd;
+    monitor->client_count++;
+    for (size_t i = 0; i < monitor->history.count && client->fd >= 0; i++)
+        client_send(client, monitor->history.items[i]);
+}
+
+/* Waits for the client that started this process; it connects before anything else. */
+static void accept_first_client(struct monitor *monitor)
+{
+    struct pollfd listener = {.fd = monitor->listener_fd, .events = POLLIN};
+
+    if (poll(&listener, 1, CLIENT_WAIT_MS) > 0)
+        accept_client(monitor, EPOLLIN);
+}
+
+static void handle_signal(void *opaque, uint32_t events)
+{
+    const struct monitor *monitor = opaque;
+
+    (void)events;
+    machine_stop(monitor->machine);
+}
+
+/* ---- life --------------------------------------------------------------------------------------
+ */
+
+static int read_spec(struct monitor *monitor, const char *directory, struct error *err)
+{
+    AUTO_FREE char *json = NULL;
+    size_t size;
+    int rc;
+
+    monitor->directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (monitor->directory_fd < 0)
+        return error_set_errno(err, errno, "instance directory %s", directory);
+    rc = io_read_file(monitor->directory_fd, "machine.json", SPEC_MAX, &json, &size, err);
+    return rc < 0 ? rc : machine_spec_from_json(json, &monitor->spec, err);
+}
+
+/* SIGTERM ends the machine in order; a blocked signal waits in its descriptor. */
+static int catch_signals(struct monitor *monitor, struct error *err)
+{
+    sigset_t signals;
+    int rc;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGPIPE); /* blocked, so that a write returns EPIPE; never reported */
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    sigdelset(&signals, SIGPIPE);
+    monitor->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (monitor->signal_fd < 0)
+        return error_set_errno(err, errno, "signalfd");
+    rc = event_loop_watch(monitor->loop, monitor->signal_fd, EPOLLIN | EPOLLET, handle_signal,
+                          monitor);
+    return rc < 0 ? error_set_errno(err, -rc, "signalfd") : 0;
+}
+
+static int make_wires(struct monitor *monitor, struct error *err)
+{
+    int rc;
+
+    monitor->mark_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (monitor->mark_fd < 0)
+        return error_set_errno(err, errno, "eventfd");
+    rc = event_loop_watch(monitor->loop, monitor->mark_fd, EPOLLIN | EPOLLET, tell_marks, monitor);
+    if (rc < 0)
+        return error_set_errno(err, -rc, "eventfd");
+    monitor->console.fd = openat(monitor->directory_fd, "console.log",
+                                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return catch_signals(monitor, err);
+}
+
+static int build(struct monitor *monitor, const char *directory, struct error *err)
+{
+    struct machine_host host = {
+        .opaque = monitor,
+        .console_fd = -1,
+        .stage = tell_stage,
+        .mark = take_mark,
+        .console_output = take_console,
+    };
+    int rc = event_loop_create(&monitor->loop, err);
+
+    if (rc == 0)
+        rc = read_spec(monitor, directory, err);
+    if (rc == 0)
+        rc = make_wires(monitor, err);
+    if (rc == 0)
+        rc = kvm_require_hardware(err);
+    if (rc < 0)
+        return rc;
+    host.directory_fd = monitor->directory_fd;
+    if (monitor->spec.console_attached) {
+        host.console_fd = MONITOR_FD_CONSOLE;
+        if (fcntl(host.console_fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+            return error_set_errno(err, errno, "console stream");
+    }
+    return machine_create(&monitor->spec, &host, monitor->loop, &monitor->machine, err);
+}
+
+static int run(struct monitor *monitor, struct error *err)
+{
+    int rc;
+
+    tell(monitor, event_begin(monitor, CONTROL_EVENT_RUNNING));
+    rc = machine_start(monitor->machine, err);
+    if (rc < 0)
+        return rc;
+    accept_first_client(monitor);
+    if (monitor->client_count == 0)
+        machine_stop(monitor->machine); /* nobody is there to run it for */
+    fcntl(monitor->listener_fd, F_SETFL, O_RDWR | O_NONBLOCK);
+    rc = event_loop_watch(monitor->loop, monitor->listener_fd, EPOLLIN, accept_client, monitor);
+    if (rc < 0)
+        return error_set_errno(err, -rc, "control socket");
+    return event_loop_run(monitor->loop, err);
+}
+
+static void describe_reset(struct monitor *monitor, struct control_event *event)
+{
+    if (console_log_find_panic(event->console, event->text, sizeof(event->text))) {
+        event->reason = CONTROL_REASON_PANIC;
+        return;
+    }
+    snprintf(event->text, sizeof(event->text), "%s",
+             monitor->console.written > 0
+                 ? "the guest reset itself"
+                 : "the guest reset itself and its console says nothing; --earlycon shows what a "
+                   "kernel says before its console works");
+}
+
+static void tell_end(struct monitor *monitor, const struct machine_end *end)
+{
+    static const enum control_reason reasons[] = {
+        [MACHINE_EXIT] = CONTROL_REASON_EXIT,       [MACHINE_POWER_OFF] = CONTROL_REASON_POWER_OFF,
+        [MACHINE_RESET] = CONTROL_REASON_RESET,     [MACHINE_PANIC] = CONTROL_REASON_PANIC,
+        [MACHINE_STOPPED] = CONTROL_REASON_STOPPED, [MACHINE_ERROR] = CONTROL_REASON_ERROR,
+    };
+    struct control_event *event = event_begin(monitor, CONTROL_EVENT_COUNTS);
+
+    event->at = CONTROL_COUNTS_END;
+    machine_visit_counts(monitor->machine, add_count, event);
+    tell(monitor, event);
+    event = event_begin(monitor, CONTROL_EVENT_END);
+    event->reason = reasons[end->reason];
+    event->status = end->status;
+    snprintf(event->text, sizeof(event->text), "%s", end->text);
+    if (end->reason == MACHINE_RESET || end->reason == MACHINE_PANIC ||
+        end->reason == MACHINE_ERROR)
+        console_log_tail(&monitor->console, event->console);
+    if (end->reason == MACHINE_RESET)
+        describe_reset(monitor, event);
+    else if (end->reason == MACHINE_PANIC &&
+             !console_log_find_panic(event->console, event->text, sizeof(event->text)))
+        snprintf(event->text, sizeof(event->text), "the guest reports that it panicked");
+    tell(monitor, event);
+}
+
+static void tell_error(struct monitor *monitor, const struct error *err)
+{
+    struct control_event *event = event_begin(monitor, CONTROL_EVENT_END);
+
+    event->reason = CONTROL_REASON_ERROR;
+    snprintf(event->text, sizeof(event->text), "%s", err->text);
+    console_log_tail(&monitor->console, event->console);
+    tell(monitor, event);
+}
+
+static void release(struct monitor *monitor)
+{
+    machine_destroy(monitor->machine);
+    for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+        if (monitor->clients[i].fd >= 0)
+            client_drop(&monitor->clients[i]);
+    }
+    event_loop_destroy(monitor->loop);
+    string_list_release(&monitor->history);
+    machine_spec_clear(&monitor->spec);
+    free(monitor);
+}
+
+static struct monitor *monitor_new(void)
+{
+    struct monitor *monitor = calloc(1, sizeof(*monitor));
+
+    if (!monitor)
+        return NULL;
+    monitor->directory_fd = -1;
+    monitor->listener_fd = MONITOR_FD_CONTROL;
+    monitor->signal_fd = -1;
+    monitor->mark_fd = -1;
+    monitor->console.fd = -1;
+    for (unsigned i = 0; i < CLIENTS_MAX; i++)
+        monitor->clients[i] = (struct client){.monitor = monitor, .fd = -1};
+    pthread_mutex_init(&monitor->marks_lock, NULL);
+    return monitor;
+}
+
+int monitor_main(const char *directory)
+{
+    struct error err = ERROR_INIT;
+    struct monitor *monitor;
+    int rc;
+
+    prctl(PR_SET_NAME, "microvm-monitor");
+    mallopt(M_ARENA_MAX, 1); /* threads allocate next to nothing: no heap for each */
+    json_object_seed(1);     /* what is parsed here is our own: no random seed is needed */
+    monitor = monitor_new();
+    if (!monitor)
+        return EXIT_FAILURE;
+    rc = build(monitor, directory, &err);
+    if (rc == 0) {
+        rc = run(monitor, &err);
+        if (rc < 0)
+            machine_stop(monitor->machine);
+    }
+    if (monitor->machine) {
+        const struct machine_end *end = machine_finish(monitor->machine);
+
+        if (rc == 0)
+            tell_end(monitor, end);
+    }
+    if (rc < 0) {
+        tell_error(monitor, &err);
+        if (monitor->client_count == 0 && monitor->loop)
+            accept_first_client(monitor);
+    }
+    release(monitor);
+    return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

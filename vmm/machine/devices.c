@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: the table of device kinds, and the wiring of each device; see devices.h. */
+#include "vmm/machine/devices.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "devices/block/block.h"
+#include "devices/console/console.h"
+#include "devices/entropy/entropy.h"
+#include "devices/vsock/vsock.h"
+#include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
+
+#define GUEST_CID 3 /* the only guest of its host side, so any number of its own will do */
+
+/* ---- the table: a new kind of device is one row ------------------------------------------------
+ */
+
+struct device_kind {
+    const char *name;
+    unsigned (*count)(const struct machine_spec *spec);
+    /* Makes number `instance` of its kind. */
+    int (*create)(const struct devices_setup *setup, unsigned instance,
+                  struct virtio_device **device, struct error *err);
+};
+
+static unsigned count_one(const struct machine_spec *spec)
+{
+    (void)spec;
+    return 1;
+}
+
+static unsigned count_disks(const struct machine_spec *spec)
+{
+    return spec->disk_count;
+}
+
+static unsigned count_vsock(const struct machine_spec *spec)
+{
+    return spec->vsock ? 1 : 0;
+}
+
+static int create_console(const struct devices_setup *setup, unsigned instance,
+                          struct virtio_device **device, struct error *err)
+{
+    const struct machine_host *host = setup->host;
+    struct console_backend backend = {
+        .input_fd = host->console_fd,
+        .output_fd = host->console_fd,
+        .tee = host->console_output,
+        .tee_opaque = host->opaque,
+    };
+
+    (void)instance;
+    return console_create(&backend, device, err);
+}
+
+static int create_disk(const struct devices_setup *setup, unsigned instance,
+                       struct virtio_device **device, struct error *err)
+{
+    const struct machine_disk *disk = &setup->spec->disks[instance];
+    AUTO_CLOSE int fd =
+        open(disk->path, (disk->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
+    struct block_backend backend = {.read_only = disk->read_only, .serial = disk->serial};
+    struct stat status;
+    int rc;
+
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return error_set_errno(err, errno, "disk %s", disk->path);
+    if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
+        return error_set(err, EINVAL, "disk %s: is neither a file nor a block device", disk->path);
+    backend.fd = fd;
+    rc = block_create(&backend, device, err);
+    if (rc < 0)
+        return error_wrap(err, "disk %s", disk->path);
+    steal_fd(&fd);
+    return 0;
+}
+
+static int create_entropy(const struct devices_setup *setup, unsigned instance,
+                          struct virtio_device **device, struct error *err)
+{
+    (void)setup;
+    (void)instance;
+    return entropy_create(device, err);
+}
+
+static int create_vsock(const struct devices_setup *setup, unsigned instance,
+                        struct virtio_device **device, struct error *err)
+{
+    AUTO_CLOSE int fd = fcntl(setup->host->directory_fd, F_DUPFD_CLOEXEC, 0);
+    struct vsock_backend backend = {.guest_cid = GUEST_CID, .directory_fd = fd};
+    int rc;
+
+    (void)instance;
+    if (fd < 0)
+        return error_set_errno(err, errno, "vsock: no directory for its sockets");
+    rc = vsock_create(&backend, device, err);
+    if (rc == 0)
+        steal_fd(&fd);
+    return rc;
+}
+
+static const struct device_kind kinds[] = {
+    {"console", count_one, create_console},
+    {"block", count_disks, create_disk},
+    {"entropy", count_one, create_entropy},
+    {"vsock", count_vsock, create_vsock},
+};
+
+/* ---- wires -------------------------------------------------------------------------------------
+ */
+
+static void signal_event(int fd)
+{
+    const uint64_t one = 1;
+
+    while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+}
+
+static void raise_interrupt(void *opaque)
+{
+    const struct device *device = opaque;
+
+    signal_event(device->interrupt_fd);
+}
+
+static int watch_fd(void *opaque, int fd, uint32_t events, device_fd_handler *handler,
+                    void *handler_opaque)
+{
+    const struct device *device = opaque;
+
+    return event_loop_watch(device->loop, fd, events, handler, handler_opaque);
+}
+
+static void kick(void *opaque, unsigned index)
+{
+    const struct device *device = opaque;
+
+    signal_event(device->queues[index].event_fd);
+}
+
+/* Edge-triggered: each signal is an event of its own, so the counter need not be read. */
+static void handle_kick(void *opaque, uint32_t events)
+{
+    const struct device_queue *queue = opaque;
+
+    (void)events;
+    virtio_mmio_notify(queue->device->mmio, queue->index);
+}
+
+static void read_registers(void *opaque, uint64_t offset, void *data, uint32_t size)
+{
+    virtio_mmio_read(opaque, offset, data, size);
+}
+
+static void write_registers(void *opaque, uint64_t offset, const void *data, uint32_t size)
+{
+    virtio_mmio_write(opaque, offset, data, size);
+}
+
+static int wire_queue(struct device *device, unsigned index, int vm_fd, struct error *err)
+{
+    struct device_queue *queue = &device->queues[index];
+    struct kvm_ioeventfd doorbell = {
+        .datamatch = index,
+        .addr = device->slot.base + VIRTIO_MMIO_QUEUE_NOTIFY,
+        .len = 4,
+        .flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
+    };
+    int rc;
+
+    queue->device = device;
+    queue->index = index;
+    queue->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (queue->event_fd < 0)
+        return error_set_errno(err, errno, "%s: eventfd", device->name);
+    doorbell.fd = queue->event_fd;
+    if (ioctl(vm_fd, KVM_IOEVENTFD, &doorbell) < 0)
+        return error_set_errno(err, errno, "%s: KVM_IOEVENTFD", device->name);
+    rc = event_loop_watch(device->loop, queue->event_fd, EPOLLIN | EPOLLET, handle_kick, queue);
+    if (rc < 0)
+        return error_set_errno(err, -rc, "%s: eventfd", device->name);
+    return 0;
+}
+
+static int wire_interrupt(struct device *device, int vm_fd, struct error *err)
+{
+    struct kvm_irqfd interrupt = {.gsi = device->slot.interrupt};
+
+    device->interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (device->interrupt_fd < 0)
+        return error_set_errno(err, errno, "%s: eventfd", device->name);
+    interrupt.fd = (uint32_t)device->interrupt_fd;
+    if (ioctl(vm_fd, KVM_IRQFD, &interrupt) < 0)
+        return error_set_errno(err, errno, "%s: KVM_IRQFD", device->name);
+    return 0;
+}
+
+/* Takes `virtio` over. */
+static int wire(const struct devices_setup *setup, struct device *device,
+                struct virtio_device *virtio, struct error *err)
+{
+    const struct device_host host = {
+        .opaque = device,
+        .raise_interrupt = raise_interrupt,
+        .watch_fd = watch_fd,
+    };
+    struct bus_range range = {
+        .name = device->name,
+        .base = device->slot.base,
+        .size = VIRTIO_MMIO_SIZE,
+        .read = read_registers,
+        .write = write_registers,
+    };
+    unsigned queue_count = virtio->class->queue_count;
+    int rc = virtio_mmio_create(virtio, setup->memory, &host, &device->mmio, err);
+
+    if (rc < 0) {
+        virtio->class->destroy(virtio);
+        return rc;
+    }
+    device->virtio = virtio;
+    virtio_mmio_set_kick(device->mmio, kick, device);
+    range.opaque = device->mmio;
+    rc = bus_add(setup->bus, &range, err);
+    if (rc == 0)
+        rc = wire_interrupt(device, setup->vm_fd, err);
+    for (unsigned i = 0; rc == 0 && i < queue_count; i++)
+        rc = wire_queue(device, i, setup->vm_fd, err);
+    return rc;
+}
+
+static int add_device(const struct devices_setup *setup, const struct device_kind *kind,
+                      unsigned instance, struct devices *devices, struct error *err)
+{
+    struct device *device = &devices->list[devices->count];
+    struct virtio_device *virtio = NULL;
+    int rc;
+
+    if (devices->count == ARCH_DEVICE_SLOTS)
+        return error_set(err, ENOSPC, "at most %d devices are possible", ARCH_DEVICE_SLOTS);
+    rc = kind->create(setup, instance, &virtio, err);
+    if (rc < 0)
+        return rc;
+    *device = (struct device){
+        .slot = arch_device_slot(devices->count),
+        .loop = setup->loop,
+        .interrupt_fd = -1,
+    };
+    for (unsigned i = 0; i < VIRTIO_DEVICE_QUEUES; i++)
+        device->queues[i].event_fd = -1;
+    if (kind->count(setup->spec) == 1)
+        snprintf(device->name, sizeof(device->name), "%s", kind->name);
+    else
+        snprintf(device->name, sizeof(device->name), "%s%u", kind->name, instance);
+    devices->count++;
+    return wire(setup, device, virtio, err);
+}
+
+int devices_create(const struct devices_setup *setup, struct devices *devices, struct error *err)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
+        unsigned count = kinds[i].count(setup->spec);
+
+        for (unsigned instance = 0; instance < count; instance++) {
+            int rc = add_device(setup, &kinds[i], instance, devices, err);
+
+            if (rc < 0)
+                return rc;
+        }
+    }
+    return 0;
+}
+
+void devices_destroy(struct devices *devices)
+{
+    for (unsigned i = 0; i < devices->count; i++) {
+        struct device *device = &devices->list[i];
+
+        for (unsigned q = 0; q < VIRTIO_DEVICE_QUEUES; q++) {
+            if (device->queues[q].event_fd < 0)
+                continue;
+            event_loop_watch(device->loop, device->queues[q].event_fd, 0, NULL, NULL);
+            close(device->queues[q].event_fd);
+        }
+        if (device->mmio)
+            virtio_mmio_destroy(device->mmio);
+        if (device->interrupt_fd >= 0)
+            close(device->interrupt_fd);
+    }
+    devices->count = 0;
+}
+
+struct device *devices_find(struct devices *devices, const char *kind)
+{
+    for (unsigned i = 0; i < devices->count; i++) {
+        struct device *device = &devices->list[i];
+
+        if (device->virtio && strcmp(device->virtio->class->name, kind) == 0)
+            return device;
+    }
+    return NULL;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: the devices of a machine, and their wires: registers on the bus, one ioeventfd a queue,
+ * one irqfd a device. A new kind of device is one folder in devices/ and one row in devices.c.
+ */
+#ifndef MICROVM_MACHINE_DEVICES_H
+#define MICROVM_MACHINE_DEVICES_H
+
+#include <stdint.h>
+
+#include "devices/guest_memory.h"
+#include "devices/virtio/mmio.h"
+#include "vmm/arch/arch.h"
+#include "vmm/base/error.h"
+#include "vmm/machine/bus.h"
+#include "vmm/machine/event_loop.h"
+#include "vmm/machine/machine.h"
+#include "vmm/machine/spec.h"
+
+struct device;
+
+/* One queue's doorbell: an eventfd that KVM signals on a write to QueueNotify. */
+struct device_queue {
+    struct device *device;
+    unsigned index;
+    int event_fd;
+};
+
+struct device {
+    char name[16]; /* "console", "block0" */
+    struct arch_device_slot slot;
+    struct virtio_mmio *mmio;
+    struct virtio_device *virtio; /* owned by mmio */
+    struct event_loop *loop;
+    int interrupt_fd;
+    struct device_queue queues[VIRTIO_DEVICE_QUEUES];
+};
+
+struct devices {
+    struct device list[ARCH_DEVICE_SLOTS];
+    unsigned count;
+};
+
+/* What devices are made from and wired to; all of it outlives them. */
+struct devices_setup {
+    const struct machine_spec *spec;
+    const struct machine_host *host;
+    const struct guest_memory *memory;
+    struct event_loop *loop;
+    struct bus *bus;
+    int vm_fd;
+};
+
+/* Makes those that the spec asks for. After a failure devices_destroy() releases the ones made. */
+int devices_create(const struct devices_setup *setup, struct devices *devices, struct error *err);
+void devices_destroy(struct devices *devices);
+
+/* The first device of a kind (its class name), or NULL. */
+struct device *devices_find(struct devices *devices, const char *kind);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: a Linux guest: its files, its command line, its place in memory. */
+#ifndef MICROVM_MACHINE_LINUX_H
+#define MICROVM_MACHINE_LINUX_H
+
+#include "vmm/arch/arch.h"
+#include "vmm/base/error.h"
+#include "vmm/machine/spec.h"
+
+struct linux_guest {
+    struct arch_boot_input input;
+    char *tail;         /* the per-VM cpio */
+    char *command_line; /* complete */
+    struct arch_boot boot;
+};
+
+#define LINUX_GUEST_INIT                                                                           \
+    {                                                                                              \
+        .input = {.kernel_fd = -1, .initramfs_fd = -1}, .tail = NULL,                              \
+    }
+
+/* Opens the files of the spec and places them in memory. */
+int linux_load(const struct machine_spec *spec, const struct guest_memory *memory,
+               struct linux_guest *linux_guest, struct error *err);
+
+/* Writes the device tree and the boot parameters. */
+int linux_finish(const struct machine_spec *spec, unsigned device_count,
+                 const struct guest_memory *memory, struct linux_guest *linux_guest,
+                 struct error *err);
+
+void linux_release(struct linux_guest *linux_guest);
+
+#endif

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: build order, start, end and release of a machine; see machine.h. */
+#include "vmm/machine/machine.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "devices/console/console.h"
+#include "devices/doorbell/doorbell.h"
+#include "vmm/arch/arch.h"
+#include "vmm/machine/devices.h"
+#include "vmm/machine/early_serial.h"
+#include "vmm/machine/kvm.h"
+#include "vmm/machine/linux.h"
+#include "vmm/machine/memory.h"
+#include "vmm/machine/vcpu.h"
+
+#define DRAIN_ROUNDS 64 /* turns that devices get for what a guest left behind */
+
+struct machine {
+    const struct machine_spec *spec;
+    struct machine_host host;
+    struct event_loop *loop;
+    struct kvm kvm;
+    struct machine_memory memory;
+    struct vcpu_shared shared;
+    struct doorbell doorbell;
+    struct early_serial early;
+    struct devices devices;
+    struct linux_guest linux_guest;
+    struct vcpu vcpus[MACHINE_VCPUS_MAX];
+    unsigned vcpu_count; /* made so far */
+    int end_fd;          /* eventfd, signalled at the end */
+    pthread_mutex_t end_lock;
+    bool ended;
+    struct machine_end end;
+};
+
+/* ---- the end: any thread -----------------------------------------------------------------------
+ */
+
+static void record_end(struct machine *machine, enum machine_reason reason, uint8_t status,
+                       const char *text)
+{
+    const uint64_t one = 1;
+
+    pthread_mutex_lock(&machine->end_lock);
+    if (!machine->ended) {
+        machine->ended = true;
+        machine->end.reason = reason;
+        machine->end.status = status;
+        snprintf(machine->end.text, sizeof(machine->end.text), "%s", text);
+    }
+    pthread_mutex_unlock(&machine->end_lock);
+    /* No vCPU goes on; the one that this thread may run leaves its loop right after. */
+    for (unsigned i = 0; i < machine->vcpu_count; i++)
+        __atomic_store_n(&machine->vcpus[i].stopping, true, __ATOMIC_RELEASE);
+    while (write(machine->end_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+}
+
+static void vcpu_ended(void *opaque, enum machine_reason reason, const char *text)
+{
+    record_end(opaque, reason, 0, text);
+}
+
+static void doorbell_mark(void *opaque, uint32_t mark)
+{
+    const struct machine *machine = opaque;
+
+    if (machine->host.mark)
+        machine->host.mark(machine->host.opaque, mark);
+}
+
+static void doorbell_exit(void *opaque, uint8_t status)
+{
+    record_end(opaque, MACHINE_EXIT, status, "");
+}
+
+static void doorbell_panic(void *opaque)
+{
+    record_end(opaque, MACHINE_PANIC, 0, "");
+}
+
+static void handle_end(void *opaque, uint32_t events)
+{
+    const struct machine *machine = opaque;
+
+    (void)events;
+    event_loop_stop(machine->loop);
+}
+
+/* ---- building ----------------------------------------------------------------------------------
+ */
+
+static void report(const struct machine *machine, enum machine_stage stage)
+{
+    if (machine->host.stage)
+        machine->host.stage(machine->host.opaque, stage);
+}
+
+static int build_vcpus(struct machine *machine, struct error *err)
+{
+    const struct kvm *kvm = &machine->kvm;
+    unsigned count = machine->spec->vcpu_count;
+    struct arch_vcpu_template *template = NULL;
+    int rc = arch_vcpu_template_create(kvm->fd, kvm->vm_fd, count, &template, err);
+
+    for (unsigned i = 0; rc == 0 && i < count; i++) {
+        struct vcpu *vcpu = &machine->vcpus[i];
+
+        rc = vcpu_create(kvm, i, &machine->shared, vcpu, err);
+        if (rc < 0)
+            break;
+        machine->vcpu_count++;
+        rc = arch_vcpu_setup(template, vcpu->fd, i, err);
+    }
+    arch_vcpu_template_destroy(template);
+    return rc;
+}
+
+static int build_kvm(struct machine *machine, struct error *err)
+{
+    unsigned count = machine->spec->vcpu_count;
+    int rc = kvm_open(count, &machine->kvm, err);
+
+    if (rc == 0 && !arch_irq_after_vcpus())
+        rc = arch_irq_create(machine->kvm.vm_fd, count, err);
+    if (rc == 0)
+        rc = build_vcpus(machine, err);
+    if (rc == 0 && arch_irq_after_vcpus())
+        rc = arch_irq_create(machine->kvm.vm_fd, count, err);
+    return rc;
+}
+
+static int build_kernel(struct machine *machine, struct error *err)
+{
+    const struct machine_loader *loader = machine->host.loader;
+
+    if (loader)
+        return loader->place(loader->opaque, &machine->memory.guest, err);
+    return linux_load(machine->spec, &machine->memory.guest, &machine->linux_guest, err);
+}
+
+static void read_doorbell(void *opaque, uint64_t offset, void *data, uint32_t size)
+{
+    (void)offset;
+    doorbell_read(opaque, data, size);
+}
+
+static void write_doorbell(void *opaque, uint64_t offset, const void *data, uint32_t size)
+{
+    (void)offset;
+    doorbell_write(opaque, data, size);
+}
+
+static int build_doorbell(struct machine *machine, struct error *err)
+{
+    struct arch_address at = arch_doorbell();
+    const struct bus_range range = {
+        .name = "doorbell",
+        .base = at.address,
+        .size = 4,
+        .read = read_doorbell,
+        .write = write_doorbell,
+        .opaque = &machine->doorbell,
+    };
+
+    machine->doorbell.host = (struct doorbell_host){
+        .opaque = machine,
+        .mark = doorbell_mark,
+        .exit = doorbell_exit,
+        .panic = doorbell_panic,
+    };
+    return bus_add(at.bus == ARCH_BUS_PORT ? &machine->shared.ports : &machine->shared.memory,
+                   &range, err);
+}
+
+static int build_devices(struct machine *machine, struct error *err)
+{
+    const struct devices_setup setup = {
+        .spec = machine->spec,
+        .host = &machine->host,
+        .memory = &machine->memory.guest,
+        .loop = machine->loop,
+        .bus = &machine->shared.memory,
+        .vm_fd = machine->kvm.vm_fd,
+    };
+    int rc = build_doorbell(machine, err);
+
+    if (rc == 0 && machine->spec->earlycon)
+        rc = early_serial_create(&machine->host, machine->loop, &machine->shared, &machine->early,
+                                 err);
+    return rc < 0 ? rc : devices_create(&setup, &machine->devices, err);
+}
+
+/* Device tree, and the state in which the vCPUs start. */
+static int build_start(struct machine *machine, struct error *err)
+{
+    const struct machine_loader *loader = machine->host.loader;
+    const struct guest_memory *memory = &machine->memory.guest;
+    int rc = 0;
+
+    for (unsigned i = 0; loader && rc == 0 && i < machine->vcpu_count; i++)
+        rc = loader->enter(loader->opaque, machine->vcpus[i].fd, i, err);
+    if (loader)
+        return rc;
+    rc = linux_finish(machine->spec, machine->devices.count, memory, &machine->linux_guest, err);
+    if (rc == 0)
+        rc = arch_boot_vcpu(machine->vcpus[0].fd, &machine->linux_guest.boot, memory, err);
+    return rc;
+}
+
+static int build_end(struct machine *machine, struct error *err)
+{
+    int rc;
+
+    machine->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (machine->end_fd < 0)
+        return error_set_errno(err, errno, "eventfd");
+    rc = event_loop_watch(machine->loop, machine->end_fd, EPOLLIN, handle_end, machine);
+    return rc < 0 ? error_set_errno(err, -rc, "eventfd") : vcpu_prepare_signal(err);
+}
+
+static int build(struct machine *machine, struct error *err)
+{
+    int rc = build_end(machine, err);
+
+    if (rc == 0)
+        rc = build_kvm(machine, err);
+    if (rc < 0)
+        return rc;
+    report(machine, MACHINE_STAGE_KVM);
+    rc = memory_create(machine->spec->memory_bytes, machine->kvm.vm_fd, &machine->memory, err);
+    if (rc < 0)
+        return rc;
+    report(machine, MACHINE_STAGE_MEMORY);
+    rc = build_kernel(machine, err);
+    if (rc < 0)
+        return rc;
+    report(machine, MACHINE_STAGE_KERNEL);
+    rc = build_devices(machine, err);
+    if (rc < 0)
+        return rc;
+    report(machine, MACHINE_STAGE_DEVICES);
+    rc = build_start(machine, err);
+    if (rc < 0)
+        return rc;
+    report(machine, MACHINE_STAGE_TREE);
+    return 0;
+}
+
+int machine_create(const struct machine_spec *spec, const struct machine_host *host,
+                   struct event_loop *loop, struct machine **machine, struct error *err)
+{
+    struct machine *made = calloc(1, sizeof(*made));
+    int rc;
+
+    if (!made)
+        return error_set_errno(err, ENOMEM, "machine");
+    made->spec = spec;
+    made->host = *host;
+    made->loop = loop;
+    made->kvm = (struct kvm)KVM_INIT;
+    made->early = (struct early_serial)EARLY_SERIAL_INIT;
+    made->linux_guest = (struct linux_guest)LINUX_GUEST_INIT;
+    made->shared.opaque = made;
+    made->shared.ended = vcpu_ended;
+    made->end_fd = -1;
+    pthread_mutex_init(&made->end_lock, NULL);
+    rc = build(made, err);
+    if (rc < 0) {
+        machine_destroy(made);
+        return rc;
+    }
+    *machine = made;
+    return 0;
+}
+
+/* ---- running -----------------------------------------------------------------------------------
+ */
+
+static void stop_vcpus(struct machine *machine)
+{
+    for (unsigned i = 0; i < machine->vcpu_count; i++)
+        vcpu_stop(&machine->vcpus[i]);
+    for (unsigned i = 0; i < machine->vcpu_count; i++)
+        vcpu_join(&machine->vcpus[i]);
+}
+
+int machine_start(struct machine *machine, struct error *err)
+{
+    for (unsigned i = 0; i < machine->vcpu_count; i++) {
+        int rc = vcpu_start(&machine->vcpus[i], err);
+
+        if (rc < 0) {
+            stop_vcpus(machine);
+            return rc;
+        }
+    }
+    return 0;
+}
+
+void machine_stop(struct machine *machine)
+{
+    record_end(machine, MACHINE_STOPPED, 0, "");
+}
+
+const struct machine_end *machine_finish(struct machine *machine)
+{
+    record_end(machine, MACHINE_STOPPED, 0, ""); /* a loop that failed ends the machine too */
+    stop_vcpus(machine);
+    /* The end is told: from here on only devices have something to say. */
+    event_loop_watch(machine->loop, machine->end_fd, 0, NULL, NULL);
+    event_loop_drain(machine->loop, DRAIN_ROUNDS);
+    return &machine->end;
+}
+
+void machine_destroy(struct machine *machine)
+{
+    if (!machine)
+        return;
+    stop_vcpus(machine);
+    if (machine->end_fd >= 0) {
+        event_loop_watch(machine->loop, machine->end_fd, 0, NULL, NULL);
+        close(machine->end_fd);
+    }
+    devices_destroy(&machine->devices);
+    early_serial_destroy(&machine->early);
+    linux_release(&machine->linux_guest);
+    for (unsigned i = 0; i < machine->vcpu_count; i++)
+        vcpu_destroy(&machine->vcpus[i]);
+    kvm_close(&machine->kvm);
+    memory_destroy(&machine->memory);
+    pthread_mutex_destroy(&machine->end_lock);
+    free(machine);
+}
+
+void machine_set_window(struct machine *machine, uint16_t rows, uint16_t columns)
+{
+    const struct device *console = devices_find(&machine->devices, "console");
+
+    if (console)
+        console_set_size(console->virtio, columns, rows);
+}
+
+/* ---- counts ------------------------------------------------------------------------------------
+ */
+
+typedef void count_visitor(void *opaque, const char *name, uint64_t value);
+
+static void visit_exits(const struct machine *machine, count_visitor *visit, void *opaque)
+{
+    static const char *const names[VCPU_EXIT_KINDS] = {
+        [VCPU_EXIT_PORT] = "exits.port",
+        [VCPU_EXIT_MMIO] = "exits.mmio",
+        [VCPU_EXIT_INTERRUPTED] = "exits.interrupted",
+        [VCPU_EXIT_OTHER] = "exits.other",
+    };
+    uint64_t all = 0;
+
+    for (unsigned kind = 0; kind < VCPU_EXIT_KINDS; kind++) {
+        uint64_t sum = 0;
+
+        for (unsigned i = 0; i < machine->vcpu_count; i++)
+            sum += __atomic_load_n(&machine->vcpus[i].exits[kind], __ATOMIC_RELAXED);
+        visit(opaque, names[kind], sum);
+        all += sum;
+    }
+    visit(opaque, "exits", all);
+}
+
+static void visit_named(const char *device, const char *what, uint64_t value, count_visitor *visit,
+                        void *opaque)
+{
+    char name[40];
+
+    snprintf(name, sizeof(name), "%s.%s", device, what);
+    visit(opaque, name, value);
+}
+
+static void visit_bus(const struct bus *bus, const char *name, count_visitor *visit, void *opaque)
+{
+    for (unsigned i = 0; i < bus->count; i++) {
+        const struct bus_range *range = &bus->ranges[i];
+
+        visit_named(range->name, "reads", __atomic_load_n(&range->reads, __ATOMIC_RELAXED), visit,
+                    opaque);
+        visit_named(range->name, "writes", __atomic_load_n(&range->writes, __ATOMIC_RELAXED), visit,
+                    opaque);
+    }
+    visit(opaque, name, __atomic_load_n(&bus->unclaimed, __ATOMIC_RELAXED));
+}
+
+void machine_visit_counts(const struct machine *machine, count_visitor *visit, void *opaque)
+{
+    visit_exits(machine, visit, opaque);
+    visit_bus(&machine->shared.ports, "unclaimed.port", visit, opaque);
+    visit_bus(&machine->shared.memory, "unclaimed.mmio", visit, opaque);
+    for (unsigned i = 0; i < machine->devices.count; i++) {
+        const struct device *device = &machine->devices.list[i];
+        struct virtio_mmio_counts counts;
+
+        virtio_mmio_get_counts(device->mmio, &counts);
+        visit_named(device->name, "kicks", counts.kicks, visit, opaque);
+        visit_named(device->name, "interrupts", counts.interrupts, visit, opaque);
+    }
+    visit(opaque, "bytes.copied", machine->linux_guest.boot.bytes_copied);
+    visit(opaque, "bytes.mapped", machine->linux_guest.boot.bytes_mapped);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: one virtual processor: a KVM descriptor, a thread that runs it, and what it counted. */
+#ifndef MICROVM_MACHINE_VCPU_H
+#define MICROVM_MACHINE_VCPU_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/base/error.h"
+#include "vmm/machine/bus.h"
+#include "vmm/machine/kvm.h"
+#include "vmm/machine/machine.h"
+
+struct kvm_run;
+
+enum vcpu_exit {
+    VCPU_EXIT_PORT,
+    VCPU_EXIT_MMIO,
+    VCPU_EXIT_INTERRUPTED, /* by a signal of ours */
+    VCPU_EXIT_OTHER,
+    VCPU_EXIT_KINDS
+};
+
+/* What all vCPUs of a machine share. */
+struct vcpu_shared {
+    struct bus ports;
+    struct bus memory;
+    void *opaque;
+    /* The guest, or KVM, ended the machine; `text` for a person, maybe empty. vCPU threads. */
+    void (*ended)(void *opaque, enum machine_reason reason, const char *text);
+};
+
+struct vcpu {
+    struct vcpu_shared *shared;
+    unsigned index;
+    int fd;
+    struct kvm_run *run; /* shared with the kernel */
+    size_t run_size;
+    pthread_t thread;
+    bool started;
+    bool stopping;                   /* atomic */
+    uint64_t exits[VCPU_EXIT_KINDS]; /* atomic, written by its own thread */
+};
+
+int vcpu_create(const struct kvm *kvm, unsigned index, struct vcpu_shared *shared,
+                struct vcpu *vcpu, struct error *err);
+void vcpu_destroy(struct vcpu *vcpu); /* stopped, or never started */
+
+/* Makes the signal harmless by which vcpu_stop() interrupts; once a process, before any start. */
+int vcpu_prepare_signal(struct error *err);
+
+int vcpu_start(struct vcpu *vcpu, struct error *err);
+/* Makes the thread leave the guest, soon; vcpu_join() waits until it has. */
+void vcpu_stop(struct vcpu *vcpu);
+void vcpu_join(struct vcpu *vcpu);
+
+#endif
