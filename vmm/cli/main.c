@@ -126,6 +126,8 @@ int main(int argc, char **argv)
 {
     int status;
 
+    if (argc == 3 && strcmp(argv[1], "__monitor") == 0)
+        return monitor_main(argv[2]); /* started by instance_launch() */
     if (!open_standard_streams())
         return CLI_FAILURE;
     status = dispatch(argc, argv);
