@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: standard streams are carried byte for byte, and their ends in both directions. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "vmm/base/io.h"
+#include "vmm/isolation/stream.h"
+
+#define TOTAL (5U << 20) /* more than all buffers on the way hold */
+
+static unsigned char expected(size_t at)
+{
+    return (unsigned char)(at * 31 + at / 251);
+}
+
+static void *write_pattern(void *argument)
+{
+    int fd = *(int *)argument;
+    unsigned char chunk[777];
+
+    for (size_t at = 0; at < TOTAL;) {
+        size_t count = TOTAL - at < sizeof(chunk) ? TOTAL - at : sizeof(chunk);
+
+        for (size_t i = 0; i < count; i++)
+            chunk[i] = expected(at + i);
+        if (io_write_all(fd, chunk, count) < 0)
+            break;
+        at += count;
+    }
+    close(fd);
+    return NULL;
+}
+
+/* Guest to standard output: socket to pipe. */
+static void all_bytes_then_the_end(void **state)
+{
+    unsigned char *got = malloc(TOTAL + 1);
+    int done = eventfd(0, EFD_CLOEXEC);
+    int guest[2];
+    int output[2];
+    uint64_t count;
+    struct stream *stream;
+    pthread_t writer;
+
+    (void)state;
+    assert_non_null(got);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, guest), 0);
+    assert_int_equal(pipe(output), 0);
+    assert_int_equal(stream_start(guest[0], output[1], done, &stream, NULL), 0);
+    assert_int_equal(pthread_create(&writer, NULL, write_pattern, &guest[1]), 0);
+    assert_int_equal(io_read_full(output[0], got, TOTAL), TOTAL);
+    for (size_t at = 0; at < TOTAL; at++)
+        if (got[at] != expected(at))
+            fail_msg("byte %zu differs", at);
+    assert_int_equal(read(done, &count, sizeof(count)), sizeof(count));
+    assert_true(stream_is_done(stream));
+    assert_true(stream_first_byte_ns(stream) > 0);
+    assert_true(stream_release(stream));
+    pthread_join(writer, NULL);
+    close(guest[0]);
+    close(output[0]);
+    close(output[1]);
+    close(done);
+    free(got);
+}
+
+/* Standard input to guest: the end of the file is a shutdown, the way back stays open. */
+static void end_of_input_is_a_shutdown(void **state)
+{
+    int done = eventfd(0, EFD_CLOEXEC);
+    int guest[2];
+    int input[2];
+    char text[8];
+    struct stream *stream;
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, guest), 0);
+    assert_int_equal(pipe(input), 0);
+    assert_int_equal(stream_start(input[0], guest[0], done, &stream, NULL), 0);
+    assert_int_equal(write(input[1], "last", 4), 4);
+    close(input[1]);
+    assert_int_equal(io_read_full(guest[1], text, sizeof(text)), 4);
+    assert_memory_equal(text, "last", 4);
+    assert_int_equal(write(guest[1], "back", 4), 4);
+    assert_int_equal(read(guest[0], text, sizeof(text)), 4);
+    while (!stream_is_done(stream))
+        usleep(1000);
+    assert_true(stream_release(stream));
+    close(input[0]);
+    close(guest[0]);
+    close(guest[1]);
+    close(done);
+}
+
+/* `microvm run IMAGE yes | head`: the guest's writer must learn that nobody reads. */
+static void closed_output_reaches_the_guest(void **state)
+{
+    int done = eventfd(0, EFD_CLOEXEC);
+    int guest[2];
+    int output[2];
+    uint64_t count;
+    struct stream *stream;
+
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, guest), 0);
+    assert_int_equal(pipe(output), 0);
+    close(output[0]);
+    assert_int_equal(stream_start(guest[0], output[1], done, &stream, NULL), 0);
+    assert_int_equal(write(guest[1], "y\n", 2), 2);
+    assert_int_equal(read(done, &count, sizeof(count)), sizeof(count));
+    assert_int_equal(write(guest[1], "y\n", 2), -1);
+    assert_int_equal(errno, EPIPE);
+    assert_true(stream_release(stream));
+    close(output[1]);
+    close(guest[0]);
+    close(guest[1]);
+    close(done);
+}
+
+static void no_stream_is_a_done_stream(void **state)
+{
+    (void)state;
+    assert_true(stream_is_done(NULL));
+    assert_true(stream_release(NULL));
+    assert_int_equal(stream_first_byte_ns(NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_bytes_then_the_end),
+        cmocka_unit_test(end_of_input_is_a_shutdown),
+        cmocka_unit_test(closed_output_reaches_the_guest),
+        cmocka_unit_test(no_stream_is_a_done_stream),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
