@@ -62,11 +62,16 @@ int machine_spec_to_json(const struct machine_spec *spec, char **json, struct er
     return 0;
 }
 
-/* Copies an optional string; NULL stays NULL. */
-static int copy_text(const char *from, char **to)
+/* Copies a string, or leaves NULL for null. */
+static int copy_text(const json_t *value, const char *key, char **text, struct error *err)
 {
-    *to = from ? strdup(from) : NULL;
-    return from && !*to ? -ENOMEM : 0;
+    if (!json_is_string(value) && !json_is_null(value))
+        return error_set(err, EINVAL, "machine description: '%s' is neither a string nor null",
+                         key);
+    *text = json_is_string(value) ? strdup(json_string_value(value)) : NULL;
+    if (json_is_string(value) && !*text)
+        return error_set_errno(err, ENOMEM, "machine description");
+    return 0;
 }
 
 static int read_disk(json_t *item, struct machine_disk *disk, struct error *err)
@@ -84,9 +89,8 @@ static int read_disk(json_t *item, struct machine_disk *disk, struct error *err)
                          serial, sizeof(disk->serial) - 1);
     disk->read_only = read_only;
     strcpy(disk->serial, serial);
-    if (copy_text(path, &disk->path) < 0)
-        return error_set_errno(err, ENOMEM, "machine description");
-    return 0;
+    disk->path = strdup(path);
+    return disk->path ? 0 : error_set_errno(err, ENOMEM, "machine description");
 }
 
 static int read_disks(json_t *disks, struct machine_spec *spec, struct error *err)
@@ -113,17 +117,18 @@ static int read_spec(json_t *root, struct machine_spec *spec, struct error *err)
     json_error_t why;
     json_int_t memory_bytes;
     int vcpu_count;
-    const char *kernel = NULL;
-    const char *initramfs = NULL;
-    const char *tail = NULL;
-    const char *command_line = NULL;
+    json_t *kernel;
+    json_t *initramfs;
+    json_t *tail;
+    json_t *command_line;
     json_t *disks;
     int vsock;
     int console_attached;
     int earlycon;
+    int rc;
 
     if (json_unpack_ex(root, &why, JSON_STRICT,
-                       "{s:I, s:i, s:s?, s:s?, s:s?, s:s?, s:o, s:b, s:b, s:b}", "memory_bytes",
+                       "{s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b}", "memory_bytes",
                        &memory_bytes, "vcpu_count", &vcpu_count, "kernel_path", &kernel,
                        "initramfs_path", &initramfs, "initramfs_tail_path", &tail, "command_line",
                        &command_line, "disks", &disks, "vsock", &vsock, "console_attached",
@@ -139,12 +144,14 @@ static int read_spec(json_t *root, struct machine_spec *spec, struct error *err)
     spec->vsock = vsock;
     spec->console_attached = console_attached;
     spec->earlycon = earlycon;
-    if (copy_text(kernel, &spec->kernel_path) < 0 ||
-        copy_text(initramfs, &spec->initramfs_path) < 0 ||
-        copy_text(tail, &spec->initramfs_tail_path) < 0 ||
-        copy_text(command_line, &spec->command_line) < 0)
-        return error_set_errno(err, ENOMEM, "machine description");
-    return read_disks(disks, spec, err);
+    rc = copy_text(kernel, "kernel_path", &spec->kernel_path, err);
+    if (rc == 0)
+        rc = copy_text(initramfs, "initramfs_path", &spec->initramfs_path, err);
+    if (rc == 0)
+        rc = copy_text(tail, "initramfs_tail_path", &spec->initramfs_tail_path, err);
+    if (rc == 0)
+        rc = copy_text(command_line, "command_line", &spec->command_line, err);
+    return rc < 0 ? rc : read_disks(disks, spec, err);
 }
 
 int machine_spec_from_json(const char *json, struct machine_spec *spec, struct error *err)
