@@ -27,12 +27,12 @@ struct sample {
 #define AT(member) offsetof(struct sample, member)
 
 static const struct option_row rows[] = {
-    {"interactive", 'i', NULL, "flag", OPTION_FLAG, AT(interactive)},
-    {"tty", 't', NULL, "flag", OPTION_FLAG, AT(terminal)},
-    {"name", 0, "NAME", "text", OPTION_TEXT, AT(name)},
-    {"env", 'e', "K=V", "list", OPTION_LIST, AT(env)},
-    {"memory", 'm', "SIZE", "size", OPTION_SIZE, AT(memory)},
-    {"timeline", 0, "json", "optional", OPTION_OPTIONAL, AT(timeline)},
+    {'i', OPTION_FLAG, "interactive", NULL, "flag", AT(interactive)},
+    {'t', OPTION_FLAG, "tty", NULL, "flag", AT(terminal)},
+    {0, OPTION_TEXT, "name", "NAME", "text", AT(name)},
+    {'e', OPTION_LIST, "env", "K=V", "list", AT(env)},
+    {'m', OPTION_SIZE, "memory", "SIZE", "size", AT(memory)},
+    {0, OPTION_OPTIONAL, "timeline", "json", "optional", AT(timeline)},
 };
 
 static const struct option_table table = {

@@ -48,19 +48,19 @@ struct boot_options {
 #define AT(member) offsetof(struct boot_options, member)
 
 static const struct option_row rows[] = {
-    {"kernel", 0, "FILE", "kernel: vmlinux or bzImage (default: the one that comes along)",
-     OPTION_TEXT, AT(kernel)},
-    {"initrd", 0, "FILE", "initial file system (cpio, also compressed)", OPTION_TEXT, AT(initrd)},
-    {"disk", 0, "FILE[:ro]", "raw disk image; may be repeated: /dev/vda, /dev/vdb, ...",
-     OPTION_LIST, AT(disks)},
-    {"cmdline", 0, "TEXT", "added to the kernel command line, such as 'loglevel=7'", OPTION_TEXT,
+    {0, OPTION_TEXT, "kernel", "FILE",
+     "kernel: vmlinux or bzImage (default: the one that comes along)", AT(kernel)},
+    {0, OPTION_TEXT, "initrd", "FILE", "initial file system (cpio, also compressed)", AT(initrd)},
+    {0, OPTION_LIST, "disk", "FILE[:ro]",
+     "raw disk image; may be repeated: /dev/vda, /dev/vdb, ...", AT(disks)},
+    {0, OPTION_TEXT, "cmdline", "TEXT", "added to the kernel command line, such as 'loglevel=7'",
      AT(command_line)},
-    {"memory", 'm', "SIZE", COMMON_MEMORY_HELP, OPTION_SIZE, AT(memory)},
-    {"cpus", 0, "NUMBER", "processors (default 1)", OPTION_TEXT, AT(cpus)},
-    {"name", 0, "NAME", "name of the instance (default: an invented one)", OPTION_TEXT, AT(name)},
-    {"timeline", 0, COMMON_TIMELINE_VALUE, COMMON_TIMELINE_HELP, OPTION_OPTIONAL, AT(timeline)},
-    {"earlycon", 0, NULL, "early serial port, for a kernel that dies before its console",
-     OPTION_FLAG, AT(earlycon)},
+    {'m', OPTION_SIZE, "memory", "SIZE", COMMON_MEMORY_HELP, AT(memory)},
+    {0, OPTION_TEXT, "cpus", "NUMBER", "processors (default 1)", AT(cpus)},
+    {0, OPTION_TEXT, "name", "NAME", "name of the instance (default: an invented one)", AT(name)},
+    {0, OPTION_OPTIONAL, "timeline", COMMON_TIMELINE_VALUE, COMMON_TIMELINE_HELP, AT(timeline)},
+    {0, OPTION_FLAG, "earlycon", NULL,
+     "early serial port, for a kernel that dies before its console", AT(earlycon)},
 };
 
 static const struct option_table table = {

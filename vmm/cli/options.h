@@ -25,11 +25,11 @@ enum option_kind {
 };
 
 struct option_row {
+    char letter; /* short name, 0 = none */
+    enum option_kind kind;
     const char *name;  /* long name, without dashes */
-    char letter;       /* short name, 0 = none */
     const char *value; /* what the help calls the value; NULL for a flag */
     const char *help;
-    enum option_kind kind;
     size_t offset; /* in the command's struct of options */
 };
 

@@ -58,31 +58,31 @@ struct run_options {
 #define AT(member) offsetof(struct run_options, member)
 
 static const struct option_row rows[] = {
-    {"interactive", 'i', NULL, "pass standard input to the command", OPTION_FLAG, AT(interactive)},
-    {"tty", 't', NULL, "give the command a terminal", OPTION_FLAG, AT(terminal)},
-    {"rm", 0, NULL, "remove everything afterwards (always done)", OPTION_FLAG, AT(remove)},
-    {"name", 0, "NAME", "name of the instance (default: an invented one)", OPTION_TEXT, AT(name)},
-    {"env", 'e', "NAME[=VALUE]", "set a variable, or pass it on from here", OPTION_LIST, AT(env)},
-    {"env-file", 0, "FILE", "read variables from a file", OPTION_LIST, AT(env_files)},
-    {"workdir", 'w', "DIR", "working directory of the command", OPTION_TEXT, AT(workdir)},
-    {"user", 'u', "USER[:GROUP]", "user of the command, name or number", OPTION_TEXT, AT(user)},
-    {"entrypoint", 0, "PROGRAM", "in place of the image's entry point", OPTION_TEXT,
+    {'i', OPTION_FLAG, "interactive", NULL, "pass standard input to the command", AT(interactive)},
+    {'t', OPTION_FLAG, "tty", NULL, "give the command a terminal", AT(terminal)},
+    {0, OPTION_FLAG, "rm", NULL, "remove everything afterwards (always done)", AT(remove)},
+    {0, OPTION_TEXT, "name", "NAME", "name of the instance (default: an invented one)", AT(name)},
+    {'e', OPTION_LIST, "env", "NAME[=VALUE]", "set a variable, or pass it on from here", AT(env)},
+    {0, OPTION_LIST, "env-file", "FILE", "read variables from a file", AT(env_files)},
+    {'w', OPTION_TEXT, "workdir", "DIR", "working directory of the command", AT(workdir)},
+    {'u', OPTION_TEXT, "user", "USER[:GROUP]", "user of the command, name or number", AT(user)},
+    {0, OPTION_TEXT, "entrypoint", "PROGRAM", "in place of the image's entry point",
      AT(entrypoint)},
-    {"memory", 'm', "SIZE", COMMON_MEMORY_HELP, OPTION_SIZE, AT(memory)},
-    {"cpus", 0, "NUMBER", "processors, such as 2 or 1.5 (default 1)", OPTION_TEXT, AT(cpus)},
-    {"hostname", 'h', "NAME", "host name inside (default: from the name)", OPTION_TEXT,
+    {'m', OPTION_SIZE, "memory", "SIZE", COMMON_MEMORY_HELP, AT(memory)},
+    {0, OPTION_TEXT, "cpus", "NUMBER", "processors, such as 2 or 1.5 (default 1)", AT(cpus)},
+    {'h', OPTION_TEXT, "hostname", "NAME", "host name inside (default: from the name)",
      AT(hostname)},
-    {"read-only", 0, NULL, "make the root file system read-only", OPTION_FLAG, AT(read_only)},
-    {"tmpfs", 0, "DIR[:OPTIONS]", "mount an empty file system in memory", OPTION_LIST, AT(tmpfs)},
-    {"disk", 0, "SIZE", "keep written files on a disk of this size, not in memory", OPTION_SIZE,
+    {0, OPTION_FLAG, "read-only", NULL, "make the root file system read-only", AT(read_only)},
+    {0, OPTION_LIST, "tmpfs", "DIR[:OPTIONS]", "mount an empty file system in memory", AT(tmpfs)},
+    {0, OPTION_SIZE, "disk", "SIZE", "keep written files on a disk of this size, not in memory",
      AT(disk)},
-    {"kernel", 0, "FILE", "guest kernel in place of the one that comes along", OPTION_TEXT,
+    {0, OPTION_TEXT, "kernel", "FILE", "guest kernel in place of the one that comes along",
      AT(kernel)},
-    {"initramfs", 0, "FILE", "guest initramfs in place of the one that comes along", OPTION_TEXT,
+    {0, OPTION_TEXT, "initramfs", "FILE", "guest initramfs in place of the one that comes along",
      AT(initramfs)},
-    {"isolation", 0, "KIND", "what runs the command: vm (default)", OPTION_TEXT, AT(isolation)},
-    {"timeline", 0, COMMON_TIMELINE_VALUE, COMMON_TIMELINE_HELP, OPTION_OPTIONAL, AT(timeline)},
-    {"earlycon", 0, NULL, "early serial port, for a kernel that dies early", OPTION_FLAG,
+    {0, OPTION_TEXT, "isolation", "KIND", "what runs the command: vm (default)", AT(isolation)},
+    {0, OPTION_OPTIONAL, "timeline", COMMON_TIMELINE_VALUE, COMMON_TIMELINE_HELP, AT(timeline)},
+    {0, OPTION_FLAG, "earlycon", NULL, "early serial port, for a kernel that dies early",
      AT(earlycon)},
 };
 
@@ -192,23 +192,22 @@ static int find_files(struct run *run, struct error *err)
     return rc;
 }
 
-/* Brings what is at `path` into the store; *id gets the image's ID, which the caller frees. */
-static int load_path(const char *store, const char *path, char **id, struct error *err)
+/* Brings what is at `path` into the store; `ids` gets the image's ID. */
+static int load_path(const char *store, const char *path, struct string_list *ids,
+                     struct error *err)
 {
-    AUTO_STRING_LIST struct string_list ids = {0};
     const struct load_options options = {.store = store, .path = path, .unnamed = true};
-    int rc = image_load(&options, &ids, NULL, err);
+    int rc = image_load(&options, ids, NULL, err);
 
-    if (rc < 0)
-        return rc;
-    *id = ids.count == 1 ? strdup(ids.items[0]) : NULL;
-    return *id ? 0 : error_set(err, EINVAL, "%s: does not hold exactly one image", path);
+    if (rc == 0 && ids->count != 1)
+        rc = error_set(err, EINVAL, "%s: holds %zu images in place of one", path, ids->count);
+    return rc;
 }
 
 static int open_image(const char *text, struct image **image, struct error *err)
 {
     AUTO_FREE char *path = NULL;
-    AUTO_FREE char *id = NULL;
+    AUTO_STRING_LIST struct string_list ids = {0};
     AUTO_STORE struct store *store = NULL;
     struct reference reference;
     int rc = store_default_path(&path, err);
@@ -216,11 +215,11 @@ static int open_image(const char *text, struct image **image, struct error *err)
     if (rc == 0)
         rc = reference_parse(text, &reference, err);
     if (rc == 0 && reference.kind == REFERENCE_PATH)
-        rc = load_path(path, text, &id, err);
+        rc = load_path(path, text, &ids, err);
     if (rc == 0)
         rc = store_open(path, STORE_READ, &store, err);
     if (rc == 0)
-        rc = image_open(store, id ? id : text, image, err);
+        rc = image_open(store, ids.count > 0 ? ids.items[0] : text, image, err);
     return rc;
 }
 
@@ -330,7 +329,7 @@ static int run_image(struct run *run, const char *reference, char **arguments,
         rc = find_files(run, err);
     if (rc == 0)
         rc = open_image(reference, &image, err);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     timeline_note(&run->timeline, TIMELINE_IMAGE, io_now_ns());
     common_block_signals(NULL);
