@@ -528,3 +528,37 @@ struct tree_inode *tree_find(const struct tree *tree, const char *path)
     }
     return NULL;
 }
+
+int tree_require_directory(struct tree *tree, const char *path, struct error *err)
+{
+    char prefix[TREE_PATH_MAX + 1] = "";
+    char name[TREE_NAME_MAX + 1];
+    struct tree_inode *directory = tree->root.inode;
+    struct error ignored;
+
+    if (strlen(path) > TREE_PATH_MAX)
+        return 0;
+    while (next_component(&path, name, &ignored) > 0) {
+        struct tree_inode *next;
+
+        if (step(prefix, name) < 0)
+            return 0;
+        next = tree_find(tree, prefix);
+        if (!next && !find_child(directory, name)) {
+            struct tree_node *node;
+
+            next = make_directory();
+            if (!next)
+                return error_set_errno(err, ENOMEM, "import");
+            node = add_child(tree, directory, name, next, err);
+            if (!node) {
+                free(next);
+                return -err->code;
+            }
+        }
+        if (!next || !is_directory(next))
+            return 0;
+        directory = next;
+    }
+    return 0;
+}

@@ -27,11 +27,12 @@
 #include "vmm/base/error.h"
 
 /* Bounds that real images stay far below. */
-#define TREE_NODES_MAX  2000000      /* names */
-#define TREE_PATH_MAX   4096         /* bytes of a path */
-#define TREE_NAME_MAX   255          /* bytes of a component */
-#define TREE_BYTES_MAX  (1ULL << 38) /* sum of all files, holes counted: 256 GiB */
-#define TREE_XATTRS_MAX 256          /* of one inode */
+#define TREE_NODES_MAX    2000000      /* names */
+#define TREE_PATH_MAX     4096         /* bytes of a path */
+#define TREE_NAME_MAX     255          /* bytes of a component */
+#define TREE_BYTES_MAX    (1ULL << 38) /* sum of all files, holes counted: 256 GiB */
+#define TREE_XATTRS_MAX   256          /* of one inode */
+#define TREE_SEGMENTS_MAX 1000000      /* of one file */
 
 /* `length` bytes of a file at `offset` lie at `spool` in the spool; gaps between segments are
  * zeros. */
@@ -64,8 +65,11 @@ struct tree_inode {
     size_t xattr_count;
     void *children; /* of a directory: tree_each_child() */
 
-    unsigned links;  /* names that lead here */
-    uint32_t number; /* for the writer: 0 until it has seen this inode */
+    unsigned links; /* names that lead here */
+
+    /* The writer's notes. */
+    uint32_t number; /* 0 until it has seen this inode */
+    bool is_written;
     void *written;
     uint64_t location;
 };
@@ -114,5 +118,12 @@ int tree_each_child(const struct tree_inode *directory,
  * Null when there is none.
  */
 struct tree_inode *tree_find(const struct tree *tree, const char *path);
+
+/*
+ * Sees to it that `path` leads to a directory, following symbolic links as tree_find() does;
+ * missing parts are made. A path that something else is in the way of is left alone. Errors: E2BIG,
+ * ENOMEM.
+ */
+int tree_require_directory(struct tree *tree, const char *path, struct error *err);
 
 #endif

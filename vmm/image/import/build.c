@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: from staged layers to a staged root file system; see build.h. */
+#include "vmm/image/import/build.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/image/import/import_private.h"
+#include "vmm/image/import/layer.h"
+#include "vmm/image/import/squash.h"
+
+#define SIDE_FILE_MAX (1U << 20) /* bytes; see image.c */
+
+int build_begin(const struct import *import, struct build *build, struct error *err)
+{
+    int rc;
+
+    build->tree = NULL;
+    rc = spool_create(import->directory, &build->spool, err);
+    if (rc < 0)
+        return rc;
+    build->tree = tree_create();
+    return build->tree ? 0 : error_set_errno(err, ENOMEM, "import");
+}
+
+void build_end(struct build *build)
+{
+    if (build->tree)
+        tree_destroy(build->tree);
+    spool_close(&build->spool);
+}
+
+int build_add_layer(const struct import *import, struct build *build,
+                    const struct image_layer *layer, char diff_id[DIGEST_SIZE], struct error *err)
+{
+    AUTO_CLOSE int fd = import_open_blob(import, layer->digest, err);
+    char actual[DIGEST_SIZE];
+    int rc;
+
+    if (fd < 0)
+        return fd;
+    rc = layer_apply(fd, build->tree, &build->spool, actual, err);
+    if (rc < 0)
+        return error_wrap(err, "layer %.19s", layer->digest);
+    if (diff_id[0] && strcmp(diff_id, actual) != 0)
+        return error_set(
+            err, EBADMSG,
+            "layer %.19s is damaged: its uncompressed digest is %s and the config says "
+            "%.19s",
+            layer->digest, actual, diff_id);
+    memcpy(diff_id, actual, DIGEST_SIZE);
+    return 0;
+}
+
+static int read_small_file(const struct build *build, const char *path, char **data, size_t *size,
+                           struct error *err)
+{
+    const struct tree_inode *inode = tree_find(build->tree, path);
+    AUTO_FREE char *text = NULL;
+
+    *data = NULL;
+    if (!inode || !S_ISREG(inode->mode) || inode->size > SIDE_FILE_MAX)
+        return 0;
+    text = calloc(1, (size_t)inode->size + 1);
+    if (!text)
+        return error_set_errno(err, ENOMEM, "%s", path);
+    for (size_t i = 0; i < inode->segment_count; i++) {
+        const struct tree_segment *segment = &inode->segments[i];
+        int rc = spool_read(&build->spool, segment->spool, text + segment->offset,
+                            (size_t)segment->length, err);
+
+        if (rc < 0)
+            return rc;
+    }
+    *size = (size_t)inode->size;
+    *data = steal_pointer(text);
+    return 0;
+}
+
+static int stage_side_file(struct import *import, const struct build *build, const char *path,
+                           const char *config_digest, const char *suffix, struct error *err)
+{
+    AUTO_FREE char *text = NULL;
+    char name[DIGEST_SIZE + 16];
+    size_t size = 0;
+    int rc = read_small_file(build, path, &text, &size, err);
+
+    if (rc < 0 || !text)
+        return rc;
+    snprintf(name, sizeof(name), "%s%s", config_digest + DIGEST_PREFIX_LENGTH, suffix);
+    return import_stage_file(import, name, text, size, err);
+}
+
+static int write_root(struct import *import, struct build *build, const char *config_digest,
+                      struct error *err)
+{
+    char name[DIGEST_SIZE + 16];
+    AUTO_CLOSE int fd = -1;
+    int rc;
+
+    snprintf(name, sizeof(name), "%s.squashfs", config_digest + DIGEST_PREFIX_LENGTH);
+    fd = import_create_file(import, name, err);
+    if (fd < 0)
+        return fd;
+    rc = squash_write(build->tree, &build->spool, fd, err);
+    if (rc == 0 && fsync(fd) < 0)
+        rc = error_set_errno(err, errno, "cannot write the root file system");
+    return rc;
+}
+
+int build_finish(struct import *import, struct build *build, const struct image_config *config,
+                 const char *config_digest, struct error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < config->volumes.count; i++)
+        rc = tree_require_directory(build->tree, config->volumes.items[i], err);
+    if (rc == 0 && config->working_dir)
+        rc = tree_require_directory(build->tree, config->working_dir, err);
+    if (rc == 0)
+        rc = stage_side_file(import, build, "etc/passwd", config_digest, ".passwd", err);
+    if (rc == 0)
+        rc = stage_side_file(import, build, "etc/group", config_digest, ".group", err);
+    if (rc == 0)
+        rc = write_root(import, build, config_digest, err);
+    return rc;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: from staged layers to a staged root file system. */
+#ifndef MICROVM_IMAGE_IMPORT_BUILD_H
+#define MICROVM_IMAGE_IMPORT_BUILD_H
+
+#include "vmm/image/import/import.h"
+#include "vmm/image/import/spool.h"
+#include "vmm/image/import/tree.h"
+
+/* The tree under construction and the contents of its files. */
+struct build {
+    struct tree *tree;
+    struct spool spool;
+};
+
+int build_begin(const struct import *import, struct build *build, struct error *err);
+void build_end(struct build *build);
+
+/* Applies the next staged layer. A `diff_id` that is not "" must be that of the layer, else it is
+ * filled in. Errors: those of layer_apply(), EBADMSG (diff_id differs). */
+int build_add_layer(const struct import *import, struct build *build,
+                    const struct image_layer *layer, char diff_id[DIGEST_SIZE], struct error *err);
+
+/*
+ * Stages HEX.squashfs, HEX.passwd and HEX.group of the image with this config. Volumes and the
+ * working directory exist in the root afterwards, as docker sees to when it makes a container.
+ */
+int build_finish(struct import *import, struct build *build, const struct image_config *config,
+                 const char *config_digest, struct error *err);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: read one layer into the tree; see layer.h. Two libarchive readers in a row: decompress,
+ * then parse. */
+#include "vmm/image/import/layer.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "vmm/base/bytes.h"
+#include "vmm/image/import/entry.h"
+
+#define LAYER_BYTES_MAX (1ULL << 38) /* of one uncompressed archive, as TREE_BYTES_MAX */
+#define READ_SIZE       (1U << 18)
+
+struct reader {
+    struct archive *raw; /* decompresses */
+    struct archive *tar; /* parses what `raw` yields */
+    struct sha256_ctx hash;
+    uint64_t bytes;
+    struct tree *tree;
+    struct spool *spool;
+};
+
+const char *layer_safe_text(const char *text, char safe[LAYER_SAFE_SIZE])
+{
+    size_t used = 0;
+
+    for (; *text && used < LAYER_SAFE_SIZE - 4; text++)
+        safe[used++] = (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text;
+    if (*text) {
+        memcpy(safe + used, "...", 3);
+        used += 3;
+    }
+    safe[used] = '\0';
+    return safe;
+}
+
+/* The next decompressed bytes, hashed; 0 at the end, -1 after a failure. */
+static la_ssize_t read_raw(struct archive *tar, void *context, const void **buffer)
+{
+    struct reader *reader = context;
+    size_t size = 0;
+    la_int64_t offset;
+    int rc = archive_read_data_block(reader->raw, buffer, &size, &offset);
+
+    if (rc == ARCHIVE_EOF)
+        return 0;
+    if (rc != ARCHIVE_OK) {
+        archive_set_error(tar, EBADMSG, "%s", archive_error_string(reader->raw));
+        return -1;
+    }
+    if (size > LAYER_BYTES_MAX - reader->bytes) {
+        archive_set_error(tar, E2BIG, "larger than %llu GiB when uncompressed",
+                          LAYER_BYTES_MAX >> 30);
+        return -1;
+    }
+    reader->bytes += size;
+    sha256_update(&reader->hash, size, *buffer);
+    return (la_ssize_t)size;
+}
+
+static int archive_failure(struct archive *archive, struct error *err)
+{
+    const char *text = archive_error_string(archive);
+    int code = archive_errno(archive);
+
+    /* libarchive has error numbers of its own, and -1 for "the file is bad". */
+    return error_set(err, code > 0 && code < 4096 && code != EINVAL ? code : EBADMSG, "%s",
+                     text ? text : "damaged archive");
+}
+
+static int add_segment(struct tree_inode *inode, uint64_t offset, uint64_t length, uint64_t spool,
+                       struct error *err)
+{
+    struct tree_segment *last =
+        inode->segment_count ? &inode->segments[inode->segment_count - 1] : NULL;
+    struct tree_segment *segments;
+
+    if (last && offset < last->offset + last->length)
+        return error_set(err, EBADMSG, "its pieces overlap");
+    if (last && last->offset + last->length == offset && last->spool + last->length == spool) {
+        last->length += length;
+        return 0;
+    }
+    if (inode->segment_count >= TREE_SEGMENTS_MAX)
+        return error_set(err, E2BIG, "it has more than %d pieces", TREE_SEGMENTS_MAX);
+    segments = reallocarray(inode->segments, inode->segment_count + 1, sizeof(*segments));
+    if (!segments)
+        return error_set_errno(err, ENOMEM, "import");
+    inode->segments = segments;
+    inode->segments[inode->segment_count++] = (struct tree_segment){offset, length, spool};
+    return 0;
+}
+
+static int read_content(struct reader *reader, struct tree_inode *inode, struct error *err)
+{
+    for (;;) {
+        const void *data;
+        size_t size = 0;
+        la_int64_t offset = 0;
+        uint64_t at = reader->spool->size;
+        int rc = archive_read_data_block(reader->tar, &data, &size, &offset);
+
+        if (rc == ARCHIVE_EOF)
+            return 0;
+        if (rc != ARCHIVE_OK)
+            return archive_failure(reader->tar, err);
+        if (size == 0)
+            continue;
+        if (offset < 0 || (uint64_t)offset > inode->size || size > inode->size - (uint64_t)offset)
+            return error_set(err, EBADMSG, "it has more content than its size");
+        rc = spool_append(reader->spool, data, size, err);
+        if (rc == 0)
+            rc = add_segment(inode, (uint64_t)offset, size, at, err);
+        if (rc < 0)
+            return rc;
+    }
+}
+
+static int take_entry(struct reader *reader, struct archive_entry *entry, const char *path,
+                      struct error *err)
+{
+    const char *target = archive_entry_hardlink(entry);
+    struct tree_inode *inode;
+    int rc;
+
+    if (target)
+        return tree_link(reader->tree, path, target, err);
+    rc = entry_to_inode(entry, &inode, err);
+    if (rc < 0)
+        return rc;
+    if (S_ISREG(inode->mode))
+        rc = read_content(reader, inode, err);
+    if (rc < 0) {
+        tree_inode_free(inode);
+        return rc;
+    }
+    return tree_add(reader->tree, path, inode, err);
+}
+
+static int read_entries(struct reader *reader, struct error *err)
+{
+    struct archive_entry *entry;
+    int rc;
+
+    while ((rc = archive_read_next_header(reader->tar, &entry)) == ARCHIVE_OK) {
+        const char *path = archive_entry_pathname(entry);
+        char safe[LAYER_SAFE_SIZE];
+
+        if (!path)
+            return error_set(err, EBADMSG, "an entry has no readable name");
+        rc = take_entry(reader, entry, path, err);
+        if (rc < 0)
+            return error_wrap(err, "'%s'", layer_safe_text(path, safe));
+    }
+    return rc == ARCHIVE_EOF ? 0 : archive_failure(reader->tar, err);
+}
+
+/* What follows the last entry counts for the digest. */
+static int read_rest(struct reader *reader, struct error *err)
+{
+    const void *ignored;
+    la_ssize_t size;
+
+    do {
+        size = read_raw(reader->tar, reader, &ignored);
+    } while (size > 0);
+    return size < 0 ? archive_failure(reader->tar, err) : 0;
+}
+
+static int open_readers(struct reader *reader, int fd, struct error *err)
+{
+    struct archive_entry *ignored;
+    int rc;
+
+    archive_read_support_format_raw(reader->raw);
+    archive_read_support_format_empty(reader->raw);
+    archive_read_support_filter_gzip(reader->raw);
+    archive_read_support_filter_zstd(reader->raw);
+    archive_read_support_filter_xz(reader->raw);
+    if (archive_read_open_fd(reader->raw, fd, READ_SIZE) != ARCHIVE_OK)
+        return archive_failure(reader->raw, err);
+    rc = archive_read_next_header(reader->raw, &ignored);
+    if (rc == ARCHIVE_EOF)
+        return error_set(err, EBADMSG, "is empty");
+    if (rc != ARCHIVE_OK)
+        return archive_failure(reader->raw, err);
+    archive_read_support_format_tar(reader->tar);
+    if (archive_read_open(reader->tar, reader, NULL, read_raw, NULL) != ARCHIVE_OK)
+        return archive_failure(reader->tar, err);
+    return 0;
+}
+
+int layer_apply(int fd, struct tree *tree, struct spool *spool, char diff_id[DIGEST_SIZE],
+                struct error *err)
+{
+    struct reader reader = {.tree = tree, .spool = spool};
+    int rc;
+
+    sha256_init(&reader.hash);
+    reader.raw = archive_read_new();
+    reader.tar = archive_read_new();
+    tree_begin_layer(tree);
+    if (!reader.raw || !reader.tar)
+        rc = error_set_errno(err, ENOMEM, "import");
+    else
+        rc = open_readers(&reader, fd, err);
+    if (rc == 0)
+        rc = read_entries(&reader, err);
+    if (rc == 0)
+        rc = read_rest(&reader, err);
+    if (rc == 0)
+        digest_finish(&reader.hash, diff_id);
+    archive_read_free(reader.tar);
+    archive_read_free(reader.raw);
+    return rc;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: read one layer, a tar archive that may be compressed, into the tree. The bytes pass
+ * once: decompressed, hashed (their digest is the layer's diff_id), parsed, contents into the
+ * spool.
+ */
+#ifndef MICROVM_IMAGE_IMPORT_LAYER_H
+#define MICROVM_IMAGE_IMPORT_LAYER_H
+
+#include "vmm/base/error.h"
+#include "vmm/image/digest.h"
+#include "vmm/image/import/spool.h"
+#include "vmm/image/import/tree.h"
+
+/* Applies the archive at `fd` (read from its present position to its end; plain, gzip, zstd or xz,
+ * told apart by their first bytes) as the next layer. `diff_id` gets the digest of the uncompressed
+ * archive. Errors: EBADMSG (damaged archive), those of tree_add(), of write(2). */
+int layer_apply(int fd, struct tree *tree, struct spool *spool, char diff_id[DIGEST_SIZE],
+                struct error *err);
+
+/* Makes text from an archive fit for one line of a message: no control bytes, bounded. */
+#define LAYER_SAFE_SIZE 256
+const char *layer_safe_text(const char *text, char safe[LAYER_SAFE_SIZE]);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: the three kinds of input, each turned into staged images. */
+#ifndef MICROVM_IMAGE_IMPORT_LOAD_KINDS_H
+#define MICROVM_IMAGE_IMPORT_LOAD_KINDS_H
+
+#include "vmm/image/import/import.h"
+#include "vmm/image/import/source.h"
+
+struct load_request {
+    struct import *import;
+    struct source *source;
+    const char *name; /* "name:tag" to give; null: as the input says */
+    const char *base; /* name made from the path, for inputs that know only a tag or nothing; null
+                         for none */
+    bool unnamed;     /* give no name, and load exactly one image */
+};
+
+/* Each stages all images and adds them to the import. Errors: EBADMSG, ENOTSUP, ENOEXEC, ENOENT,
+ * ENOTUNIQ (a name or `unnamed`, and several images), and those of the parts. */
+int load_oci(const struct load_request *request, struct error *err);
+int load_docker(const struct load_request *request, struct error *err);
+int load_root(const struct load_request *request, struct error *err);
+
+/*
+ * The name for an image that the input calls `given` (null: nothing): a whole reference, or a mere
+ * tag, which goes with the base name. Errors: EINVAL.
+ */
+int load_choose_name(const struct load_request *request, const char *given,
+                     char name[REFERENCE_TEXT_SIZE], struct error *err);
+
+/* Stages a manifest (OCI) of these parts. Fills the digests and sizes of `image`. */
+int load_stage_manifest(struct import *import, const char *config_digest, uint64_t config_size,
+                        const struct image_layer *layers, size_t count,
+                        struct imported_image *image, struct error *err);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: the input of an import, whatever it is, as named members: an OCI layout (directory or
+ * archive), a docker archive, or a plain root file system (directory or archive).
+ *
+ * An archive is read where it lies, header by header, seeking over contents; only what cannot be
+ * sought in (a pipe) or would have to be decompressed again and again is first copied to a spool.
+ */
+#ifndef MICROVM_IMAGE_IMPORT_SOURCE_H
+#define MICROVM_IMAGE_IMPORT_SOURCE_H
+
+#include <stdint.h>
+
+#include "vmm/base/error.h"
+#include "vmm/image/digest.h"
+
+enum source_kind { SOURCE_OCI, SOURCE_DOCKER, SOURCE_ROOT };
+
+struct source;
+
+/*
+ * Opens `path` ("-": standard input) and finds out what it is. Temporary files go to `scratch`. An
+ * image archive with absolute names, "..", two members of one name or links in a circle is refused.
+ * Errors: of open(2), EBADMSG (damaged, or nothing of the above), EEXIST, ELOOP, EINVAL.
+ */
+int source_open(const char *path, int scratch, struct source **source, struct error *err);
+void source_close(struct source *source);
+
+enum source_kind source_kind(const struct source *source);
+
+/* Reads a small member whole; a NUL follows the data, which the caller frees. Errors: ENOENT, EFBIG
+ * (over STORE_JSON_MAX), EBADMSG. */
+int source_read(struct source *source, const char *name, char **data, size_t *size,
+                struct error *err);
+
+/*
+ * Copies a member to the file `output`; *size and `digest` get what was copied. `name` null copies
+ * the layer of a SOURCE_ROOT: the archive as it is (xz unpacked, because OCI knows no such layer),
+ * or the directory packed as a tar archive.
+ */
+int source_copy(struct source *source, const char *name, int output, uint64_t *size,
+                char digest[DIGEST_SIZE], struct error *err);
+
+#endif

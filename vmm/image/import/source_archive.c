@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: image archives: list their members, refuse crooked ones, find one. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/image/import/layer.h"
+#include "vmm/image/import/source_private.h"
+
+#define MEMBERS_MAX 65536
+#define LINKS_MAX   16
+#define READ_SIZE   65536
+
+int source_archive_failure(struct archive *archive, struct error *err)
+{
+    const char *text = archive_error_string(archive);
+    int code = archive_errno(archive);
+
+    return error_set(err, code > 0 && code < 4096 && code != EINVAL ? code : EBADMSG, "%s",
+                     text ? text : "damaged archive");
+}
+
+static int open_archive(int fd, bool raw, struct archive **archive, struct error *err)
+{
+    struct archive *opened = archive_read_new();
+    int rc = 0;
+
+    if (!opened)
+        return error_set_errno(err, ENOMEM, "import");
+    archive_read_support_filter_gzip(opened);
+    archive_read_support_filter_zstd(opened);
+    archive_read_support_filter_xz(opened);
+    if (raw)
+        archive_read_support_format_raw(opened);
+    else
+        archive_read_support_format_tar(opened);
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        rc = error_set_errno(err, errno, "cannot seek");
+    else if (archive_read_open_fd(opened, fd, READ_SIZE) != ARCHIVE_OK)
+        rc = source_archive_failure(opened, err);
+    if (rc < 0) {
+        archive_read_free(opened);
+        return rc;
+    }
+    *archive = opened;
+    return 0;
+}
+
+/* "./a/b/" is "a/b". */
+static char *plain_name(const char *text)
+{
+    size_t length;
+
+    while (text[0] == '.' && text[1] == '/')
+        text += 1 + strspn(text + 1, "/");
+    if (strcmp(text, ".") == 0)
+        text++;
+    length = strlen(text);
+    while (length > 1 && text[length - 1] == '/')
+        length--;
+    return strndup(text, length);
+}
+
+static bool has_dotdot(const char *name)
+{
+    while (*name) {
+        size_t length = strcspn(name, "/");
+
+        if (length == 2 && name[0] == '.' && name[1] == '.')
+            return true;
+        name += length;
+        name += strspn(name, "/");
+    }
+    return false;
+}
+
+/* Could `name` be part of an image archive? Anything else makes it a root file system. */
+static bool is_image_member(const char *name)
+{
+    static const char *const known[] = {"oci-layout", "index.json", "manifest.json", "repositories",
+                                        "blobs"};
+    size_t length = strcspn(name, "/");
+
+    for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
+        if (strlen(known[i]) == length && strncmp(name, known[i], length) == 0)
+            return true;
+    }
+    if (strncmp(name, DIGEST_PREFIX, DIGEST_PREFIX_LENGTH) == 0)
+        name += DIGEST_PREFIX_LENGTH;
+    return strspn(name, "0123456789abcdef") >= DIGEST_HEX_LENGTH;
+}
+
+/* Name of the member that a symbolic link `target` in the member `name` leads to. */
+static char *resolve_link(const char *name, const char *target)
+{
+    const char *slash = strrchr(name, '/');
+    char *directory = strndup(name, slash ? (size_t)(slash - name) : 0);
+    char *resolved = NULL;
+
+    while (directory && (strncmp(target, "../", 3) == 0 || strncmp(target, "./", 2) == 0)) {
+        if (target[1] == '.') {
+            char *up = strrchr(directory, '/');
+
+            if (directory[0] == '\0') {
+                free(directory);
+                return strdup(target); /* out of the archive: a name that no member has */
+            }
+            *(up ? up : directory) = '\0';
+        }
+        target = strchr(target, '/') + 1;
+    }
+    if (directory && asprintf(&resolved, "%s%s%s", directory, directory[0] ? "/" : "", target) < 0)
+        resolved = NULL;
+    free(directory);
+    return resolved;
+}
+
+/* Takes over `name`. */
+static int add_member(struct source *source, char *name, struct archive_entry *entry,
+                      struct error *err)
+{
+    const char *hard = archive_entry_hardlink(entry);
+    const char *target = archive_entry_symlink(entry);
+    char *link = hard ? plain_name(hard) : target ? resolve_link(name, target) : NULL;
+    struct member *members = reallocarray(source->members, source->count + 1, sizeof(*members));
+
+    if (!members || ((hard || target) && !link)) {
+        free(name);
+        free(link);
+        if (members)
+            source->members = members;
+        return error_set_errno(err, ENOMEM, "import");
+    }
+    source->members = members;
+    source->members[source->count++] = (struct member){name, link};
+    return 0;
+}
+
+/* Returns 1 when the entry shows that this is no image archive. */
+static int scan_entry(struct source *source, struct archive_entry *entry, struct error *err)
+{
+    const char *path = archive_entry_pathname(entry);
+    char *name = path ? plain_name(path) : NULL;
+    char safe[LAYER_SAFE_SIZE];
+    int rc = 0;
+
+    if (!name)
+        return error_set(err, EBADMSG, "an entry has no readable name");
+    if (name[0] == '/')
+        rc = error_set(err, EINVAL, "'%s': its name is absolute", layer_safe_text(path, safe));
+    else if (has_dotdot(name))
+        rc = error_set(err, EINVAL, "'%s': has a '..' in its name", layer_safe_text(path, safe));
+    else if (name[0] && !is_image_member(name))
+        rc = 1;
+    else if (source->count >= MEMBERS_MAX)
+        rc = error_set(err, E2BIG, "more than %d members in an image archive", MEMBERS_MAX);
+    if (rc != 0 || name[0] == '\0' || archive_entry_filetype(entry) == AE_IFDIR) {
+        free(name);
+        return rc;
+    }
+    return add_member(source, name, entry, err);
+}
+
+static int compare_members(const void *a, const void *b)
+{
+    return strcmp(((const struct member *)a)->name, ((const struct member *)b)->name);
+}
+
+static const struct member *find_member(const struct source *source, const char *name)
+{
+    struct member key = {.name = (char *)(uintptr_t)name};
+
+    return source->count
+               ? bsearch(&key, source->members, source->count, sizeof(key), compare_members)
+               : NULL;
+}
+
+/* Follows links to a regular file. */
+static int resolve_member(const struct source *source, const char *name,
+                          const struct member **found, struct error *err)
+{
+    const struct member *member = find_member(source, name);
+    char safe[LAYER_SAFE_SIZE];
+
+    for (int links = 0; member && member->link; links++) {
+        if (links == LINKS_MAX)
+            return error_set(err, ELOOP, "'%s': its links go round in a circle",
+                             layer_safe_text(name, safe));
+        member = find_member(source, member->link);
+    }
+    if (!member)
+        return error_set(err, ENOENT, "'%s' is missing in the archive",
+                         layer_safe_text(name, safe));
+    *found = member;
+    return 0;
+}
+
+static int check_members(struct source *source, struct error *err)
+{
+    char safe[LAYER_SAFE_SIZE];
+
+    if (source->count > 0)
+        qsort(source->members, source->count, sizeof(*source->members), compare_members);
+    for (size_t i = 0; i < source->count; i++) {
+        const struct member *ignored;
+        int rc;
+
+        if (i > 0 && compare_members(&source->members[i - 1], &source->members[i]) == 0)
+            return error_set(err, EEXIST, "'%s': comes twice in one archive",
+                             layer_safe_text(source->members[i].name, safe));
+        rc = resolve_member(source, source->members[i].name, &ignored, err);
+        if (rc == -ELOOP)
+            return rc;
+    }
+    return 0;
+}
+
+static int scan(struct source *source, struct archive *archive, struct error *err)
+{
+    struct archive_entry *entry;
+    int rc;
+
+    while ((rc = archive_read_next_header(archive, &entry)) == ARCHIVE_OK) {
+        int found = scan_entry(source, entry, err);
+
+        if (found < 0)
+            return found;
+        if (found > 0) {
+            source->kind = SOURCE_ROOT;
+            return 0;
+        }
+    }
+    if (rc != ARCHIVE_EOF)
+        return source_archive_failure(archive, err);
+    rc = check_members(source, err);
+    if (rc < 0)
+        return rc;
+    if (find_member(source, "oci-layout") && find_member(source, "index.json"))
+        source->kind = SOURCE_OCI;
+    else if (find_member(source, "manifest.json"))
+        source->kind = SOURCE_DOCKER;
+    else
+        source->kind = SOURCE_ROOT;
+    return 0;
+}
+
+int source_scan(struct source *source, struct error *err)
+{
+    struct archive *archive;
+    int rc = open_archive(source->archive, false, &archive, err);
+
+    if (rc < 0)
+        return error_wrap(err, "neither an image nor a root file system");
+    rc = scan(source, archive, err);
+    source->compressed = archive_filter_count(archive) > 1;
+    archive_read_free(archive);
+    return rc;
+}
+
+static int seek_member(struct archive *archive, const struct member *member, struct error *err)
+{
+    struct archive_entry *entry;
+    int rc;
+
+    while ((rc = archive_read_next_header(archive, &entry)) == ARCHIVE_OK) {
+        const char *path = archive_entry_pathname(entry);
+        AUTO_FREE char *name = path ? plain_name(path) : NULL;
+
+        if (name && strcmp(name, member->name) == 0)
+            return 0;
+    }
+    return rc == ARCHIVE_EOF ? error_set(err, EBADMSG, "the archive changed meanwhile")
+                             : source_archive_failure(archive, err);
+}
+
+int source_open_member(struct source *source, const char *name, struct archive **archive,
+                       struct error *err)
+{
+    const struct member *member;
+    int rc = resolve_member(source, name, &member, err);
+
+    if (rc == 0)
+        rc = open_archive(source->archive, false, archive, err);
+    if (rc < 0)
+        return rc;
+    rc = seek_member(*archive, member, err);
+    if (rc < 0)
+        archive_read_free(*archive);
+    return rc;
+}
+
+int source_unpack(int fd, struct sink *sink, struct error *err)
+{
+    struct archive_entry *entry;
+    struct archive *archive;
+    int rc = open_archive(fd, true, &archive, err);
+
+    if (rc < 0)
+        return rc;
+    if (archive_read_next_header(archive, &entry) != ARCHIVE_OK)
+        rc = source_archive_failure(archive, err);
+    while (rc == 0) {
+        const void *data;
+        size_t size;
+        la_int64_t offset;
+        int status = archive_read_data_block(archive, &data, &size, &offset);
+
+        if (status == ARCHIVE_EOF)
+            break;
+        rc = status == ARCHIVE_OK ? sink_write(sink, data, size, err)
+                                  : source_archive_failure(archive, err);
+    }
+    archive_read_free(archive);
+    return rc;
+}
