@@ -1,1 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# The guest kernel: built once into a cache outside of the tree, linked to from $(BUILD). See kernels/README.md.
+
+kernel:
+	kernels/build --arch $(ARCH) --link $(BUILD)/vmlinux

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+# The test of the development host itself.
+
+.PHONY: check-devhost
+check: check-devhost
+check-devhost:
+	tests/devhost/test
