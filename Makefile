@@ -20,6 +20,13 @@ CPPFLAGS_COMMON = -I. -MMD -MP
 LDFLAGS_COMMON  = -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now -pie
 CFLAGS_COMMON  += -fPIE
 
+# One short line a product; `make V=1` shows the whole commands.
+ifeq ($(V),1)
+brief =
+else
+brief = @printf '  %-8s %s\n' '$(1)' '$@';
+endif
+
 all:
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -31,12 +38,12 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_COMMON) $(CPPFLAGS) $(CFLAGS_COMMON) $(CFLAGS) -c -o $@ $<
+	$(call brief,CC)$(CC) $(CPPFLAGS_COMMON) $(CPPFLAGS) $(CFLAGS_COMMON) $(CFLAGS) -c -o $@ $<
 
 # The same source with sanitizers, for tests.
 $(BUILD)/san/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_COMMON) $(CPPFLAGS) $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS_COMMON)) -fsanitize=address,undefined \
+	$(call brief,CC san)$(CC) $(CPPFLAGS_COMMON) $(CPPFLAGS) $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS_COMMON)) -fsanitize=address,undefined \
 	    -fno-sanitize-recover=all $(CFLAGS) -c -o $@ $<
 
 include vmm/module.mk

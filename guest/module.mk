@@ -13,14 +13,14 @@ all: $(BUILD)/initramfs.cpio
 
 $(BUILD)/guest/%.o: %.c
 	@mkdir -p $(@D)
-	$(GUEST_CC) $(CPPFLAGS_COMMON) $(GUEST_CFLAGS) -c -o $@ $<
+	$(call brief,CC)$(GUEST_CC) $(CPPFLAGS_COMMON) $(GUEST_CFLAGS) -c -o $@ $<
 
 $(BUILD)/microvm-init: $(INIT_OBJECTS)
-	$(GUEST_CC) -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none -o $@ $^
+	$(call brief,LINK)$(GUEST_CC) -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none -o $@ $^
 
 # Comes from a cache outside of the tree.
 $(BUILD)/crun: guest/build-crun
-	guest/build-crun $@
+	$(call brief,CRUN)guest/build-crun $@
 
 $(BUILD)/initramfs.cpio: $(BUILD)/microvm-init $(BUILD)/crun guest/make-initramfs
-	guest/make-initramfs $(BUILD)/microvm-init $(BUILD)/crun $@
+	$(call brief,CPIO)guest/make-initramfs $(BUILD)/microvm-init $(BUILD)/crun $@

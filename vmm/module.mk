@@ -14,10 +14,10 @@ IMPORT_LIBS    = -larchive -lsquashfs -ljansson -lnettle -lzstd -lz
 all: $(BUILD)/microvm $(BUILD)/microvm-import
 
 $(BUILD)/microvm: $(call objects,$(MICROVM_SOURCES))
-	$(CC) $(LDFLAGS_COMMON) $(LDFLAGS) -o $@ $^ $(MICROVM_LIBS)
+	$(call brief,LINK)$(CC) $(LDFLAGS_COMMON) $(LDFLAGS) -o $@ $^ $(MICROVM_LIBS)
 
 $(BUILD)/microvm-import: $(call objects,$(IMPORT_SOURCES))
-	$(CC) $(LDFLAGS_COMMON) $(LDFLAGS) -o $@ $^ $(IMPORT_LIBS)
+	$(call brief,LINK)$(CC) $(LDFLAGS_COMMON) $(LDFLAGS) -o $@ $^ $(IMPORT_LIBS)
 
 # What is compiled in beside the sources. Each stamp changes only when its text does, and then one file is compiled anew.
 COMMIT := $(shell git describe --always --dirty --abbrev=12 2>/dev/null)

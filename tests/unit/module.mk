@@ -17,14 +17,14 @@ $(BUILD)/tests/code.a: $(call objects,$(UNIT_SOURCES))
 $(BUILD)/tests-san/code.a: $(patsubst %.c,$(BUILD)/san/%.o,$(UNIT_SOURCES))
 $(BUILD)/tests/code.a $(BUILD)/tests-san/code.a:
 	@mkdir -p $(@D)
-	rm -f $@
-	$(AR) rcsD $@ $^
+	@rm -f $@
+	$(call brief,AR)$(AR) rcsD $@ $^
 
 $(UNIT_TESTS:%=$(BUILD)/tests/%): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/tests/code.a
-	$(CC) $(LDFLAGS_COMMON) $(LDFLAGS) -o $@ $^ $(UNIT_LIBS)
+	$(call brief,LINK)$(CC) $(LDFLAGS_COMMON) $(LDFLAGS) -o $@ $^ $(UNIT_LIBS)
 
 $(UNIT_TESTS:%=$(BUILD)/tests-san/%): $(BUILD)/tests-san/%: $(BUILD)/san/tests/unit/%.o $(BUILD)/tests-san/code.a
-	$(CC) $(LDFLAGS_COMMON) -fsanitize=address,undefined $(LDFLAGS) -o $@ $^ $(UNIT_LIBS)
+	$(call brief,LINK)$(CC) $(LDFLAGS_COMMON) -fsanitize=address,undefined $(LDFLAGS) -o $@ $^ $(UNIT_LIBS)
 
 # They are made by chains of patterns, and still wanted the next time.
 .SECONDARY: $(UNIT_TESTS:%=$(BUILD)/obj/tests/unit/%.o) $(UNIT_TESTS:%=$(BUILD)/san/tests/unit/%.o)
