@@ -19,7 +19,7 @@ leftovers_list() {
     done 2>/dev/null
     ! grep -F " $dir/" /proc/self/mountinfo || found=1
     if [[ -d $dir/run ]]; then
-        ! find "$dir/run" -mindepth 1 | grep . || found=1
+        ! find "$dir/run" -mindepth 1 ! -path "$dir/run/.lock" | grep . || found=1
     fi
     ! find "$dir/tmp" -mindepth 1 | grep . || found=1
     return "$found"
