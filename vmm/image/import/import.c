@@ -50,13 +50,19 @@ int import_begin(const char *store_path, struct import *import, struct error *er
     return rc;
 }
 
+void import_discard(struct import *import)
+{
+    for (size_t i = 0; i < import->staged.count; i++)
+        unlinkat(import->directory, import->staged.items[i], 0);
+    string_list_release(&import->staged);
+}
+
 void import_end(struct import *import)
 {
     if (import->directory >= 0) {
         AUTO_FREE char *path = NULL;
 
-        for (size_t i = 0; i < import->staged.count; i++)
-            unlinkat(import->directory, import->staged.items[i], 0);
+        import_discard(import);
         if (asprintf(&path, "%s/tmp/%s", import->store_path, import->name) >= 0)
             rmdir(path);
         else
@@ -64,7 +70,6 @@ void import_end(struct import *import)
     }
     cleanup_close(&import->directory);
     import->directory = -1;
-    string_list_release(&import->staged);
     free(import->images);
     import->images = NULL;
 }

@@ -52,6 +52,9 @@ int import_stage_text(struct import *import, const char *text, size_t size,
 int import_stage_layer(struct import *import, struct source *source, const char *member,
                        struct image_layer *layer, struct error *err);
 
+/* Removes everything staged so far, because the store has it already. */
+void import_discard(struct import *import);
+
 /* Opens a staged blob for reading. Errors: of open(2). */
 int import_open_blob(const struct import *import, const char *digest, struct error *err);
 
