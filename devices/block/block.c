@@ -313,14 +313,14 @@ int block_create(const struct block_backend *backend, struct virtio_device **dev
     int rc;
 
     if (!block)
-        return error_set_errno(err, ENOMEM, "disk '%s'", serial);
+        return error_set_errno(err, ENOMEM, "block device");
     rc = file_size(backend->fd, &size);
     if (rc == -EINVAL)
-        return error_set(err, EINVAL, "disk '%s': is neither a file nor a block device", serial);
+        return error_set(err, EINVAL, "is neither a file nor a block device");
     if (rc < 0)
-        return error_set_errno(err, -rc, "disk '%s': cannot find its size", serial);
+        return error_set_errno(err, -rc, "cannot find its size");
     if (size < SECTOR_SIZE)
-        return error_set(err, EINVAL, "disk '%s': is smaller than one sector of 512 bytes", serial);
+        return error_set(err, EINVAL, "is smaller than one sector of 512 bytes");
     block->device.class = &block_class;
     block->device.features = block_class.features;
     if (backend->read_only)

@@ -16,8 +16,10 @@ struct block_backend {
     const char *serial; /* at most BLOCK_SERIAL_SIZE bytes, copied */
 };
 
-/* Errors: EINVAL (no file or block device, or below one sector). The capacity is the size of the
- * file rounded down to 512-byte sectors. */
+/*
+ * The capacity is the size of the file rounded down to 512-byte sectors. Errors: EINVAL (neither a
+ * file nor a block device, smaller than a sector), fstat(2); the caller puts the name before them.
+ */
 int block_create(const struct block_backend *backend, struct virtio_device **device,
                  struct error *err);
 

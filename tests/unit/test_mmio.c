@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: registers, status and negotiation of the virtio-mmio transport, and its saved state. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+
+#include "tests/unit/fake_driver.h"
+#include "vmm/base/bytes.h"
+#include "vmm/base/log.h"
+
+#define FEATURE_OFFERED (1ULL << 3)
+#define FEATURE_LACKING (1ULL << 4)
+#define EVENT_INDEX     (1ULL << VIRTIO_RING_F_EVENT_IDX)
+#define NEGOTIATED                                                                                 \
+    (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK)
+#define RUNNING (NEGOTIATED | VIRTIO_CONFIG_S_DRIVER_OK)
+#define SIZE    8
+
+/* A device that writes down what it is told. */
+struct probe {
+    struct virtio_device device;
+    char told[64]; /* one letter a call: Reset, Activate, queue 0 and 1 */
+    uint8_t config[12];
+    uint32_t value; /* its state */
+};
+
+static void tell(struct virtio_device *device, char what)
+{
+    struct probe *probe = (struct probe *)device;
+    size_t used = strlen(probe->told);
+
+    assert_true(used + 1 < sizeof(probe->told));
+    probe->told[used] = what;
+}
+
+static void probe_queue(struct virtio_device *device, unsigned index)
+{
+    tell(device, (char)('0' + index));
+}
+
+static void probe_activate(struct virtio_device *device)
+{
+    tell(device, 'A');
+}
+
+static void probe_reset(struct virtio_device *device)
+{
+    tell(device, 'R');
+}
+
+static void probe_read(struct virtio_device *device, uint32_t offset, void *data, uint32_t size)
+{
+    const struct probe *probe = (const struct probe *)device;
+
+    virtio_device_copy_config(probe->config, sizeof(probe->config), offset, data, size);
+}
+
+static void probe_write(struct virtio_device *device, uint32_t offset, const void *data,
+                        uint32_t size)
+{
+    struct probe *probe = (struct probe *)device;
+
+    if (offset < sizeof(probe->config) && size <= sizeof(probe->config) - offset)
+        memcpy(probe->config + offset, data, size);
+}
+
+static void probe_save(const struct virtio_device *device, void *state)
+{
+    memcpy(state, &((const struct probe *)device)->value, 4);
+}
+
+static int probe_load(struct virtio_device *device, const void *state)
+{
+    struct probe *probe = (struct probe *)device;
+
+    memcpy(&probe->value, state, 4);
+    return probe->value == 13 ? -EINVAL : 0;
+}
+
+static void probe_destroy(struct virtio_device *device)
+{
+    free(device);
+}
+
+static const struct virtio_device_class probe_class = {
+    .name = "probe",
+    .device_id = 77,
+    .features = FEATURE_OFFERED,
+    .queue_count = 2,
+    .queue_size_max = 16,
+    .state_size = 4,
+    .handle_queue = probe_queue,
+    .read_config = probe_read,
+    .write_config = probe_write,
+    .activate = probe_activate,
+    .reset = probe_reset,
+    .save = probe_save,
+    .load = probe_load,
+    .destroy = probe_destroy,
+};
+
+static struct fake_machine machine;
+static struct probe *probe;
+
+static void create(struct fake_machine *at)
+{
+    struct probe *made = calloc(1, sizeof(*made));
+
+    assert_non_null(made);
+    made->device.class = &probe_class;
+    made->device.features = probe_class.features;
+    fake_machine_create(at, &made->device);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    log_configure(-1, LOG_LEVEL_ERROR); /* warnings of a bad driver are what is tested here */
+    create(&machine);
+    probe = (struct probe *)machine.device;
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    fake_machine_destroy(&machine);
+    return 0;
+}
+
+static void expect_told(const char *told)
+{
+    assert_true(fake_run(&machine, 10));
+    assert_string_equal(probe->told, told);
+    memset(probe->told, 0, sizeof(probe->told));
+}
+
+/* ---- identity and access --------------------------------------------------------------------- */
+
+static void identity_is_that_of_version_2(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_read(&machine, 0), 0x74726976);
+    assert_int_equal(fake_read(&machine, 4), 2);
+    assert_int_equal(fake_read(&machine, 8), 77);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_SHM_LEN_LOW), UINT32_MAX);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_SHM_LEN_HIGH), UINT32_MAX);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_SHM_BASE_LOW), UINT32_MAX);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_SHM_BASE_HIGH), UINT32_MAX);
+}
+
+static void odd_accesses_read_zero_and_change_nothing(void **state)
+{
+    static const struct {
+        uint64_t offset;
+        uint32_t size;
+    } odd[] = {{1, 4},      {0, 1},     {0, 2},          {0, 8},     {2, 2},
+               {0x1000, 4}, {0x1fd, 4}, {UINT64_MAX, 4}, {0x1fc, 8}, {0x200, 1}};
+    uint8_t data[8];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(odd); i++) {
+        memset(data, 0xff, sizeof(data));
+        virtio_mmio_read(machine.mmio, odd[i].offset, data, odd[i].size);
+        for (uint32_t at = 0; at < odd[i].size; at++)
+            assert_int_equal(data[at], 0);
+        memset(data, 0xff, sizeof(data));
+        virtio_mmio_write(machine.mmio, odd[i].offset, data, odd[i].size);
+    }
+    for (uint32_t offset = 0; offset < VIRTIO_MMIO_CONFIG; offset += 4) {
+        if (offset != VIRTIO_MMIO_STATUS)
+            fake_write(&machine, offset, 0xffffffff);
+    }
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_STATUS), 0);
+    expect_told("");
+}
+
+static void configuration_is_passed_in_any_size(void **state)
+{
+    uint8_t data[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+
+    (void)state;
+    virtio_mmio_write(machine.mmio, VIRTIO_MMIO_CONFIG + 2, data, 8);
+    memset(data, 0xee, sizeof(data));
+    virtio_mmio_read(machine.mmio, VIRTIO_MMIO_CONFIG + 3, data, 2);
+    assert_int_equal(load_le16(data), 0x0302);
+    virtio_mmio_read(machine.mmio, VIRTIO_MMIO_CONFIG + 8, data, 8); /* beyond its end: zeroes */
+    assert_int_equal(load_le64(data), 0x0807);
+    virtio_mmio_read(machine.mmio, VIRTIO_MMIO_CONFIG + 0xff, data, 1);
+    assert_int_equal(data[0], 0);
+}
+
+/* ---- negotiation ----------------------------------------------------------------------------- */
+
+static void features_are_offered_in_halves(void **state)
+{
+    (void)state;
+    fake_write(&machine, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 0);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_DEVICE_FEATURES),
+                     FEATURE_OFFERED | 1U << VIRTIO_RING_F_INDIRECT_DESC |
+                         1U << VIRTIO_RING_F_EVENT_IDX);
+    fake_write(&machine, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_DEVICE_FEATURES),
+                     1U << (VIRTIO_F_VERSION_1 - 32));
+    fake_write(&machine, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 2);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_DEVICE_FEATURES), 0);
+}
+
+static void offered_features_are_accepted(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_negotiate(&machine, FEATURE_OFFERED), NEGOTIATED);
+    assert_int_equal(machine.device->negotiated, FEATURE_OFFERED | 1ULL << VIRTIO_F_VERSION_1);
+    /* What has been agreed upon stays. */
+    fake_write(&machine, VIRTIO_MMIO_DRIVER_FEATURES, 0);
+    fake_write(&machine, VIRTIO_MMIO_STATUS, NEGOTIATED);
+    assert_int_equal(machine.device->negotiated, FEATURE_OFFERED | 1ULL << VIRTIO_F_VERSION_1);
+}
+
+static void foreign_features_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_negotiate(&machine, FEATURE_LACKING),
+                     VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+    assert_int_equal(machine.device->negotiated, 0);
+    fake_write(&machine, VIRTIO_MMIO_STATUS, RUNNING);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_STATUS),
+                     VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+}
+
+static void legacy_drivers_are_refused(void **state)
+{
+    (void)state;
+    fake_write(&machine, VIRTIO_MMIO_STATUS, NEGOTIATED); /* without VERSION_1 */
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_STATUS),
+                     VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+}
+
+static void steps_cannot_be_left_out(void **state)
+{
+    (void)state;
+    fake_write(&machine, VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_DRIVER);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_STATUS), 0);
+    fake_write(&machine, VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_DRIVER_OK);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_STATUS), 0);
+    fake_write(&machine, VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_FAILED);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_STATUS), VIRTIO_CONFIG_S_FAILED);
+    fake_write(&machine, VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_NEEDS_RESET); /* not the driver's */
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_STATUS), VIRTIO_CONFIG_S_FAILED);
+    expect_told("");
+}
+
+/* ---- queues ---------------------------------------------------------------------------------- */
+
+static void queues_start_after_negotiation_only(void **state)
+{
+    (void)state;
+    fake_queue_setup(&machine, 0, SIZE);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_QUEUE_READY), 0);
+    fake_negotiate(&machine, 0);
+    fake_queue_setup(&machine, 0, SIZE);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_QUEUE_READY), 1);
+    fake_write(&machine, VIRTIO_MMIO_QUEUE_SEL, 2);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_QUEUE_NUM_MAX), 0);
+    fake_write(&machine, VIRTIO_MMIO_QUEUE_SEL, 1);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_QUEUE_NUM_MAX), 16);
+}
+
+static void a_ready_queue_keeps_its_layout(void **state)
+{
+    uint64_t used;
+
+    (void)state;
+    fake_negotiate(&machine, 0);
+    fake_queue_setup(&machine, 0, SIZE);
+    used = machine.device->queues[0].used;
+    fake_write(&machine, VIRTIO_MMIO_QUEUE_NUM, 2);
+    fake_write(&machine, VIRTIO_MMIO_QUEUE_USED_LOW, 0);
+    fake_write(&machine, VIRTIO_MMIO_QUEUE_USED_HIGH, 1);
+    assert_int_equal(machine.device->queues[0].size, SIZE);
+    assert_int_equal(machine.device->queues[0].used, used);
+    fake_write(&machine, VIRTIO_MMIO_QUEUE_READY, 0);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_QUEUE_READY), 0);
+    fake_write(&machine, VIRTIO_MMIO_QUEUE_USED_HIGH, 1);
+    assert_int_equal(machine.device->queues[0].used, used | 1ULL << 32);
+}
+
+static void a_bad_queue_needs_a_reset(void **state)
+{
+    static const uint32_t sizes[] = {0, 3, 32, 65536 + 8, UINT32_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
+        fake_negotiate(&machine, 0);
+        fake_queue_setup(&machine, 0, SIZE);
+        fake_write(&machine, VIRTIO_MMIO_QUEUE_READY, 0);
+        fake_write(&machine, VIRTIO_MMIO_QUEUE_NUM, sizes[i]);
+        fake_write(&machine, VIRTIO_MMIO_QUEUE_READY, 1);
+        assert_int_equal(fake_read(&machine, VIRTIO_MMIO_QUEUE_READY), 0);
+        assert_int_equal(fake_read(&machine, VIRTIO_MMIO_STATUS),
+                         NEGOTIATED | VIRTIO_CONFIG_S_NEEDS_RESET);
+        /* Before DRIVER_OK nobody is interrupted. */
+        assert_int_equal(fake_read(&machine, VIRTIO_MMIO_INTERRUPT_STATUS), 0);
+        /* And until the reset nothing starts. */
+        fake_queue_setup(&machine, 1, SIZE);
+        assert_int_equal(fake_read(&machine, VIRTIO_MMIO_QUEUE_READY), 0);
+    }
+    assert_int_equal(machine.interrupts, 0);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void the_device_hears_of_its_life_in_order(void **state)
+{
+    (void)state;
+    fake_start(&machine, 0, SIZE);
+    expect_told("RA010"); /* both queues are looked at, then queue 0 for the deferral itself */
+    fake_notify(&machine, 1);
+    fake_notify(&machine, 7);
+    expect_told("1");
+    fake_write(&machine, VIRTIO_MMIO_STATUS, 0);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_STATUS), 0);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_QUEUE_READY), 0);
+    fake_notify(&machine, 1); /* to a device that is off */
+    expect_told("R");
+}
+
+static void a_reset_overtakes_the_activation_before_it(void **state)
+{
+    uint32_t status = fake_negotiate(&machine, 0);
+
+    (void)state;
+    fake_queue_setup(&machine, 0, SIZE);
+    fake_write(&machine, VIRTIO_MMIO_STATUS, status | VIRTIO_CONFIG_S_DRIVER_OK);
+    fake_write(&machine, VIRTIO_MMIO_STATUS, 0);
+    expect_told("R");
+}
+
+static void a_reset_is_settled_before_other_work(void **state)
+{
+    (void)state;
+    fake_start(&machine, 0, SIZE);
+    memset(probe->told, 0, sizeof(probe->told));
+    fake_write(&machine, VIRTIO_MMIO_STATUS, 0); /* the I/O loop has not seen it yet */
+    virtio_device_lock(machine.device);          /* as a handler of a descriptor would */
+    assert_string_equal(probe->told, "R");
+    virtio_device_unlock(machine.device);
+}
+
+static void notifications_wait_for_driver_ok(void **state)
+{
+    (void)state;
+    fake_negotiate(&machine, 0);
+    fake_queue_setup(&machine, 0, SIZE);
+    fake_notify(&machine, 0);
+    expect_told("R");
+}
+
+static void without_kick_the_work_is_done_at_once(void **state)
+{
+    (void)state;
+    virtio_mmio_set_kick(machine.mmio, NULL, NULL);
+    fake_start(&machine, 0, SIZE);
+    fake_notify(&machine, 1);
+    assert_string_equal(probe->told, "RA0101");
+}
+
+/* ---- interrupts ------------------------------------------------------------------------------ */
+
+static void configuration_changes_are_told(void **state)
+{
+    uint32_t generation = fake_read(&machine, VIRTIO_MMIO_CONFIG_GENERATION);
+
+    (void)state;
+    virtio_device_config_changed(machine.device);
+    assert_int_not_equal(fake_read(&machine, VIRTIO_MMIO_CONFIG_GENERATION), generation);
+    assert_int_equal(machine.interrupts, 0); /* nobody drives it */
+    fake_start(&machine, 0, SIZE);
+    virtio_device_config_changed(machine.device);
+    assert_int_equal(machine.interrupts, 1);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_CONFIG);
+    fake_write(&machine, VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_CONFIG);
+    fake_write(&machine, VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_CONFIG);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_INTERRUPT_STATUS), 0);
+}
+
+static void used_buffers_interrupt_when_wanted(void **state)
+{
+    const struct fake_buffer buffer = {0x100000, 16, true};
+    struct virtqueue_chain chain;
+
+    (void)state;
+    fake_start(&machine, 0, SIZE);
+    virtio_device_notify(machine.device, 0);
+    assert_int_equal(machine.interrupts, 0);
+    fake_add(&machine, 0, &buffer, 1);
+    assert_int_equal(virtqueue_take(&machine.device->queues[0], &machine.memory, &chain), 1);
+    virtqueue_complete(&machine.device->queues[0], &machine.memory, chain.head, 0);
+    virtio_device_notify(machine.device, 0);
+    assert_int_equal(machine.interrupts, 1);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_VRING);
+}
+
+static void a_failed_device_stands_still_until_its_reset(void **state)
+{
+    struct virtio_mmio_counts counts;
+
+    (void)state;
+    fake_start(&machine, 0, SIZE);
+    virtio_device_fail(machine.device, "a test");
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_STATUS),
+                     RUNNING | VIRTIO_CONFIG_S_NEEDS_RESET);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_CONFIG);
+    memset(probe->told, 0, sizeof(probe->told));
+    fake_notify(&machine, 0);
+    fake_notify(&machine, 1);
+    expect_told("");
+    fake_start(&machine, 0, SIZE);
+    expect_told("RA010");
+    virtio_mmio_get_counts(machine.mmio, &counts);
+    assert_int_equal(counts.interrupts, 1);
+}
+
+/* ---- saved state ----------------------------------------------------------------------------- */
+
+static uint8_t *save(size_t *size)
+{
+    uint8_t *state;
+
+    *size = virtio_mmio_state_size(machine.mmio);
+    state = malloc(*size);
+    assert_non_null(state);
+    virtio_mmio_save(machine.mmio, state);
+    return state;
+}
+
+static void state_survives_a_round_trip(void **unused)
+{
+    struct fake_machine other;
+    size_t size;
+    uint8_t *state;
+    uint8_t *again;
+
+    (void)unused;
+    fake_start(&machine, EVENT_INDEX, SIZE);
+    probe->value = 42;
+    machine.device->queues[1].next_available = machine.device->queues[1].next_used = 5;
+    virtio_device_config_changed(machine.device);
+    state = save(&size);
+    create(&other);
+    assert_int_equal(virtio_mmio_load(other.mmio, state, NULL), 0);
+    again = calloc(1, size);
+    assert_non_null(again);
+    virtio_mmio_save(other.mmio, again);
+    assert_memory_equal(state, again, size);
+    assert_int_equal(((struct probe *)other.device)->value, 42);
+    assert_true(other.device->queues[1].event_index);
+    assert_int_equal(other.device->queues[1].next_available, 5);
+    assert_string_equal(((struct probe *)other.device)->told, "A01"); /* at work again */
+    fake_machine_destroy(&other);
+    free(state);
+    free(again);
+}
+
+/* Each number is put over each place of a good state: it is refused or loaded, never more. */
+static void hostile_states_are_refused_or_harmless(void **unused)
+{
+    static const uint64_t numbers[] = {0,
+                                       1,
+                                       0xff,
+                                       0x7fffffff,
+                                       UINT32_MAX,
+                                       UINT64_MAX,
+                                       FAKE_REGION_SIZE - 8,
+                                       FAKE_HIGH_BASE + FAKE_REGION_SIZE};
+    unsigned refused = 0;
+    size_t size;
+    uint8_t *state;
+
+    (void)unused;
+    fake_start(&machine, EVENT_INDEX, SIZE);
+    state = save(&size);
+    for (size_t offset = 0; offset + 8 <= size; offset += 2) {
+        for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
+            struct fake_machine other;
+            struct virtqueue_chain chain;
+            struct error err = ERROR_INIT;
+            uint8_t *bad = malloc(size);
+
+            assert_non_null(bad);
+            memcpy(bad, state, size);
+            store_le64(bad + offset, numbers[i]);
+            create(&other);
+            if (virtio_mmio_load(other.mmio, bad, &err) < 0) {
+                assert_int_equal(err.code, EINVAL);
+                refused++;
+            } else {
+                virtqueue_take(&other.device->queues[0], &other.memory, &chain);
+            }
+            fake_machine_destroy(&other);
+            free(bad);
+        }
+    }
+    assert_true(refused > 100);
+    free(state);
+}
+
+static void a_state_the_device_refuses_is_refused(void **unused)
+{
+    struct error err = ERROR_INIT;
+    struct fake_machine other;
+    size_t size;
+    uint8_t *state;
+
+    (void)unused;
+    probe->value = 13;
+    state = save(&size);
+    create(&other);
+    assert_int_equal(virtio_mmio_load(other.mmio, state, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "probe"));
+    fake_machine_destroy(&other);
+    free(state);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(identity_is_that_of_version_2),
+        TEST(odd_accesses_read_zero_and_change_nothing),
+        TEST(configuration_is_passed_in_any_size),
+        TEST(features_are_offered_in_halves),
+        TEST(offered_features_are_accepted),
+        TEST(foreign_features_are_refused),
+        TEST(legacy_drivers_are_refused),
+        TEST(steps_cannot_be_left_out),
+        TEST(queues_start_after_negotiation_only),
+        TEST(a_ready_queue_keeps_its_layout),
+        TEST(a_bad_queue_needs_a_reset),
+        TEST(the_device_hears_of_its_life_in_order),
+        TEST(a_reset_overtakes_the_activation_before_it),
+        TEST(a_reset_is_settled_before_other_work),
+        TEST(notifications_wait_for_driver_ok),
+        TEST(without_kick_the_work_is_done_at_once),
+        TEST(configuration_changes_are_told),
+        TEST(used_buffers_interrupt_when_wanted),
+        TEST(a_failed_device_stands_still_until_its_reset),
+        TEST(state_survives_a_round_trip),
+        TEST(hostile_states_are_refused_or_harmless),
+        TEST(a_state_the_device_refuses_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
