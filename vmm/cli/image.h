@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #include "vmm/base/error.h"
+#include "vmm/base/string_list.h"
+#include "vmm/cli/options.h"
 #include "vmm/image/config.h"
 #include "vmm/image/store.h"
 
@@ -21,6 +23,13 @@ int image_command_load(int argc, char **argv, struct error *err);
 int image_command_tag(int argc, char **argv, struct error *err);
 int image_command_rm(int argc, char **argv, struct error *err);
 int image_command_prune(int argc, char **argv, struct error *err);
+
+/*
+ * options_parse() for commands whose options may also follow their operands, which are added to
+ * `operands`. Returns 1, or 0 when --help was met, or an error.
+ */
+int image_options_parse(const struct option_table *table, int argc, char **argv, void *target,
+                        struct string_list *operands, struct error *err);
 
 /* Opens the store of this user. */
 int image_store_open(enum store_access access, struct store **store, struct error *err);

@@ -9,7 +9,6 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/log.h"
 #include "vmm/cli/image.h"
-#include "vmm/cli/options.h"
 #include "vmm/image/load.h"
 
 struct change_options {
@@ -69,27 +68,18 @@ static const struct option_table prune_table = {
 
 int image_command_load(int argc, char **argv, struct error *err)
 {
+    AUTO_STRING_LIST struct string_list operands = {0};
     AUTO_STRING_LIST struct string_list ids = {0};
     AUTO_STRING_LIST struct string_list names = {0};
     AUTO_FREE char *store = NULL;
     struct change_options options = {0};
     struct load_options load = {0};
     struct reference reference;
-    int at = options_parse(&load_table, argc, argv, &options, err);
-    int rc;
+    int rc = image_options_parse(&load_table, argc, argv, &options, &operands, err);
 
-    if (at <= 0)
-        return at;
-    load.path = options.input;
-    if (!load.path && at < argc) {
-        int rest = options_parse(&load_table, argc - at, argv + at, &options, err);
-
-        if (rest <= 0)
-            return rest;
-        load.path = argv[at];
-        at += rest;
-    }
-    if (!load.path || at < argc)
+    if (rc <= 0)
+        return rc;
+    if (operands.count + (options.input ? 1 : 0) != 1)
         return error_set(err, EINVAL, "image load: name one file or directory, or '-'");
     if (options.name) {
         rc = reference_parse_tagged(options.name, &reference, err);
@@ -100,6 +90,7 @@ int image_command_load(int argc, char **argv, struct error *err)
     if (rc < 0)
         return rc;
     load.store = store;
+    load.path = options.input ? options.input : operands.items[0];
     load.name = options.name;
     rc = image_load(&load, &ids, &names, err);
     if (rc < 0)
@@ -115,23 +106,23 @@ int image_command_load(int argc, char **argv, struct error *err)
 
 int image_command_tag(int argc, char **argv, struct error *err)
 {
+    AUTO_STRING_LIST struct string_list operands = {0};
     AUTO_STORE struct store *store = NULL;
     const struct store_entry *entry;
     struct reference reference;
     char name[REFERENCE_TEXT_SIZE];
     char digest[DIGEST_SIZE];
-    int at = options_parse(&tag_table, argc, argv, NULL, err);
-    int rc;
+    int rc = image_options_parse(&tag_table, argc, argv, NULL, &operands, err);
 
-    if (at <= 0)
-        return at;
-    if (argc - at != 2)
+    if (rc <= 0)
+        return rc;
+    if (operands.count != 2)
         return error_set(err, EINVAL, "image tag: expected an image and its new name");
-    rc = reference_parse_tagged(argv[at + 1], &reference, err);
+    rc = reference_parse_tagged(operands.items[1], &reference, err);
     if (rc == 0)
         rc = image_store_open(STORE_WRITE, &store, err);
     if (rc == 0)
-        rc = image_store_find(store, argv[at], &entry, err);
+        rc = image_store_find(store, operands.items[0], &entry, err);
     if (rc < 0)
         return rc;
     reference_format(&reference, name, sizeof(name));
@@ -206,24 +197,24 @@ static int remove_one(struct store *store, const char *text, bool force, struct 
 
 int image_command_rm(int argc, char **argv, struct error *err)
 {
+    AUTO_STRING_LIST struct string_list operands = {0};
     AUTO_STORE struct store *store = NULL;
     struct change_options options = {0};
     struct store_pruned pruned;
     int failures = 0;
-    int at = options_parse(&rm_table, argc, argv, &options, err);
-    int rc;
+    int rc = image_options_parse(&rm_table, argc, argv, &options, &operands, err);
 
-    if (at <= 0)
-        return at;
-    if (at == argc)
+    if (rc <= 0)
+        return rc;
+    if (operands.count == 0)
         return error_set(err, EINVAL, "image rm: name an image");
     rc = image_store_open(STORE_WRITE, &store, err);
     if (rc < 0)
         return rc;
-    for (; at < argc; at++) {
+    for (size_t i = 0; i < operands.count; i++) {
         struct error problem = ERROR_INIT;
 
-        if (remove_one(store, argv[at], options.force, &problem) < 0) {
+        if (remove_one(store, operands.items[i], options.force, &problem) < 0) {
             log_error("%s", problem.text);
             failures++;
         }
@@ -234,17 +225,17 @@ int image_command_rm(int argc, char **argv, struct error *err)
 
 int image_command_prune(int argc, char **argv, struct error *err)
 {
+    AUTO_STRING_LIST struct string_list operands = {0};
     AUTO_STORE struct store *store = NULL;
     struct change_options options = {0};
     struct store_pruned pruned;
     char size[IMAGE_TEXT_SIZE];
-    int at = options_parse(&prune_table, argc, argv, &options, err);
-    int rc;
+    int rc = image_options_parse(&prune_table, argc, argv, &options, &operands, err);
 
-    if (at <= 0)
-        return at;
-    if (at < argc)
-        return error_set(err, EINVAL, "image prune: '%s' is not expected", argv[at]);
+    if (rc <= 0)
+        return rc;
+    if (operands.count > 0)
+        return error_set(err, EINVAL, "image prune: '%s' is not expected", operands.items[0]);
     rc = image_store_open(STORE_WRITE, &store, err);
     if (rc == 0)
         rc = store_prune(store, true, &pruned, err);

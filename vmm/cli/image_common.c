@@ -13,6 +13,25 @@
 #include "vmm/cli/image.h"
 #include "vmm/image/document.h"
 
+int image_options_parse(const struct option_table *table, int argc, char **argv, void *target,
+                        struct string_list *operands, struct error *err)
+{
+    int at = options_parse(table, argc, argv, target, err);
+
+    while (at > 0 && at < argc) {
+        int more;
+
+        if (string_list_add(operands, argv[at]) < 0)
+            return error_set_errno(err, ENOMEM, "%s", argv[at]);
+        /* The operand stands where the command's name would. */
+        more = options_parse(table, argc - at, argv + at, target, err);
+        if (more <= 0)
+            return more;
+        at += more;
+    }
+    return at > 0 ? 1 : at;
+}
+
 int image_store_open(enum store_access access, struct store **store, struct error *err)
 {
     AUTO_FREE char *path = NULL;

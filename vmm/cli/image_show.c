@@ -10,7 +10,6 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/log.h"
 #include "vmm/cli/image.h"
-#include "vmm/cli/options.h"
 #include "vmm/image/document.h"
 
 struct show_options {
@@ -112,15 +111,15 @@ static void list_entry(const struct store *store, const struct store_entry *entr
 
 int image_command_ls(int argc, char **argv, struct error *err)
 {
+    AUTO_STRING_LIST struct string_list operands = {0};
     AUTO_STORE struct store *store = NULL;
     struct show_options options = {0};
     bool as_json = false;
-    int at = options_parse(&ls_table, argc, argv, &options, err);
-    int rc;
+    int rc = image_options_parse(&ls_table, argc, argv, &options, &operands, err);
 
-    if (at <= 0)
-        return at;
-    if (argc - at > 1)
+    if (rc <= 0)
+        return rc;
+    if (operands.count > 1)
         return error_set(err, EINVAL, "image ls: one name at most");
     rc = parse_format(&options, &as_json, err);
     if (rc == 0)
@@ -133,7 +132,7 @@ int image_command_ls(int argc, char **argv, struct error *err)
     for (size_t i = 0; i < store_count(store); i++) {
         const struct store_entry *entry = store_entry(store, i);
 
-        if (is_wanted(at < argc ? argv[at] : NULL, entry->name))
+        if (is_wanted(operands.count ? operands.items[0] : NULL, entry->name))
             list_entry(store, entry, &options, as_json);
     }
     return 0;
@@ -193,27 +192,27 @@ static json_t *describe(const struct store *store, const struct store_entry *ent
 
 int image_command_inspect(int argc, char **argv, struct error *err)
 {
+    AUTO_STRING_LIST struct string_list operands = {0};
     AUTO_STORE struct store *store = NULL;
     AUTO_JSON json_t *array = json_array();
-    int at = options_parse(&inspect_table, argc, argv, NULL, err);
-    int rc;
+    int rc = image_options_parse(&inspect_table, argc, argv, NULL, &operands, err);
 
-    if (at <= 0)
-        return at;
-    if (at == argc)
+    if (rc <= 0)
+        return rc;
+    if (operands.count == 0)
         return error_set(err, EINVAL, "image inspect: name an image");
     rc = image_store_open(STORE_READ, &store, err);
-    for (; rc == 0 && at < argc; at++) {
+    for (size_t i = 0; rc == 0 && i < operands.count; i++) {
         const struct store_entry *entry;
         struct image_details details;
 
-        rc = image_store_find(store, argv[at], &entry, err);
+        rc = image_store_find(store, operands.items[i], &entry, err);
         if (rc == 0)
             rc = image_details_read(store, entry, &details, err);
         if (rc < 0)
             return rc;
         if (json_array_append_new(array, describe(store, entry, &details)) < 0)
-            rc = error_set_errno(err, ENOMEM, "%s", argv[at]);
+            rc = error_set_errno(err, ENOMEM, "%s", operands.items[i]);
         image_details_release(&details);
     }
     if (rc == 0)
@@ -273,23 +272,23 @@ static void print_history(const struct image_details *details, const struct show
 
 int image_command_history(int argc, char **argv, struct error *err)
 {
+    AUTO_STRING_LIST struct string_list operands = {0};
     AUTO_STORE struct store *store = NULL;
     struct show_options options = {0};
     const struct store_entry *entry;
     struct image_details details;
     bool as_json = false;
-    int at = options_parse(&history_table, argc, argv, &options, err);
-    int rc;
+    int rc = image_options_parse(&history_table, argc, argv, &options, &operands, err);
 
-    if (at <= 0)
-        return at;
-    if (argc - at != 1)
+    if (rc <= 0)
+        return rc;
+    if (operands.count != 1)
         return error_set(err, EINVAL, "image history: name one image");
     rc = parse_format(&options, &as_json, err);
     if (rc == 0)
         rc = image_store_open(STORE_READ, &store, err);
     if (rc == 0)
-        rc = image_store_find(store, argv[at], &entry, err);
+        rc = image_store_find(store, operands.items[0], &entry, err);
     if (rc == 0)
         rc = image_details_read(store, entry, &details, err);
     if (rc < 0)

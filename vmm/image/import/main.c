@@ -15,21 +15,11 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#include "vmm/base/cleanup.h"
-#include "vmm/image/import/import.h"
-#include "vmm/image/import/load_kinds.h"
-#include "vmm/image/import/source.h"
+#include "vmm/image/import/run.h"
 
 #define EXIT_USAGE 2
 
-struct arguments {
-    const char *store;
-    const char *name;
-    const char *path;
-    bool unnamed;
-};
-
-static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
+static bool parse_arguments(int argc, char **argv, struct import_request *arguments)
 {
     int at = 2;
 
@@ -55,87 +45,27 @@ static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
     return true;
 }
 
-/* A name for what has none: "dir/My App.tar.gz" is "my-app". Null when nothing is left. */
-static char *name_from_path(const char *path)
+static void run(const struct import_request *request)
 {
-    static const char *const endings[] = {".gz", ".zst", ".xz", ".tgz", ".tar", ".oci", ".docker"};
-    AUTO_FREE char *resolved = strcmp(path, "-") == 0 ? NULL : realpath(path, NULL);
-    char *base;
-    size_t used = 0;
+    AUTO_STRING_LIST struct string_list ids = {0};
+    AUTO_STRING_LIST struct string_list names = {0};
+    struct error err = ERROR_INIT;
 
-    if (!resolved)
-        return NULL;
-    base = strdup(strrchr(resolved, '/') + 1);
-    if (!base)
-        return NULL;
-    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-        size_t length = strlen(base);
-        size_t ending = strlen(endings[i]);
-
-        if (length > ending && strcmp(base + length - ending, endings[i]) == 0)
-            base[length - ending] = '\0';
+    if (import_run(request, &ids, &names, &err) < 0) {
+        for (char *at = err.text; *at; at++) {
+            if ((unsigned char)*at < ' ')
+                *at = '?'; /* the message is one line, whatever an archive put into it */
+        }
+        printf("error %d %s\n", err.code ? err.code : EIO, err.text);
+        return;
     }
-    for (const char *at = base; *at && used < 128; at++) {
-        char c = *at >= 'A' && *at <= 'Z' ? (char)(*at | 0x20) : *at;
-
-        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
-            base[used++] = c;
-        else if (used > 0 && base[used - 1] != '-')
-            base[used++] = '-';
-    }
-    while (used > 0 && base[used - 1] == '-')
-        used--;
-    base[used] = '\0';
-    if (used == 0) {
-        free(base);
-        return NULL;
-    }
-    return base;
-}
-
-static int load(struct load_request *request, const struct arguments *arguments, struct error *err)
-{
-    static int (*const loaders[])(const struct load_request *, struct error *) = {
-        [SOURCE_OCI] = load_oci,
-        [SOURCE_DOCKER] = load_docker,
-        [SOURCE_ROOT] = load_root,
-    };
-    int rc = source_open(arguments->path, request->import->directory, &request->source, err);
-
-    if (rc == 0) {
-        rc = loaders[source_kind(request->source)](request, err);
-        source_close(request->source);
-    }
-    if (rc < 0)
-        return error_wrap(err, "%s",
-                          strcmp(arguments->path, "-") == 0 ? "standard input" : arguments->path);
-    return import_commit(request->import, err);
-}
-
-static int run(const struct arguments *arguments, struct error *err)
-{
-    AUTO_FREE char *base = name_from_path(arguments->path);
-    struct import import;
-    struct load_request request = {
-        .import = &import,
-        .name = arguments->name,
-        .base = base,
-        .unnamed = arguments->unnamed,
-    };
-    int rc = import_begin(arguments->store, &import, err);
-
-    if (rc == 0)
-        rc = load(&request, arguments, err);
-    for (size_t i = 0; rc == 0 && i < import.image_count; i++)
-        printf("image %s %s\n", import.images[i].config_digest, import.images[i].name);
-    import_end(&import);
-    return rc;
+    for (size_t i = 0; i < ids.count; i++)
+        printf("image %s %s\n", ids.items[i], names.items[i]);
 }
 
 int main(int argc, char **argv)
 {
-    struct arguments arguments = {0};
-    struct error err = ERROR_INIT;
+    struct import_request arguments = {0};
 
     if (!parse_arguments(argc, argv, &arguments)) {
         fputs("usage: microvm-import load --store DIRECTORY [--name NAME] [--unnamed] [--] PATH\n",
@@ -145,7 +75,6 @@ int main(int argc, char **argv)
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody waits for the result any more */
     setlocale(LC_CTYPE, "C.UTF-8");   /* libarchive converts names to it: archives hold UTF-8 */
-    if (run(&arguments, &err) < 0)
-        printf("error %d %s\n", err.code ? err.code : EIO, err.text);
+    run(&arguments);
     return fflush(stdout) == 0 ? 0 : EXIT_FAILURE;
 }

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: one import from its beginning to its end; see run.h. */
+#include "vmm/image/import/run.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/base/cleanup.h"
+#include "vmm/image/import/import.h"
+#include "vmm/image/import/load_kinds.h"
+#include "vmm/image/import/source.h"
+
+/* A name for what has none: "dir/My App.tar.gz" is "my-app". Null when nothing is left. */
+static char *name_from_path(const char *path)
+{
+    static const char *const endings[] = {".gz", ".zst", ".xz", ".tgz", ".tar", ".oci", ".docker"};
+    AUTO_FREE char *resolved = strcmp(path, "-") == 0 ? NULL : realpath(path, NULL);
+    char *base;
+    size_t used = 0;
+
+    if (!resolved)
+        return NULL;
+    base = strdup(strrchr(resolved, '/') + 1);
+    if (!base)
+        return NULL;
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        size_t length = strlen(base);
+        size_t ending = strlen(endings[i]);
+
+        if (length > ending && strcmp(base + length - ending, endings[i]) == 0)
+            base[length - ending] = '\0';
+    }
+    for (const char *at = base; *at && used < 128; at++) {
+        char c = *at >= 'A' && *at <= 'Z' ? (char)(*at | 0x20) : *at;
+
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+            base[used++] = c;
+        else if (used > 0 && base[used - 1] != '-')
+            base[used++] = '-';
+    }
+    while (used > 0 && base[used - 1] == '-')
+        used--;
+    base[used] = '\0';
+    if (used == 0) {
+        free(base);
+        return NULL;
+    }
+    return base;
+}
+
+static int load(struct load_request *request, const struct import_request *arguments,
+                struct error *err)
+{
+    static int (*const loaders[])(const struct load_request *, struct error *) = {
+        [SOURCE_OCI] = load_oci,
+        [SOURCE_DOCKER] = load_docker,
+        [SOURCE_ROOT] = load_root,
+    };
+    int rc = source_open(arguments->path, request->import->directory, &request->source, err);
+
+    if (rc == 0) {
+        rc = loaders[source_kind(request->source)](request, err);
+        source_close(request->source);
+    }
+    if (rc < 0)
+        return error_wrap(err, "%s",
+                          strcmp(arguments->path, "-") == 0 ? "standard input" : arguments->path);
+    return import_commit(request->import, err);
+}
+
+int import_run(const struct import_request *arguments, struct string_list *ids,
+               struct string_list *names, struct error *err)
+{
+    AUTO_FREE char *base = name_from_path(arguments->path);
+    struct import import;
+    struct load_request request = {
+        .import = &import,
+        .name = arguments->name,
+        .base = base,
+        .unnamed = arguments->unnamed,
+    };
+    int rc = import_begin(arguments->store, &import, err);
+
+    if (rc == 0)
+        rc = load(&request, arguments, err);
+    for (size_t i = 0; rc == 0 && i < import.image_count; i++) {
+        if (string_list_add(ids, import.images[i].config_digest) < 0 ||
+            string_list_add(names, import.images[i].name) < 0)
+            rc = error_set_errno(err, ENOMEM, "import");
+    }
+    import_end(&import);
+    return rc;
+}
