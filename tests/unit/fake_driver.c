@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 
 #include "vmm/base/bytes.h"
 
@@ -45,12 +46,17 @@ static int watch_fd(void *opaque, int fd, uint32_t events, device_fd_handler *ha
 {
     struct fake_machine *machine = opaque;
     struct fake_watch *watch = find_watch(machine, fd);
+    struct stat status;
 
     if (events == 0) {
         if (watch)
             *watch = machine->watches[--machine->watch_count];
         return 0;
     }
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    if (S_ISREG(status.st_mode))
+        return -EPERM; /* as epoll says */
     if (!watch) {
         if (machine->watch_count == FAKE_WATCHES_MAX)
             return -ENOSPC;
