@@ -5,8 +5,8 @@ include $(wildcard tests/*/module.mk)
 
 .PHONY: prerequisites format lint-tidy
 
-# Every test: units (plain and sanitized), bare-metal guests, the fuzz targets shortly, real boots.
-CHECKS = unit guests fuzz e2e
+# Every test: units (plain and sanitized), imports of images, bare-metal guests, the fuzz targets shortly, real boots.
+CHECKS = unit images guests fuzz e2e
 check: $(CHECKS)
 
 # A person's first command: what is needed, a build, a real image in a micro-VM.

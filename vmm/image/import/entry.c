@@ -35,18 +35,37 @@ static int compare_xattrs(const void *a, const void *b)
     return strcmp(((const struct tree_xattr *)a)->name, ((const struct tree_xattr *)b)->name);
 }
 
-static int add_xattr(struct tree_inode *inode, const char *name, const void *value, size_t size)
+/* Some programs write each attribute in two notations: the later one counts. */
+static struct tree_xattr *find_xattr(const struct tree_inode *inode, const char *name)
 {
-    struct tree_xattr *xattr = &inode->xattrs[inode->xattr_count];
+    for (size_t i = 0; i < inode->xattr_count; i++) {
+        if (strcmp(inode->xattrs[i].name, name) == 0)
+            return &inode->xattrs[i];
+    }
+    return NULL;
+}
 
-    xattr->name = strdup(name);
-    xattr->value = malloc(size ? size : 1);
-    xattr->size = size;
-    inode->xattr_count++;
-    if (!xattr->name || !xattr->value)
+static int put_xattr(struct tree_inode *inode, const char *name, const void *value, size_t size)
+{
+    struct tree_xattr *xattr = find_xattr(inode, name);
+    void *copy = malloc(size ? size : 1);
+
+    if (!copy)
         return -ENOMEM;
     if (size)
-        memcpy(xattr->value, value, size);
+        memcpy(copy, value, size);
+    if (!xattr) {
+        xattr = &inode->xattrs[inode->xattr_count];
+        xattr->name = strdup(name);
+        if (!xattr->name) {
+            free(copy);
+            return -ENOMEM;
+        }
+        inode->xattr_count++;
+    }
+    free(xattr->value);
+    xattr->value = copy;
+    xattr->size = size;
     return 0;
 }
 
@@ -64,21 +83,16 @@ static int take_xattrs(struct archive_entry *entry, struct tree_inode *inode, st
     inode->xattrs = calloc((size_t)count, sizeof(*inode->xattrs));
     if (!inode->xattrs)
         return error_set_errno(err, ENOMEM, "import");
-    while (inode->xattr_count < (size_t)count &&
-           archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
+    while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
         if (!is_kept_xattr(name))
             continue;
         if (size > XATTR_SIZE_MAX)
             return error_set(err, E2BIG, "has an extended attribute of more than %d bytes",
                              XATTR_SIZE_MAX);
-        if (add_xattr(inode, name, value, size) < 0)
+        if (put_xattr(inode, name, value, size) < 0)
             return error_set_errno(err, ENOMEM, "import");
     }
     qsort(inode->xattrs, inode->xattr_count, sizeof(*inode->xattrs), compare_xattrs);
-    for (size_t i = 1; i < inode->xattr_count; i++) {
-        if (compare_xattrs(&inode->xattrs[i - 1], &inode->xattrs[i]) == 0)
-            return error_set(err, EINVAL, "has an extended attribute twice");
-    }
     return 0;
 }
 
