@@ -168,8 +168,11 @@ static void send_stop(const struct boot *boot)
 
 static void on_output(struct boot *boot)
 {
-    if (relay_step(&boot->output) > 0)
+    if (relay_step(&boot->output) > 0 && boot->timeline.at_ns[TIMELINE_FIRST_BYTE] == 0) {
         timeline_note(&boot->timeline, TIMELINE_FIRST_BYTE, io_now_ns());
+        if (boot->terminal.raw)
+            send_window(boot); /* again: Linux asks for the size only when told of a change */
+    }
     if (boot->output.broken)
         boot->signal = SIGPIPE;
 }
@@ -281,6 +284,23 @@ static int boot_start(struct boot *boot, struct error *err)
     return 0;
 }
 
+static int boot_failure(const struct control_event *end, struct error *err)
+{
+    static const char *const meanings[] = {
+        [CONTROL_REASON_EXIT] = "",
+        [CONTROL_REASON_POWER_OFF] = "",
+        [CONTROL_REASON_RESET] = "the guest has reset its machine",
+        [CONTROL_REASON_PANIC] = "the guest's kernel has panicked",
+        [CONTROL_REASON_STOPPED] = "the machine was stopped",
+        [CONTROL_REASON_ERROR] = "the machine failed",
+    };
+    bool software = end->reason == CONTROL_REASON_ERROR && host_kvm_state() == HOST_KVM_SOFTWARE;
+
+    return error_set(err, EIO, "%s%s%s%s", meanings[end->reason], end->text[0] ? ": " : "",
+                     end->text,
+                     software ? " (this is a software KVM, which cannot run Linux)" : "");
+}
+
 /* The exit status of a machine that has ended, or an error. */
 static int boot_result(const struct boot *boot, int monitor_status, int *status, struct error *err)
 {
@@ -306,18 +326,12 @@ static int boot_result(const struct boot *boot, int monitor_status, int *status,
         *status = 0;
         return 0;
     case CONTROL_REASON_RESET:
-        return error_set(err, EIO, "the guest has reset its machine");
     case CONTROL_REASON_PANIC:
-        return error_set(err, EIO, "the guest's kernel has panicked");
     case CONTROL_REASON_STOPPED:
-        return error_set(err, EINTR, "the machine was stopped: %s", boot->end.text);
     case CONTROL_REASON_ERROR:
         break;
     }
-    return error_set(err, EIO, "%s%s", boot->end.text,
-                     host_kvm_state() == HOST_KVM_SOFTWARE
-                         ? " (this is a software KVM, which cannot run Linux)"
-                         : "");
+    return boot_failure(&boot->end, err);
 }
 
 static int boot_machine(struct boot *boot, int *status, struct error *err)
