@@ -25,7 +25,10 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/io.h"
-#include "vmm/base/log.h"
+
+/* Of the command, not of the runner: docker's. */
+#define STATUS_NOT_EXECUTABLE 126
+#define STATUS_NOT_FOUND      127
 
 static const unsigned ports[SESSION_PORTS] = {
     [SESSION_PORT_CONTROL] = PROTOCOL_PORT_CONTROL,
@@ -420,11 +423,9 @@ int session_result(const struct session *session, int monitor_status, int *statu
     if (!session->finished)
         return session->end_known ? end_error(&session->end, err)
                                   : monitor_error(monitor_status, err);
-    if (session->last.type == PROTOCOL_FAILURE) {
-        if (session->last.status != 126 && session->last.status != 127)
-            return error_set(err, EIO, "%s", session->last.text);
-        log_error("%s", session->last.text);
-    }
+    if (session->last.type == PROTOCOL_FAILURE && session->last.status != STATUS_NOT_EXECUTABLE &&
+        session->last.status != STATUS_NOT_FOUND)
+        return error_set(err, EIO, "%s", session->last.text);
     *status = session->last.status;
     return 0;
 }

@@ -64,7 +64,8 @@ int session_prepare(struct session *session, const char *directory, struct error
 /* Runs until the machine has ended and all output is written. `session->link` is connected. */
 int session_run(struct session *session, struct error *err);
 
-/* Docker's exit status of a session that has run, or what went wrong. */
+/* Docker's exit status of a session that has run, or what went wrong. With a status of 126 or 127
+ * from the runtime, `session->last` is a FAILURE that says why. */
 int session_result(const struct session *session, int monitor_status, int *status,
                    struct error *err);
 

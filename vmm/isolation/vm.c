@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +14,13 @@
 #include "guest/protocol.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
+#include "vmm/base/log.h"
 #include "vmm/isolation/cpio.h"
 #include "vmm/isolation/disk.h"
 #include "vmm/isolation/isolation.h"
 #include "vmm/isolation/session.h"
 
 #define BUNDLE_ARCHIVE "bundle.cpio"
-#define COMMAND_LINE   "console=hvc0 quiet panic=-1"
 
 /* Paths within a cpio archive have no leading slash. */
 #define BUNDLE_DIRECTORY (PROTOCOL_BUNDLE_DIR + 1)
@@ -101,14 +102,13 @@ static int describe_machine(const struct isolation_request *request, int disk,
     spec->earlycon = request->earlycon;
     spec->kernel_path = strdup(request->kernel_path);
     spec->initramfs_path = strdup(request->initramfs_path);
-    spec->command_line = strdup(COMMAND_LINE);
     if (asprintf(&spec->initramfs_tail_path, "%s/%s", request->instance->directory,
                  BUNDLE_ARCHIVE) < 0)
         spec->initramfs_tail_path = NULL;
     /* The file has no name of its own; this one lives as long as this process. */
     snprintf(disk_path, sizeof(disk_path), "/proc/%d/fd/%d", getpid(), disk);
-    if (!spec->kernel_path || !spec->initramfs_path || !spec->command_line ||
-        !spec->initramfs_tail_path || add_disk(spec, request->root_path, true, "root") < 0 ||
+    if (!spec->kernel_path || !spec->initramfs_path || !spec->initramfs_tail_path ||
+        add_disk(spec, request->root_path, true, "root") < 0 ||
         (disk >= 0 && add_disk(spec, disk_path, false, "overlay") < 0))
         return error_set_errno(err, ENOMEM, "machine");
     return 0;
@@ -126,6 +126,20 @@ static int launch(const struct isolation_request *request, struct session *sessi
         timeline_note(request->timeline, TIMELINE_MONITOR, io_now_ns());
     machine_spec_clear(&spec);
     return rc;
+}
+
+/* The command could not be started: says why, and names it where the runtime does not. */
+static void say_failure(const struct bundle *bundle, const char *reason)
+{
+    json_t *config = json_loadb(bundle->files[0].data, bundle->files[0].size, 0, NULL);
+    const char *command = json_string_value(
+        json_array_get(json_object_get(json_object_get(config, "process"), "args"), 0));
+
+    if (command && !strstr(reason, command))
+        log_error("%s: %s", command, reason);
+    else
+        log_error("%s", reason);
+    json_decref(config);
 }
 
 static int vm_run(const struct isolation_request *request, int *status, struct error *err)
@@ -154,6 +168,8 @@ static int vm_run(const struct isolation_request *request, int *status, struct e
     monitor_status = instance_reap(&session.link);
     if (rc == 0)
         rc = session_result(&session, monitor_status, status, err);
+    if (rc == 0 && session.last.type == PROTOCOL_FAILURE)
+        say_failure(request->bundle, session.last.text);
     return rc;
 }
 
