@@ -489,7 +489,7 @@ static void hostile_states_are_refused_or_harmless(void **unused)
     (void)unused;
     fake_start(&machine, EVENT_INDEX, SIZE);
     state = save(&size);
-    for (size_t offset = 0; offset + 8 <= size; offset += 2) {
+    for (size_t offset = 0; offset + 8 <= size; offset += 4) {
         for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
             struct fake_machine other;
             struct virtqueue_chain chain;
