@@ -97,10 +97,15 @@ static json_t *make_capabilities(const struct process *process)
 
 static json_t *make_process(const struct process *process, const struct bundle_options *options)
 {
-    return json_pack("{s:b, s:o, s:o, s:o, s:s, s:o, s:b}", "terminal", options->terminal, "user",
-                     make_user(process), "args", list_to_json(&process->arguments), "env",
+    json_t *size = options->terminal && options->rows
+                       ? json_pack("{s:i, s:i}", "height", options->rows, "width", options->columns)
+                       : NULL;
+
+    return json_pack("{s:b, s:o, s:o, s:o, s:s, s:o, s:b, s:o*}", "terminal", options->terminal,
+                     "user", make_user(process), "args", list_to_json(&process->arguments), "env",
                      list_to_json(&process->environment), "cwd", process->working_dir,
-                     "capabilities", make_capabilities(process), "noNewPrivileges", false);
+                     "capabilities", make_capabilities(process), "noNewPrivileges", false,
+                     "consoleSize", size);
 }
 
 static json_t *make_device_rules(void)

@@ -29,6 +29,7 @@ struct bundle_options {
     struct string_list tmpfs; /* --tmpfs: "PATH" or "PATH:OPTIONS" */
     bool read_only;           /* --read-only */
     bool terminal;            /* -t */
+    uint16_t rows, columns;   /* of the terminal; 0 = not known */
     bool network_namespace;   /* a new one; false: share the caller's (in a VM: the VM's network) */
     uint64_t
         memory_bytes; /* limits; 0 = none. memory.max and no more swap than memory, as docker */
