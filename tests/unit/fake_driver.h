@@ -15,7 +15,9 @@
 #include "devices/virtio/device.h"
 #include "devices/virtio/mmio.h"
 
+#ifndef FAKE_REGION_SIZE /* fuzzers make do with less */
 #define FAKE_REGION_SIZE (2U << 20)
+#endif
 #define FAKE_HIGH_BASE   (4ULL << 30) /* where the second region begins; the first is at 0 */
 #define FAKE_WATCHES_MAX 600
 
