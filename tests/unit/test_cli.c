@@ -143,6 +143,7 @@ static void files_of_the_program(void **state)
     assert_int_equal(program_file_find(&program_file_kernel, "/nonexistent", &found, &err),
                      -ENOENT);
     assert_string_equal(err.text, "--kernel: guest kernel /nonexistent: No such file or directory");
+    assert_int_equal(program_file_find(&program_file_kernel, "/tmp", &found, &err), -EISDIR);
     setenv("MICROVM_KERNEL", path, 1);
     assert_int_equal(program_file_find(&program_file_kernel, NULL, &found, &err), 0);
     assert_string_equal(found, path);

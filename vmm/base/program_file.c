@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vmm/base/cleanup.h"
@@ -39,8 +40,12 @@ const struct program_file program_file_import = {
 static int check_named(const struct program_file *file, const char *named_by, const char *value,
                        char **path, struct error *err)
 {
-    if (access(value, R_OK) < 0)
+    struct stat status;
+
+    if (access(value, R_OK) < 0 || stat(value, &status) < 0)
         return error_set_errno(err, errno, "%s: %s %s", named_by, file->what, value);
+    if (S_ISDIR(status.st_mode))
+        return error_set_errno(err, EISDIR, "%s: %s %s", named_by, file->what, value);
     *path = strdup(value);
     return *path ? 0 : error_set_errno(err, ENOMEM, "%s", file->what);
 }

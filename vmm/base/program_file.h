@@ -23,7 +23,7 @@ extern const struct program_file program_file_import;    /* microvm-import */
 /*
  * Writes the path of a file that exists to *path, which the caller frees. `given` is the value of
  * the option or NULL. A place that the user names is the only one that is looked at.
- * Errors: ENOENT (says all ways to mend it), of access(2), ENOMEM.
+ * Errors: ENOENT (says all ways to mend it), EISDIR, of access(2), ENOMEM.
  */
 int program_file_find(const struct program_file *file, const char *given, char **path,
                       struct error *err);

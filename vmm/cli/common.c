@@ -23,8 +23,8 @@ int common_memory(uint64_t asked, bool linux_guest, uint64_t *bytes, struct erro
 
     if (wanted < least)
         return error_set(err, ERANGE,
-                         "--memory: %llu bytes are too little to boot; give at least %llum",
-                         (unsigned long long)wanted, (unsigned long long)(least / MIB));
+                         "--memory: %llu MiB are too little to boot; give at least %llum",
+                         (unsigned long long)(wanted / MIB), (unsigned long long)(least / MIB));
     if (wanted > UINT64_MAX - MIB)
         return error_set(err, ERANGE, "--memory: %llu bytes are too much",
                          (unsigned long long)wanted);

@@ -165,8 +165,8 @@ static int check_options(struct run *run, struct error *err)
     if (rc == 0)
         rc = common_cpus(options->cpus, &request->vcpu_count, &run->cpu_thousandths, err);
     if (rc == 0 && options->disk > 0 && options->disk < DISK_MIN)
-        rc = error_set(err, ERANGE, "--disk: %llu bytes are too little; give at least %llum",
-                       (unsigned long long)options->disk, DISK_MIN >> 20);
+        rc = error_set(err, ERANGE, "--disk: %llu KiB are too little; give at least %llum",
+                       (unsigned long long)options->disk >> 10, DISK_MIN >> 20);
     if (rc == 0 && options->terminal && options->interactive && !isatty(STDIN_FILENO))
         rc = error_set(err, ENOTTY,
                        "-t with -i: standard input is not a terminal; leave -t out to use a pipe");
