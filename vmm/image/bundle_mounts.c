@@ -87,20 +87,21 @@ static bool set_flag(struct tmpfs_options *options, const char *text)
 
 static int check_number(const char *key, const char *value, struct error *err)
 {
+    char what[32];
     uint64_t number;
     char *end;
 
+    snprintf(what, sizeof(what), "--tmpfs %s", key);
     if (strcmp(key, "size") == 0)
-        return value[0] && value[strlen(value) - 1] == '%'
-                   ? 0
-                   : parse_size(value, "--tmpfs size", &number, err);
+        return value[0] && value[strlen(value) - 1] == '%' ? 0
+                                                           : parse_size(value, what, &number, err);
     if (strcmp(key, "mode") == 0) {
         strtoul(value, &end, 8);
         return value[0] && !*end && strlen(value) <= 5
                    ? 0
                    : error_set(err, EINVAL, "--tmpfs mode: '%s' is not an octal number", value);
     }
-    return parse_u64(value, key, 0, UINT32_MAX, &number, err);
+    return parse_u64(value, what, 0, UINT32_MAX, &number, err);
 }
 
 static int set_option(struct tmpfs_options *options, char *text, struct error *err)

@@ -15,9 +15,9 @@
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* Numbers of the kernel (signal(7)), whose real-time signals begin lower than libc's. */
-#define KERNEL_SIGRTMIN 34
-#define KERNEL_SIGRTMAX 64
+/* As users of docker count them: the two that libc keeps for itself are left out. */
+#define NUMBER_SIGRTMIN 34
+#define NUMBER_SIGRTMAX 64
 
 static int parse_number(const char *text, int max)
 {
@@ -45,22 +45,22 @@ static int real_time_number(const char *name)
     if (name[5] != '\0') {
         if (name[5] != (from_max ? '-' : '+'))
             return -EINVAL;
-        offset = parse_number(name + 6, KERNEL_SIGRTMAX - KERNEL_SIGRTMIN);
+        offset = parse_number(name + 6, NUMBER_SIGRTMAX - NUMBER_SIGRTMIN);
     }
     if (offset < 0)
         return -EINVAL;
-    return from_max ? KERNEL_SIGRTMAX - offset : KERNEL_SIGRTMIN + offset;
+    return from_max ? NUMBER_SIGRTMAX - offset : NUMBER_SIGRTMIN + offset;
 }
 
 int process_signal_number(const char *text)
 {
-    int number = parse_number(text, KERNEL_SIGRTMAX);
+    int number = parse_number(text, NUMBER_SIGRTMAX);
 
     if (number >= 0)
         return number > 0 ? number : -EINVAL;
     if (strncasecmp(text, "SIG", 3) == 0)
         text += 3;
-    for (int signal = 1; signal < KERNEL_SIGRTMIN; signal++) {
+    for (int signal = 1; signal < NUMBER_SIGRTMIN; signal++) {
         const char *name = sigabbrev_np(signal);
 
         if (name && strcasecmp(name, text) == 0)
@@ -125,13 +125,19 @@ static int resolve_environment(const struct image_config *config,
     return rc;
 }
 
+/* A person's value counts unless it is absent or empty. */
+static const char *choose(const char *option, const char *image)
+{
+    return option && *option ? option : image;
+}
+
 static int resolve_working_dir(const struct image_config *config,
                                const struct process_options *options, struct process *process,
                                struct error *err)
 {
-    const char *directory = options->working_dir ? options->working_dir : config->working_dir;
+    const char *directory = choose(options->working_dir, config->working_dir);
 
-    if (!directory || !*directory)
+    if (!directory)
         directory = "/";
     if (directory[0] != '/')
         return error_set(err, EINVAL,
@@ -159,7 +165,7 @@ static int resolve(const struct image_config *config, const char *passwd, const 
             return error_set(err, EINVAL, "the image's stop signal '%s' is not a signal",
                              config->stop_signal);
     }
-    rc = user_resolve(options->user ? options->user : config->user, passwd, group, &user, err);
+    rc = user_resolve(choose(options->user, config->user), passwd, group, &user, err);
     if (rc < 0)
         return rc;
     process->uid = user.uid;
