@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,27 +31,20 @@
 enum verdict { OK, WARN, FAIL };
 
 struct doctor {
-    unsigned warnings;
     unsigned failures;
 };
 
-static void report(struct doctor *doctor, enum verdict verdict, const char *what,
-                   const char *format, ...) __attribute__((format(printf, 4, 5)));
-
-static void report(struct doctor *doctor, enum verdict verdict, const char *what,
-                   const char *format, ...)
+static void report_begin(struct doctor *doctor, enum verdict verdict, const char *what)
 {
     static const char *const words[] = {[OK] = "ok", [WARN] = "warn", [FAIL] = "FAIL"};
-    va_list args;
 
-    doctor->warnings += verdict == WARN;
     doctor->failures += verdict == FAIL;
     printf("%-5s %-12s ", words[verdict], what);
-    va_start(args, format);
-    vprintf(format, args);
-    va_end(args);
-    putchar('\n');
 }
+
+/* One line: report(doctor, verdict, what, format, ...). */
+#define report(doctor, verdict, what, ...)                                                         \
+    (report_begin(doctor, verdict, what), printf(__VA_ARGS__), putchar('\n'))
 
 static void check_kvm(struct doctor *doctor)
 {
@@ -210,15 +203,16 @@ static void check_huge_pages(struct doctor *doctor)
 static void check_store(struct doctor *doctor)
 {
     AUTO_FREE char *path = NULL;
-    AUTO_FREE char *place = NULL;
+    char place[PATH_MAX];
     struct error err = ERROR_INIT;
     struct statvfs space;
     char *slash;
 
-    if (store_default_path(&path, &err) < 0 || !(place = strdup(path))) {
+    if (store_default_path(&path, &err) < 0) {
         report(doctor, FAIL, "image store", "%s", err.text);
         return;
     }
+    snprintf(place, sizeof(place), "%s", path);
     while (access(place, F_OK) < 0 && (slash = strrchr(place, '/')) && slash > place)
         *slash = '\0';
     if (access(place, W_OK) < 0 || statvfs(place, &space) < 0)

@@ -40,8 +40,10 @@ int instance_runtime_path(char **path, struct error *err)
     int rc;
 
     if (set && *set) {
-        if (*set != '/')
-            return error_set(err, EINVAL, "MICROVM_RUNTIME: '%s' must be an absolute path", set);
+        if (*set != '/') {
+            error_set(err, EINVAL, "MICROVM_RUNTIME: '%s' must be an absolute path", set);
+            return -EINVAL;
+        }
         rc = asprintf(path, "%s", set);
     } else if (geteuid() == 0) {
         rc = asprintf(path, "/run/microvm");
@@ -50,7 +52,11 @@ int instance_runtime_path(char **path, struct error *err)
     } else {
         rc = asprintf(path, "/tmp/microvm-%u", (unsigned)geteuid());
     }
-    return rc < 0 ? error_set_errno(err, ENOMEM, "runtime directory") : 0;
+    if (rc < 0) {
+        error_set_errno(err, ENOMEM, "runtime directory");
+        return -ENOMEM;
+    }
+    return 0;
 }
 
 /* Opens RUNTIME and makes sure that nobody else can change what is in it. */
@@ -156,12 +162,12 @@ void instance_sweep(void)
     directory = fdopendir(runtime_fd);
     if (!directory)
         return;
+    (void)steal_fd(&runtime_fd); /* the directory's now */
     while ((entry = readdir(directory))) {
         if (name_is_valid(entry->d_name))
             remove_if_stale(dirfd(directory), entry->d_name);
     }
     closedir(directory);
-    runtime_fd = -1; /* closed with the directory */
 }
 
 int instance_check_name(const char *name, struct error *err)
