@@ -61,8 +61,8 @@ class Stage:
             where.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, where)
 
-    def add_program(self, file):
-        self.add(file)
+    def add_program(self, file, target=None):
+        self.add(file, target)
         listing = subprocess.run(["ldd", file], capture_output=True, text=True, check=False).stdout
         for word in listing.split():
             if word.startswith("/"):
@@ -117,42 +117,53 @@ def measure_boot(stamp, root, machines, runs):
             {name: spread(values) for name, values in end.items()}, timeline)
 
 
+def measure_run(stamp, stage, image, runs):
+    """Runs a container that says one word: to the first byte of its output, and to the end of the command."""
+    environment = {"MICROVM_STORE": "/store", "MICROVM_KERNEL": "/vmlinux", "MICROVM_INITRAMFS": "/guest.cpio",
+                   "MICROVM_RUNTIME": "/run/microvm", "PATH": "/bin"}
+    argv = ["/microvm", "run", "--timeline=json", "-m", contenders.MEMORY, image, "echo", "hello"]
+    results = [timed(stamp, stage.root, argv, environment) for _ in range(runs + 1)][1:]
+    for result in results:
+        if result["status"] != 0 or not result["first"]:
+            raise RuntimeError(f"microvm run failed:\n{result['output']}")
+    return {"image": image, "command": argv, "first_byte_ms": spread([result["first"] for result in results]),
+            "end_ms": spread([result["end"] for result in results]), "timeline": results[-1]["timeline"]}
+
+
 def stripped_size(binary):
     with tempfile.NamedTemporaryFile() as copy:
         subprocess.run(["strip", "-o", copy.name, binary], check=True)
         return os.path.getsize(copy.name)
 
 
+def spread_text(values):
+    return f"{values['median']:.2f} ({values['min']:.2f}-{values['max']:.2f})"
+
+
 def print_table(result):
-    def cell(name, value, digits=1):
-        return f"{value:.{digits}f}" if value is not None else "-"
+    machines = result["machines"]
 
-    names = [name for name in result["machines"]]
-    width = max(12, *(len(name) + 2 for name in names))
-    print(f"\nclock: {result['clock']}; {result['memory']}, 1 vCPU; median of {result['runs']} alternating runs (min-max)\n")
-    print(f"{'':44}" + "".join(f"{name:>{width + 12}}" for name in names))
+    def row(label, cells):
+        print(f"{label:40}" + "".join(f"{cell:>24}" for cell in cells))
 
-    def row(label, values):
-        print(f"{label:44}" + "".join(f"{value:>{width + 12}}" for value in values))
-
-    for key, label in (("init_ms", "command to first user instruction, ms"), ("end_ms", "command to its end, ms")):
-        row(label, [f"{m[key]['median']:.2f} ({m[key]['min']:.2f}-{m[key]['max']:.2f})" for m in result["machines"].values()])
-    for key, label in (("exits", "exits to user space until init"), ("system_calls", "system calls before the first KVM_RUN"),
-                       ("private_kib", "private memory beside the guest's, KiB")):
-        row(label, [str(m.get(key, "-")) for m in result["machines"].values()])
-    print("\nexits by device: " + "; ".join(
-        f"{name}: " + ", ".join(f"{place} {count}" for place, count in sorted(m["look"]["exits_by_place"].items()))
-        for name, m in result["machines"].items()))
+    print(f"\nclock: {result['clock']}; {result['memory']}, 1 vCPU; median (min-max) of {result['runs']} alternating runs\n")
+    row("", machines)
+    row("command to first user instruction, ms", (spread_text(machine["init_ms"]) for machine in machines.values()))
+    row("command to its end, ms", (spread_text(machine["end_ms"]) for machine in machines.values()))
+    for key, label in (("exits", "exits to user space until then"), ("system_calls", "system calls before first KVM_RUN"),
+                       ("private_kib", "private memory beside guest's, KiB")):
+        row(label, (machine[key] for machine in machines.values()))
+    print()
+    for name, machine in machines.items():
+        places = ", ".join(f"{place} {count}" for place, count in sorted(machine["look"]["exits_by_place"].items()))
+        print(f"{name}: {machine['note']}; exits by device: {places}")
     for name, ratio in result["ratios"].items():
-        print(f"microvm / {name}: {ratio:.3f} to the first user instruction")
-    for key, label in (("bytes_copied", "bytes copied into guest memory"), ("bytes_mapped", "bytes mapped into guest memory"),
-                       ("binary_kib", "stripped binary, KiB")):
-        print(f"{label}: {result.get(key, '-')}")
-    if result.get("run"):
-        run = result["run"]
-        print(f"microvm run {run['image']}: command to the container's first byte "
-              f"{run['first_byte_ms']['median']:.1f} ms ({run['first_byte_ms']['min']:.1f}-{run['first_byte_ms']['max']:.1f}), "
-              f"to its end {run['end_ms']['median']:.1f} ms")
+        print(f"microvm / {name}, command to first user instruction: {ratio:.3f}")
+    print(f"microvm: {result['bytes_copied']} bytes copied into guest memory, {result['bytes_mapped']} mapped; "
+          f"stripped binary {result['binary_kib']} KiB")
+    run = result["run"]
+    print(f"microvm run {run['image']}: command to the container's first byte, ms: {spread_text(run['first_byte_ms'])}; "
+          f"to its end: {spread_text(run['end_ms'])}")
 
 
 def parse_arguments():
@@ -160,8 +171,8 @@ def parse_arguments():
     parser.add_argument("--build", required=True, help="directory with microvm, vmlinux, initramfs.cpio, bench/")
     parser.add_argument("--clock", default="monotonic", help="what the clock of this machine counts, for the report")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--image", help="image in --store for microvm run")
-    parser.add_argument("--store", help="image store")
+    parser.add_argument("--store", required=True, help="image store")
+    parser.add_argument("--image", required=True, help="image of that store for microvm run; it must have `echo`")
     parser.add_argument("--output", required=True, help="JSON file to write")
     return parser.parse_args()
 
@@ -172,30 +183,35 @@ def main():
     microvm, stamp, kernel = str(build / "microvm"), str(build / "bench/stamp"), str((build / "vmlinux").resolve())
     initrd = build / "bench/initramfs.cpio"
     make_initramfs(build / "bench/init", initrd)
-    machines = ([contenders.microvm("/vmlinux", "/initramfs.cpio", "/microvm")]
-                if Path(microvm).exists() else [])
+    machines = [contenders.microvm("/vmlinux", "/initramfs.cpio", "/microvm")]
     machines += contenders.qemu("/vmlinux", "/initramfs.cpio") + contenders.kvmtool("/vmlinux", "/initramfs.cpio")
 
-    stage = Stage()
-    stage.add_program(stamp)
-    stage.add(kernel, "/vmlinux")
-    stage.add(str(initrd), "/initramfs.cpio")
-    for machine in machines:
-        for file in machine.files:
-            stage.add_program(file)
-    init_ms, end_ms, timeline = measure_boot(stamp, stage.root, machines, options.runs)
+    with Stage() as stage:
+        stage.add_program(stamp)
+        stage.add_program(microvm, "/microvm")
+        stage.add(kernel, "/vmlinux")
+        stage.add(str(initrd), "/initramfs.cpio")
+        for machine in machines:
+            for file in machine.files:
+                stage.add_program(file)
+        stage.add(build / "initramfs.cpio", "/guest.cpio")
+        shutil.copytree(options.store, stage.path("/store"))
+        init_ms, end_ms, timeline = measure_boot(stamp, stage.root, machines, options.runs)
 
-    result = {"clock": options.clock, "memory": "128 MiB", "runs": options.runs, "machines": {}}
-    for machine in machines:
-        seen = look.look_at(machine, stage.root, tempfile.gettempdir())
-        result["machines"][machine.name] = {
-            "note": machine.note, "command": machine.argv(), "init_ms": init_ms[machine.name], "end_ms": end_ms[machine.name],
-            "exits": seen["exits"], "system_calls": seen["system_calls"], "private_kib": seen["private_bytes"] // 1024,
-            "look": seen}
+        result = {"clock": options.clock, "memory": "128 MiB", "runs": options.runs, "machines": {}}
+        for machine in machines:
+            seen = look.look_at(machine, stage.root, tempfile.gettempdir())
+            result["machines"][machine.name] = {
+                "note": machine.note, "command": machine.argv(), "init_ms": init_ms[machine.name], "end_ms": end_ms[machine.name],
+                "exits": seen["exits"], "system_calls": seen["system_calls"], "private_kib": seen["private_bytes"] // 1024,
+                "look": seen}
+        result["run"] = measure_run(stamp, stage, options.image, options.runs)
+    result["timeline"] = timeline
+    result["bytes_copied"] = timeline["counts"]["init"]["bytes.copied"]
+    result["bytes_mapped"] = timeline["counts"]["init"]["bytes.mapped"]
     result["ratios"] = {name: init_ms["microvm"]["median"] / entry["median"] for name, entry in init_ms.items()
-                        if name != "microvm" and "microvm" in init_ms}
-    if Path(microvm).exists():
-        result["binary_kib"] = stripped_size(microvm) // 1024
+                        if name != "microvm"}
+    result["binary_kib"] = stripped_size(microvm) // 1024
     Path(options.output).write_text(json.dumps(result, indent=1) + "\n")
     print_table(result)
 
