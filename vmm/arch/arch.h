@@ -63,9 +63,9 @@ int arch_vcpu_setup(const struct arch_vcpu_template *template, int vcpu_fd, unsi
 const char *arch_command_line(bool earlycon);
 
 struct arch_boot_input {
-    int kernel_fd;           /* vmlinux, bzImage (x86_64); Image (aarch64) */
-    const char *kernel_name; /* for messages */
-    int initramfs_fd; /* -1 = none; mapped, not copied, when its size is a multiple of a page */
+    int kernel_fd;              /* vmlinux, bzImage (x86_64); Image (aarch64) */
+    const char *kernel_name;    /* for messages */
+    int initramfs_fd;           /* -1 = none */
     const void *initramfs_tail; /* appended to it (the per-VM cpio); NULL = none */
     size_t initramfs_tail_size;
     const char *command_line; /* complete */
@@ -76,7 +76,7 @@ struct arch_boot {
     uint64_t boot_data; /* zero page (x86_64) or tree (aarch64) */
     uint64_t initramfs_base, initramfs_size; /* for the tree's /chosen where an arch uses it */
     uint64_t tree_base, tree_limit;          /* where the tree goes, most bytes */
-    uint64_t bytes_copied, bytes_mapped;     /* into guest memory, for the figures */
+    uint64_t bytes_copied;                   /* into guest memory, for the figures */
 };
 
 /* Places kernel and initramfs. Errors: ENOEXEC (not a kernel), ENOMEM (does not fit: says how much

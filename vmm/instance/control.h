@@ -44,9 +44,9 @@ enum control_event_type {
 };
 
 enum control_stage {
-    CONTROL_STAGE_KVM,     /* /dev/kvm opened, VM and interrupt controller made */
+    CONTROL_STAGE_KVM,     /* VM, vCPUs, interrupt controller made */
     CONTROL_STAGE_MEMORY,  /* guest memory in place */
-    CONTROL_STAGE_KERNEL,  /* kernel and initramfs in place */
+    CONTROL_STAGE_KERNEL,  /* kernel and initramfs in place; began beside KVM's part */
     CONTROL_STAGE_DEVICES, /* devices made and wired */
     CONTROL_STAGE_TREE,    /* device tree and boot parameters written, vCPUs ready */
 };

@@ -22,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "guest/doorbell_abi.h"
@@ -39,6 +40,7 @@
 #define CLIENTS_MAX    8
 #define PENDING_MAX    64  /* marks that wait for the I/O loop; a guest's further ones are lost */
 #define MARKS_MAX      256 /* marks that are told at all */
+#define HISTORY_MAX    (MARKS_MAX + 16)
 #define CLIENT_WAIT_MS 10000
 
 struct monitor;
@@ -88,6 +90,24 @@ static void client_drop(struct client *client)
 static void client_send(struct client *client, const char *json)
 {
     if (send(client->fd, json, strlen(json), MSG_NOSIGNAL) < 0)
+        client_drop(client);
+}
+
+/* All there was so far, in one system call. */
+static void send_history(struct client *client)
+{
+    const struct string_list *history = &client->monitor->history;
+    struct iovec texts[HISTORY_MAX];
+    struct mmsghdr messages[HISTORY_MAX];
+    unsigned count = history->count < HISTORY_MAX ? (unsigned)history->count : HISTORY_MAX;
+
+    memset(messages, 0, count * sizeof(messages[0]));
+    for (unsigned i = 0; i < count; i++) {
+        texts[i] = (struct iovec){history->items[i], strlen(history->items[i])};
+        messages[i].msg_hdr.msg_iov = &texts[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    if (count > 0 && sendmmsg(client->fd, messages, count, MSG_NOSIGNAL) < (int)count)
         client_drop(client);
 }
 
@@ -244,16 +264,17 @@ static void accept_client(void *opaque, uint32_t events)
     }
     client->fd = fd;
     monitor->client_count++;
-    for (size_t i = 0; i < monitor->history.count && client->fd >= 0; i++)
-        client_send(client, monitor->history.items[i]);
+    send_history(client);
 }
 
-/* Waits for the client that started this process; it connects before anything else. */
+/* The client that started this process; it connects before anything else. */
 static void accept_first_client(struct monitor *monitor)
 {
     struct pollfd listener = {.fd = monitor->listener_fd, .events = POLLIN};
 
-    if (poll(&listener, 1, CLIENT_WAIT_MS) > 0)
+    fcntl(monitor->listener_fd, F_SETFL, O_RDWR | O_NONBLOCK);
+    accept_client(monitor, EPOLLIN);
+    if (monitor->client_count == 0 && poll(&listener, 1, CLIENT_WAIT_MS) > 0)
         accept_client(monitor, EPOLLIN);
 }
 
@@ -356,7 +377,6 @@ static int run(struct monitor *monitor, struct error *err)
     accept_first_client(monitor);
     if (monitor->client_count == 0)
         machine_stop(monitor->machine); /* nobody is there to run it for */
-    fcntl(monitor->listener_fd, F_SETFL, O_RDWR | O_NONBLOCK);
     rc = event_loop_watch(monitor->loop, monitor->listener_fd, EPOLLIN, accept_client, monitor);
     if (rc < 0)
         return error_set_errno(err, -rc, "control socket");

@@ -61,7 +61,7 @@ void timeline_note_event(struct timeline *timeline, const struct control_event *
 {
     switch (event->type) {
     case CONTROL_EVENT_STAGE:
-        if (event->stage == CONTROL_STAGE_MEMORY)
+        if (event->stage == CONTROL_STAGE_KVM)
             timeline_note(timeline, TIMELINE_KVM, event->time_ns);
         break;
     case CONTROL_EVENT_RUNNING:

@@ -127,24 +127,69 @@ static int build_vcpus(struct machine *machine, struct error *err)
 static int build_kvm(struct machine *machine, struct error *err)
 {
     unsigned count = machine->spec->vcpu_count;
-    int rc = kvm_open(count, &machine->kvm, err);
+    struct kvm *kvm = &machine->kvm;
+    int rc = kvm_open(count, kvm, err);
 
     if (rc == 0 && !arch_irq_after_vcpus())
-        rc = arch_irq_create(machine->kvm.vm_fd, count, err);
+        rc = arch_irq_create(kvm->vm_fd, count, err);
     if (rc == 0)
         rc = build_vcpus(machine, err);
     if (rc == 0 && arch_irq_after_vcpus())
-        rc = arch_irq_create(machine->kvm.vm_fd, count, err);
+        rc = arch_irq_create(kvm->vm_fd, count, err);
     return rc;
 }
 
-static int build_kernel(struct machine *machine, struct error *err)
+/* Filling the memory, in a thread of its own: see build_kvm_and_memory(). */
+struct memory_build {
+    struct machine *machine;
+    struct error err;
+    int rc;
+};
+
+static void *build_memory(void *opaque)
 {
+    struct memory_build *build = opaque;
+    struct machine *machine = build->machine;
     const struct machine_loader *loader = machine->host.loader;
+    const struct guest_memory *memory = &machine->memory.guest;
 
     if (loader)
-        return loader->place(loader->opaque, &machine->memory.guest, err);
-    return linux_load(machine->spec, &machine->memory.guest, &machine->linux_guest, err);
+        build->rc = loader->place(loader->opaque, memory, &build->err);
+    else
+        build->rc = linux_load(machine->spec, memory, &machine->linux_guest, &build->err);
+    return NULL;
+}
+
+/*
+ * Making a VM waits for the host's kernel (RCU, its own helper thread) about as long as a Linux
+ * takes to be read into memory, so both are done at the same time.
+ */
+static int build_kvm_and_memory(struct machine *machine, struct error *err)
+{
+    struct memory_build build = {.machine = machine, .err = ERROR_INIT};
+    pthread_t thread;
+    int rc = memory_create(machine->spec->memory_bytes, &machine->memory, err);
+    int code;
+
+    if (rc < 0)
+        return rc;
+    report(machine, MACHINE_STAGE_MEMORY);
+    code = pthread_create(&thread, NULL, build_memory, &build);
+    if (code != 0)
+        return error_set_errno(err, code, "thread");
+    rc = build_kvm(machine, err);
+    if (rc == 0)
+        report(machine, MACHINE_STAGE_KVM);
+    pthread_join(thread, NULL);
+    if (rc < 0)
+        return rc;
+    if (build.rc < 0) {
+        if (err)
+            *err = build.err;
+        return build.rc;
+    }
+    report(machine, MACHINE_STAGE_KERNEL);
+    return memory_attach(&machine->memory, machine->kvm.vm_fd, err);
 }
 
 static void read_doorbell(void *opaque, uint64_t offset, void *data, uint32_t size)
@@ -232,18 +277,9 @@ static int build(struct machine *machine, struct error *err)
     int rc = build_end(machine, err);
 
     if (rc == 0)
-        rc = build_kvm(machine, err);
+        rc = build_kvm_and_memory(machine, err);
     if (rc < 0)
         return rc;
-    report(machine, MACHINE_STAGE_KVM);
-    rc = memory_create(machine->spec->memory_bytes, machine->kvm.vm_fd, &machine->memory, err);
-    if (rc < 0)
-        return rc;
-    report(machine, MACHINE_STAGE_MEMORY);
-    rc = build_kernel(machine, err);
-    if (rc < 0)
-        return rc;
-    report(machine, MACHINE_STAGE_KERNEL);
     rc = build_devices(machine, err);
     if (rc < 0)
         return rc;
@@ -411,5 +447,4 @@ void machine_visit_counts(const struct machine *machine, count_visitor *visit, v
         visit_named(device->name, "interrupts", counts.interrupts, visit, opaque);
     }
     visit(opaque, "bytes.copied", machine->linux_guest.boot.bytes_copied);
-    visit(opaque, "bytes.mapped", machine->linux_guest.boot.bytes_mapped);
 }

@@ -22,9 +22,9 @@ struct machine;
 
 /* Steps of building, in order; reported when done. */
 enum machine_stage {
-    MACHINE_STAGE_KVM,
     MACHINE_STAGE_MEMORY,
-    MACHINE_STAGE_KERNEL,
+    MACHINE_STAGE_KVM,
+    MACHINE_STAGE_KERNEL, /* placed while KVM made the VM */
     MACHINE_STAGE_DEVICES,
     MACHINE_STAGE_TREE,
 };
@@ -88,7 +88,7 @@ void machine_set_window(struct machine *machine, uint16_t rows, uint16_t columns
 /*
  * Calls `visit` with each count of what the machine has done: "exits" and "exits.KIND" to user
  * space, "NAME.reads", "NAME.writes" of registers, "NAME.kicks", "NAME.interrupts" of a device,
- * "bytes.copied", "bytes.mapped" into guest memory. Any thread.
+ * "bytes.copied" into guest memory. Any thread.
  */
 void machine_visit_counts(const struct machine *machine,
                           void (*visit)(void *opaque, const char *name, uint64_t value),

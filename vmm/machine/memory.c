@@ -13,7 +13,7 @@
 /* Host and guest addresses agree in their low bits, so that a huge page here is one there. */
 #define HUGE_PAGE (UINT64_C(2) << 20)
 
-int memory_create(uint64_t bytes, int vm_fd, struct machine_memory *memory, struct error *err)
+int memory_create(uint64_t bytes, struct machine_memory *memory, struct error *err)
 {
     struct guest_memory *guest = &memory->guest;
     uint64_t total = 0;
@@ -35,16 +35,23 @@ int memory_create(uint64_t bytes, int vm_fd, struct machine_memory *memory, stru
     at = (uint8_t *)align_up((uintptr_t)memory->mapping, HUGE_PAGE);
     madvise(at, total, MADV_HUGEPAGE); /* a wish: fails where the host has none */
     for (unsigned i = 0; i < guest->count; i++) {
-        struct guest_memory_region *region = &guest->regions[i];
+        guest->regions[i].host = at;
+        at += guest->regions[i].size;
+    }
+    return 0;
+}
+
+int memory_attach(const struct machine_memory *memory, int vm_fd, struct error *err)
+{
+    for (unsigned i = 0; i < memory->guest.count; i++) {
+        const struct guest_memory_region *region = &memory->guest.regions[i];
         struct kvm_userspace_memory_region slot = {
             .slot = i,
             .guest_phys_addr = region->base,
             .memory_size = region->size,
-            .userspace_addr = (uintptr_t)at,
+            .userspace_addr = (uintptr_t)region->host,
         };
 
-        region->host = at;
-        at += region->size;
         if (ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
             return error_set_errno(err, errno, "KVM_SET_USER_MEMORY_REGION");
     }

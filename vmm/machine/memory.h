@@ -16,10 +16,12 @@ struct machine_memory {
 };
 
 /*
- * Maps `bytes` (a whole number of pages is made of it) for the VM `vm_fd`. Nothing is reserved:
- * pages come as the guest touches them, huge ones where the system has them.
+ * Maps `bytes` (a whole number of pages is made of it). Nothing is reserved: pages come as they are
+ * touched, huge ones where the system has them.
  */
-int memory_create(uint64_t bytes, int vm_fd, struct machine_memory *memory, struct error *err);
+int memory_create(uint64_t bytes, struct machine_memory *memory, struct error *err);
+/* Gives it to the VM `vm_fd`. */
+int memory_attach(const struct machine_memory *memory, int vm_fd, struct error *err);
 void memory_destroy(struct machine_memory *memory);
 
 #endif

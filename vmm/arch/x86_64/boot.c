@@ -2,6 +2,12 @@
 /*
  * Purpose: place kernel, initramfs and boot parameters, and set the first vCPU to the kernel's
  * 64-bit entry (Documentation/x86/boot.rst of Linux, "64-bit Boot Protocol").
+ *
+ * Files are read into guest memory, not mapped there. Mapping looks cheaper, and is not: Linux
+ * patches itself on nearly every page of its text (alternatives, return thunks, static calls), so
+ * most mapped pages are copied after all, one page fault or two at a time, where anonymous memory
+ * comes in pages of 2 MiB. Measured from command to init, in millions of instructions, with a
+ * kernel of 13 MiB: 107 mapped, 80 read; with an initramfs of 2.7 MiB mapped: 10 more than read.
  */
 #include "vmm/arch/x86_64/boot.h"
 
@@ -10,7 +16,6 @@
 #include <linux/kvm.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "vmm/arch/x86_64/layout.h"
@@ -36,20 +41,21 @@
 /*
  * reboot=t: a reset is a triple fault, the only way out without a keyboard controller or ACPI. The
  * time-stamp counter needs no watchdog, the timer no check, the serial port no probing. Without
- * noforce Linux sets 64 MiB aside for bouncing once there is RAM above 4 GiB.
+ * noforce Linux sets 64 MiB aside for bouncing once there is RAM above 4 GiB. A kernel that finds
+ * itself alone on one vCPU would patch 6,400 lock prefixes away; that takes a tenth of its boot.
  */
+#define COMMAND_LINE                                                                               \
+    "reboot=t tsc=reliable no_timer_check swiotlb=noforce noreplace-smp 8250.nr_uarts=0"
+
 const char *arch_command_line(bool earlycon)
 {
-    return earlycon ? "reboot=t tsc=reliable no_timer_check swiotlb=noforce 8250.nr_uarts=0 "
-                      "earlycon=uart8250,io,0x3f8"
-                    : "reboot=t tsc=reliable no_timer_check swiotlb=noforce 8250.nr_uarts=0";
+    return earlycon ? COMMAND_LINE " earlycon=uart8250,io,0x3f8" : COMMAND_LINE;
 }
 
-int boot_place_file(int fd, const char *name, uint64_t offset, uint64_t size,
-                    const struct guest_memory *memory, uint64_t address, struct arch_boot *boot,
-                    struct error *err)
+int boot_read_file(int fd, const char *name, uint64_t offset, uint64_t size,
+                   const struct guest_memory *memory, uint64_t address, struct arch_boot *boot,
+                   struct error *err)
 {
-    uint64_t mapped = 0;
     uint8_t *host;
     ssize_t count;
 
@@ -58,20 +64,12 @@ int boot_place_file(int fd, const char *name, uint64_t offset, uint64_t size,
     host = guest_memory_at(memory, GUEST_ADDR(address), size);
     if (!host)
         return error_set(err, ENOMEM, "%s: does not fit in memory", name);
-    if (offset % LAYOUT_PAGE == 0 && address % LAYOUT_PAGE == 0)
-        mapped = align_down(size, LAYOUT_PAGE);
-    if (mapped > 0 && mmap(host, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd,
-                           (off_t)offset) == MAP_FAILED)
-        return error_set_errno(err, errno, "%s: cannot be mapped", name);
-    boot->bytes_mapped += mapped;
-    if (mapped == size)
-        return 0;
-    count = io_pread_full(fd, host + mapped, size - mapped, (off_t)(offset + mapped));
+    count = io_pread_full(fd, host, size, (off_t)offset);
     if (count < 0)
         return error_set_errno(err, (int)-count, "%s", name);
-    if ((uint64_t)count < size - mapped)
+    if ((uint64_t)count < size)
         return error_set(err, ENOEXEC, "%s: is cut short", name);
-    boot->bytes_copied += size - mapped;
+    boot->bytes_copied += size;
     return 0;
 }
 
@@ -80,7 +78,6 @@ static int load_kernel(const struct arch_boot_input *input, const struct guest_m
 {
     AUTO_CLOSE int unpacked = -1;
     uint8_t head[BOOT_HEAD_SIZE];
-    uint64_t end;
     ssize_t count = io_pread_full(input->kernel_fd, head, sizeof(head), 0);
     int fd = input->kernel_fd;
 
@@ -92,12 +89,15 @@ static int load_kernel(const struct arch_boot_input *input, const struct guest_m
         if (rc < 0)
             return rc;
         fd = unpacked;
-    } else if (!elf_is_kernel(head, (size_t)count)) {
+        count = io_pread_full(fd, head, sizeof(head), 0);
+        if (count < 0)
+            return error_set_errno(err, (int)-count, "%s", input->kernel_name);
+    }
+    if (!elf_is_kernel(head, (size_t)count))
         return error_set(err, ENOEXEC,
                          "%s: is not a kernel: neither an ELF file (vmlinux) nor a bzImage",
                          input->kernel_name);
-    }
-    return elf_load(fd, input->kernel_name, memory, limit, boot, &end, err);
+    return elf_load(fd, input->kernel_name, head, (size_t)count, memory, limit, boot, err);
 }
 
 /* Where the initramfs goes: the end of RAM below the hole. */
@@ -149,8 +149,8 @@ int arch_boot_load(const struct arch_boot_input *input, const struct guest_memor
     if (rc == 0)
         rc = load_kernel(input, memory, boot->initramfs_base, boot, err);
     if (rc == 0)
-        rc = boot_place_file(input->initramfs_fd, "initramfs", 0, file_size, memory,
-                             boot->initramfs_base, boot, err);
+        rc = boot_read_file(input->initramfs_fd, "initramfs", 0, file_size, memory,
+                            boot->initramfs_base, boot, err);
     if (rc < 0)
         return rc;
     tail = boot->initramfs_base + align_up(file_size, 4);

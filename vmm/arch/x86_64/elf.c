@@ -8,11 +8,9 @@
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "vmm/arch/x86_64/boot.h"
 #include "vmm/arch/x86_64/layout.h"
-#include "vmm/base/io.h"
 
 #define SEGMENTS_MAX 32
 
@@ -30,32 +28,36 @@ static int not_kernel(struct error *err, const char *name, const char *why)
         name, why);
 }
 
-static int read_header(int fd, const char *name, Elf64_Ehdr *header, struct error *err)
+/* Copies header and program headers out of the start of the file. */
+static int read_headers(const char *name, const uint8_t *head, size_t head_size, Elf64_Ehdr *header,
+                        Elf64_Phdr segments[SEGMENTS_MAX], struct error *err)
 {
-    ssize_t count = io_pread_full(fd, header, sizeof(*header), 0);
+    size_t size;
 
-    if (count < 0)
-        return error_set_errno(err, (int)-count, "%s", name);
-    if (count < (ssize_t)sizeof(*header))
+    if (head_size < sizeof(*header))
         return not_kernel(err, name, "cut short");
+    memcpy(header, head, sizeof(*header));
     if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
         header->e_machine != EM_X86_64)
         return not_kernel(err, name, "made for another processor");
     if (header->e_type != ET_EXEC && header->e_type != ET_DYN)
         return not_kernel(err, name, "an object file, not a linked kernel");
     if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phnum == 0 ||
-        header->e_phnum > SEGMENTS_MAX || header->e_phoff > INT64_MAX)
+        header->e_phnum > SEGMENTS_MAX)
         return not_kernel(err, name, "no sane program headers");
+    size = header->e_phnum * sizeof(Elf64_Phdr);
+    if (header->e_phoff > head_size || size > head_size - header->e_phoff)
+        return not_kernel(err, name, "program headers not at the start of the file");
+    memcpy(segments, head + header->e_phoff, size);
     return 0;
 }
 
-static int load_segment(int fd, const char *name, const Elf64_Phdr *segment, uint64_t file_size,
+static int load_segment(int fd, const char *name, const Elf64_Phdr *segment,
                         const struct guest_memory *memory, uint64_t limit, struct arch_boot *boot,
                         struct error *err)
 {
-    if (segment->p_filesz > segment->p_memsz || segment->p_offset > file_size ||
-        segment->p_filesz > file_size - segment->p_offset)
-        return not_kernel(err, name, "a segment outside of the file");
+    if (segment->p_filesz > segment->p_memsz || segment->p_offset > INT64_MAX - segment->p_filesz)
+        return not_kernel(err, name, "a segment of impossible size");
     if (segment->p_paddr < LAYOUT_KERNEL || segment->p_paddr >= LAYOUT_IDENTITY_END ||
         segment->p_memsz > LAYOUT_IDENTITY_END - segment->p_paddr)
         return not_kernel(err, name, "a segment not between 1 MiB and 1 GiB of memory");
@@ -69,41 +71,32 @@ static int load_segment(int fd, const char *name, const Elf64_Phdr *segment, uin
     if (!guest_memory_at(memory, GUEST_ADDR(segment->p_paddr), segment->p_memsz))
         return not_kernel(err, name, "a segment outside of memory");
     /* What is behind the file's part is zero already: fresh memory. */
-    return boot_place_file(fd, name, segment->p_offset, segment->p_filesz, memory, segment->p_paddr,
-                           boot, err);
+    return boot_read_file(fd, name, segment->p_offset, segment->p_filesz, memory, segment->p_paddr,
+                          boot, err);
 }
 
-int elf_load(int fd, const char *name, const struct guest_memory *memory, uint64_t limit,
-             struct arch_boot *boot, uint64_t *end, struct error *err)
+int elf_load(int fd, const char *name, const uint8_t *head, size_t head_size,
+             const struct guest_memory *memory, uint64_t limit, struct arch_boot *boot,
+             struct error *err)
 {
     Elf64_Ehdr header;
     Elf64_Phdr segments[SEGMENTS_MAX];
-    struct stat status;
     bool entry_inside = false;
-    ssize_t size;
-    int rc = read_header(fd, name, &header, err);
+    int rc = read_headers(name, head, head_size, &header, segments, err);
 
     if (rc < 0)
         return rc;
-    size = (ssize_t)(header.e_phnum * sizeof(segments[0]));
-    if (io_pread_full(fd, segments, (size_t)size, (off_t)header.e_phoff) != size)
-        return not_kernel(err, name, "program headers outside of the file");
-    if (fstat(fd, &status) < 0)
-        return error_set_errno(err, errno, "%s", name);
-    *end = 0;
     for (unsigned i = 0; i < header.e_phnum; i++) {
         const Elf64_Phdr *segment = &segments[i];
 
         if (segment->p_type != PT_LOAD || segment->p_memsz == 0)
             continue;
-        rc = load_segment(fd, name, segment, (uint64_t)status.st_size, memory, limit, boot, err);
+        rc = load_segment(fd, name, segment, memory, limit, boot, err);
         if (rc < 0)
             return rc;
         if (header.e_entry >= segment->p_paddr &&
             header.e_entry - segment->p_paddr < segment->p_filesz)
             entry_inside = true;
-        if (*end < segment->p_paddr + segment->p_memsz)
-            *end = segment->p_paddr + segment->p_memsz;
     }
     if (!entry_inside)
         return not_kernel(err, name, "its entry is outside of its segments");
