@@ -122,7 +122,7 @@ static void create_and_destroy(void **state)
     assert_int_equal(status.st_mode & 07777, 0700);
     assert_true(exists(below(instance.directory, "control.sock")));
     assert_int_equal(mkdir(below(instance.directory, "deep"), 0700), 0);
-    touch(below(below(instance.directory, "deep"), "file"));
+    touch(below(instance.directory, "deep/file"));
     instance_destroy(&instance);
     assert_false(exists(below(runtime, "one")));
     instance_destroy(&instance); /* twice does no harm */
@@ -191,9 +191,10 @@ static void links_are_never_followed(void **state)
 {
     struct instance instance;
     struct error err = ERROR_INIT;
-    const char *treasure = below(base, "treasure");
+    char treasure[80];
 
     (void)state;
+    snprintf(treasure, sizeof(treasure), "%s/treasure", base);
     assert_int_equal(mkdir(treasure, 0700), 0);
     touch(below(treasure, "lock")); /* looks like a dead instance, if one follows the link */
     touch(below(treasure, "gold"));
