@@ -47,7 +47,7 @@ static void events_become_steps(void **state)
         struct control_event event;
         enum timeline_step step;
     } cases[] = {
-        {{.type = CONTROL_EVENT_STAGE, .stage = CONTROL_STAGE_MEMORY}, TIMELINE_KVM},
+        {{.type = CONTROL_EVENT_STAGE, .stage = CONTROL_STAGE_KVM}, TIMELINE_KVM},
         {{.type = CONTROL_EVENT_RUNNING}, TIMELINE_LOADED},
         {{.type = CONTROL_EVENT_MARK, .mark = DOORBELL_MARK_INIT}, TIMELINE_KERNEL},
         {{.type = CONTROL_EVENT_MARK, .mark = DOORBELL_MARK_RUNTIME}, TIMELINE_INIT},

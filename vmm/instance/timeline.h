@@ -15,7 +15,7 @@ enum timeline_step {
     TIMELINE_IMAGE,      /* image resolved, configuration read */
     TIMELINE_ROOT,       /* root file system and bundle ready */
     TIMELINE_MONITOR,    /* monitor process runs */
-    TIMELINE_KVM,        /* VM, vCPUs, memory */
+    TIMELINE_KVM,        /* VM and interrupt controller made */
     TIMELINE_LOADED,     /* kernel, tree, devices in place: first KVM_RUN */
     TIMELINE_KERNEL,     /* first instructions of init */
     TIMELINE_INIT,       /* init has handed over to the container runtime */
