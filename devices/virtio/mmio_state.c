@@ -83,7 +83,7 @@ static int load_queue(struct virtio_mmio *mmio, struct virtqueue *queue,
     queue->signalled_used = saved->signalled_used;
     queue->indirect = mmio->device->negotiated & (1ULL << VIRTIO_RING_F_INDIRECT_DESC);
     queue->event_index = mmio->device->negotiated & (1ULL << VIRTIO_RING_F_EVENT_IDX);
-    if (saved->size > queue->size_max || saved->ready > 1)
+    if (saved->ready > 1)
         return -EINVAL;
     if (saved->ready &&
         (!(mmio->status & VIRTIO_CONFIG_S_FEATURES_OK) || !virtqueue_valid(queue, mmio->memory)))

@@ -395,20 +395,41 @@ static void more_than_four_gigabytes_are_refused(void **state)
     end();
 }
 
-static void bad_heads_and_indices_are_refused(void **state)
+/* Proper descriptors in the table and, which is no business of the queue, behind it. */
+static void fill_table(void)
+{
+    queue->descriptors = machine.queues[0].descriptors = fake_allocate(&machine, 4 * SIZE * 16);
+    for (uint16_t i = 0; i < 4 * SIZE; i++)
+        fake_descriptor(&machine, 0, 0, i, 0x10000, 1, 0, 0);
+}
+
+static void nothing_behind_the_table_is_used(void **state)
 {
     (void)state;
     begin(0);
+    fill_table();
     fake_offer(&machine, 0, SIZE);
     assert_int_equal(take(), -EINVAL);
     end();
 
     begin(0);
+    fill_table();
+    fake_descriptor(&machine, 0, 0, 0, 0x10000, 1, VRING_DESC_F_NEXT, SIZE);
+    expect_refused();
+    end();
+}
+
+static void bad_indices_are_refused(void **state)
+{
+    (void)state;
+    begin(0);
+    fill_table();
     store_le16((uint8_t *)fake_at(&machine, machine.queues[0].available) + 2, SIZE + 1);
     assert_int_equal(take(), -EINVAL);
     end();
 
     begin(0); /* backwards */
+    fill_table();
     store_le16((uint8_t *)fake_at(&machine, machine.queues[0].available) + 2, 0xffff);
     assert_int_equal(take(), -EINVAL);
     end();
@@ -484,7 +505,8 @@ int main(void)
         cmocka_unit_test(bad_indirect_chains_are_refused),
         cmocka_unit_test(too_many_segments_are_refused),
         cmocka_unit_test(more_than_four_gigabytes_are_refused),
-        cmocka_unit_test(bad_heads_and_indices_are_refused),
+        cmocka_unit_test(nothing_behind_the_table_is_used),
+        cmocka_unit_test(bad_indices_are_refused),
         cmocka_unit_test(unusable_layouts_are_told_apart),
         cmocka_unit_test(a_stopped_queue_does_nothing),
     };
