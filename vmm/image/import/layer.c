@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "vmm/base/bytes.h"
+#include "vmm/image/import/archive_error.h"
 #include "vmm/image/import/entry.h"
 
 #define LAYER_BYTES_MAX (1ULL << 38) /* of one uncompressed archive, as TREE_BYTES_MAX */
@@ -63,16 +64,6 @@ static la_ssize_t read_raw(struct archive *tar, void *context, const void **buff
     return (la_ssize_t)size;
 }
 
-static int archive_failure(struct archive *archive, struct error *err)
-{
-    const char *text = archive_error_string(archive);
-    int code = archive_errno(archive);
-
-    /* libarchive has error numbers of its own, and -1 for "the file is bad". */
-    return error_set(err, code > 0 && code < 4096 && code != EINVAL ? code : EBADMSG, "%s",
-                     text ? text : "damaged archive");
-}
-
 static int add_segment(struct tree_inode *inode, uint64_t offset, uint64_t length, uint64_t spool,
                        struct error *err)
 {
@@ -108,7 +99,7 @@ static int read_content(struct reader *reader, struct tree_inode *inode, struct 
         if (rc == ARCHIVE_EOF)
             return 0;
         if (rc != ARCHIVE_OK)
-            return archive_failure(reader->tar, err);
+            return archive_error_take(reader->tar, err);
         if (size == 0)
             continue;
         if (offset < 0 || (uint64_t)offset > inode->size || size > inode->size - (uint64_t)offset)
@@ -157,7 +148,7 @@ static int read_entries(struct reader *reader, struct error *err)
         if (rc < 0)
             return error_wrap(err, "'%s'", layer_safe_text(path, safe));
     }
-    return rc == ARCHIVE_EOF ? 0 : archive_failure(reader->tar, err);
+    return rc == ARCHIVE_EOF ? 0 : archive_error_take(reader->tar, err);
 }
 
 /* What follows the last entry counts for the digest. */
@@ -169,7 +160,7 @@ static int read_rest(struct reader *reader, struct error *err)
     do {
         size = read_raw(reader->tar, reader, &ignored);
     } while (size > 0);
-    return size < 0 ? archive_failure(reader->tar, err) : 0;
+    return size < 0 ? archive_error_take(reader->tar, err) : 0;
 }
 
 static int open_readers(struct reader *reader, int fd, struct error *err)
@@ -183,15 +174,15 @@ static int open_readers(struct reader *reader, int fd, struct error *err)
     archive_read_support_filter_zstd(reader->raw);
     archive_read_support_filter_xz(reader->raw);
     if (archive_read_open_fd(reader->raw, fd, READ_SIZE) != ARCHIVE_OK)
-        return archive_failure(reader->raw, err);
+        return archive_error_take(reader->raw, err);
     rc = archive_read_next_header(reader->raw, &ignored);
     if (rc == ARCHIVE_EOF)
         return error_set(err, EBADMSG, "is empty");
     if (rc != ARCHIVE_OK)
-        return archive_failure(reader->raw, err);
+        return archive_error_take(reader->raw, err);
     archive_read_support_format_tar(reader->tar);
     if (archive_read_open(reader->tar, reader, NULL, read_raw, NULL) != ARCHIVE_OK)
-        return archive_failure(reader->tar, err);
+        return archive_error_take(reader->tar, err);
     return 0;
 }
 

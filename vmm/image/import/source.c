@@ -11,6 +11,7 @@
 
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
+#include "vmm/image/import/archive_error.h"
 #include "vmm/image/import/source_private.h"
 #include "vmm/image/import/spool.h"
 #include "vmm/image/store.h"
@@ -152,7 +153,7 @@ static int read_whole(struct archive *archive, const char *name, char **data, si
         text = more;
         count = archive_read_data(archive, text + used, COPY_SIZE);
         if (count < 0)
-            return source_archive_failure(archive, err);
+            return archive_error_take(archive, err);
         used += (size_t)count;
         if (used > STORE_JSON_MAX)
             return error_set(err, EFBIG, "%s: is larger than %u bytes", name, STORE_JSON_MAX);
@@ -195,7 +196,7 @@ static int copy_member(struct source *source, const char *name, struct sink *sin
     while (rc == 0 && (count = archive_read_data(archive, buffer, COPY_SIZE)) > 0)
         rc = sink_write(sink, buffer, (size_t)count, err);
     if (count < 0)
-        rc = source_archive_failure(archive, err);
+        rc = archive_error_take(archive, err);
     archive_read_free(archive);
     return rc;
 }

@@ -8,21 +8,13 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
+#include "vmm/image/import/archive_error.h"
 #include "vmm/image/import/layer.h"
 #include "vmm/image/import/source_private.h"
 
 #define MEMBERS_MAX 65536
 #define LINKS_MAX   16
 #define READ_SIZE   65536
-
-int source_archive_failure(struct archive *archive, struct error *err)
-{
-    const char *text = archive_error_string(archive);
-    int code = archive_errno(archive);
-
-    return error_set(err, code > 0 && code < 4096 && code != EINVAL ? code : EBADMSG, "%s",
-                     text ? text : "damaged archive");
-}
 
 static int open_archive(int fd, bool raw, struct archive **archive, struct error *err)
 {
@@ -41,7 +33,7 @@ static int open_archive(int fd, bool raw, struct archive **archive, struct error
     if (lseek(fd, 0, SEEK_SET) < 0)
         rc = error_set_errno(err, errno, "cannot seek");
     else if (archive_read_open_fd(opened, fd, READ_SIZE) != ARCHIVE_OK)
-        rc = source_archive_failure(opened, err);
+        rc = archive_error_take(opened, err);
     if (rc < 0) {
         archive_read_free(opened);
         return rc;
@@ -235,7 +227,7 @@ static int scan(struct source *source, struct archive *archive, struct error *er
         }
     }
     if (rc != ARCHIVE_EOF)
-        return source_archive_failure(archive, err);
+        return archive_error_take(archive, err);
     rc = check_members(source, err);
     if (rc < 0)
         return rc;
@@ -274,7 +266,7 @@ static int seek_member(struct archive *archive, const struct member *member, str
             return 0;
     }
     return rc == ARCHIVE_EOF ? error_set(err, EBADMSG, "the archive changed meanwhile")
-                             : source_archive_failure(archive, err);
+                             : archive_error_take(archive, err);
 }
 
 int source_open_member(struct source *source, const char *name, struct archive **archive,
@@ -302,7 +294,7 @@ int source_unpack(int fd, struct sink *sink, struct error *err)
     if (rc < 0)
         return rc;
     if (archive_read_next_header(archive, &entry) != ARCHIVE_OK)
-        rc = source_archive_failure(archive, err);
+        rc = archive_error_take(archive, err);
     while (rc == 0) {
         const void *data;
         size_t size;
@@ -312,7 +304,7 @@ int source_unpack(int fd, struct sink *sink, struct error *err)
         if (status == ARCHIVE_EOF)
             break;
         rc = status == ARCHIVE_OK ? sink_write(sink, data, size, err)
-                                  : source_archive_failure(archive, err);
+                                  : archive_error_take(archive, err);
     }
     archive_read_free(archive);
     return rc;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "vmm/base/cleanup.h"
+#include "vmm/image/import/archive_error.h"
 #include "vmm/image/import/layer.h"
 #include "vmm/image/import/source_private.h"
 
@@ -49,7 +50,7 @@ static int pack_content(struct packer *packer, int fd, struct error *err)
 
     while ((count = read(fd, packer->buffer, COPY_SIZE)) > 0) {
         if (archive_write_data(packer->writer, packer->buffer, (size_t)count) < 0)
-            return source_archive_failure(packer->writer, err);
+            return archive_error_take(packer->writer, err);
     }
     return count < 0 ? error_set_errno(err, errno, "cannot read") : 0;
 }
@@ -73,7 +74,7 @@ static int pack_entry(struct packer *packer, const FTSENT *item, const char *pat
         archive_entry_copy_sourcepath(entry, item->fts_accpath);
         if (archive_read_disk_entry_from_file(packer->disk, entry, fd, item->fts_statp) <
             ARCHIVE_WARN)
-            rc = source_archive_failure(packer->disk, err);
+            rc = archive_error_take(packer->disk, err);
     }
     archive_entry_unset_atime(entry);
     archive_entry_unset_ctime(entry);
@@ -83,7 +84,7 @@ static int pack_entry(struct packer *packer, const FTSENT *item, const char *pat
     if (rc == 0)
         archive_entry_linkify(packer->links, &entry, &deferred);
     if (rc == 0 && archive_write_header(packer->writer, entry) < ARCHIVE_WARN)
-        rc = source_archive_failure(packer->writer, err);
+        rc = archive_error_take(packer->writer, err);
     if (rc == 0 && fd >= 0 && archive_entry_size(entry) > 0)
         rc = pack_content(packer, fd, err);
     archive_entry_free(entry);
@@ -125,14 +126,14 @@ static int pack(struct packer *packer, struct error *err)
     archive_write_set_format_pax_restricted(packer->writer);
     archive_write_set_bytes_in_last_block(packer->writer, 1);
     if (archive_write_open(packer->writer, packer, NULL, write_out, NULL) != ARCHIVE_OK)
-        return source_archive_failure(packer->writer, err);
+        return archive_error_take(packer->writer, err);
     walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, compare_names);
     if (!walk)
         return error_set_errno(err, errno, "cannot read");
     rc = pack_tree(packer, walk, err);
     fts_close(walk);
     if (rc == 0 && archive_write_close(packer->writer) != ARCHIVE_OK)
-        rc = source_archive_failure(packer->writer, err);
+        rc = archive_error_take(packer->writer, err);
     return rc;
 }
 

@@ -48,7 +48,4 @@ int source_unpack(int archive, struct sink *sink, struct error *err);
  */
 int source_pack_directory(int directory, struct sink *sink, struct error *err);
 
-/* Turns libarchive's failure into ours. */
-int source_archive_failure(struct archive *archive, struct error *err);
-
 #endif

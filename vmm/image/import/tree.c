@@ -404,13 +404,34 @@ static int add_bytes(struct tree *tree, uint64_t size, struct error *err)
     return 0;
 }
 
+static bool is_whiteout(const char *name)
+{
+    return strncmp(name, WHITEOUT, strlen(WHITEOUT)) == 0;
+}
+
+/* umoci takes away one by one the files of a directory that the same layer makes a file: that took
+ * them away already. */
+static bool is_whiteout_of_gone(const char *path, int rc)
+{
+    const char *slash = strrchr(path, '/');
+
+    return rc == -ENOTDIR && slash && is_whiteout(slash + 1);
+}
+
 int tree_add(struct tree *tree, const char *path, struct tree_inode *inode, struct error *err)
 {
+    struct error why = ERROR_INIT;
     struct tree_inode *parent;
     char name[TREE_NAME_MAX + 1];
-    int rc = walk_to_parent(tree, path, &parent, name, err);
+    int rc = walk_to_parent(tree, path, &parent, name, &why);
 
-    if (rc == 0 && strncmp(name, WHITEOUT, strlen(WHITEOUT)) == 0) {
+    if (is_whiteout_of_gone(path, rc)) {
+        tree_inode_free(inode);
+        return 0;
+    }
+    if (rc < 0)
+        error_set(err, why.code, "%s", why.text);
+    if (rc == 0 && is_whiteout(name)) {
         rc = apply_whiteout(tree, parent, name, err);
         tree_inode_free(inode);
         return rc;
@@ -454,7 +475,8 @@ int tree_link(struct tree *tree, const char *path, const char *target, struct er
     struct tree_inode *inode;
     char name[TREE_NAME_MAX + 1];
     const struct tree_node *node;
-    int rc = find_exactly(tree, target, &inode, &problem);
+    /* A target that begins with '/' means the image's root, as docker reads it. */
+    int rc = find_exactly(tree, target + strspn(target, "/"), &inode, &problem);
 
     if (rc == -ENOENT)
         return error_set(err, ENOENT, "is a hard link to '%.200s', which is not there", target);
