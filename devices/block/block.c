@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -23,7 +24,6 @@
 
 #include "devices/block/file_ranges.h"
 #include "vmm/base/bytes.h"
-#include "vmm/base/cleanup.h"
 #include "vmm/base/log.h"
 
 #define SECTOR_SIZE       512U
@@ -307,20 +307,19 @@ static int file_size(int fd, uint64_t *size)
 int block_create(const struct block_backend *backend, struct virtio_device **device,
                  struct error *err)
 {
-    AUTO_FREE struct block *block = calloc(1, sizeof(*block));
-    const char *serial = backend->serial ? backend->serial : "";
+    struct block *block;
     uint64_t size = 0;
-    int rc;
+    int rc = file_size(backend->fd, &size);
 
-    if (!block)
-        return error_set_errno(err, ENOMEM, "block device");
-    rc = file_size(backend->fd, &size);
     if (rc == -EINVAL)
         return error_set(err, EINVAL, "is neither a file nor a block device");
     if (rc < 0)
         return error_set_errno(err, -rc, "cannot find its size");
     if (size < SECTOR_SIZE)
         return error_set(err, EINVAL, "is smaller than one sector of 512 bytes");
+    block = calloc(1, sizeof(*block));
+    if (!block)
+        return error_set_errno(err, ENOMEM, "block device");
     block->device.class = &block_class;
     block->device.features = block_class.features;
     if (backend->read_only)
@@ -328,10 +327,10 @@ int block_create(const struct block_backend *backend, struct virtio_device **dev
             ~(1ULL << VIRTIO_BLK_F_DISCARD | 1ULL << VIRTIO_BLK_F_WRITE_ZEROES);
     else
         block->device.features &= ~(1ULL << VIRTIO_BLK_F_RO);
-    snprintf(block->serial, sizeof(block->serial), "%s", serial);
+    snprintf(block->serial, sizeof(block->serial), "%s", backend->serial ? backend->serial : "");
     block->capacity = size / SECTOR_SIZE;
     block->read_only = backend->read_only;
     block->fd = backend->fd;
-    *device = &steal_pointer(block)->device;
+    *device = &block->device;
     return 0;
 }

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#define BYTE_RING_SIZE (256U * 1024)
+#define BYTE_RING_SIZE 0x40000U /* 256 KiB */
 
 /* All zeroes is an empty ring; its memory is allocated by the first append. */
 struct byte_ring {
