@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: whole imports into a store: image archives made by hand, crooked ones too, the names
+ * that images get, and that a failure leaves the store as it was. (Real images:
+ * tests/images/check.)
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <locale.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/tar_maker.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/image/image.h"
+#include "vmm/image/import/run.h"
+
+struct fixture {
+    char directory[64];
+    char store[80];
+    char archive[80];
+    struct tar_maker maker;
+    char config[1024];
+    char config_name[DIGEST_SIZE + 8]; /* "HEX.json" */
+    char config_digest[DIGEST_SIZE];
+    char *layer; /* a tar archive with /etc/passwd */
+    size_t layer_size;
+    char layer_digest[DIGEST_SIZE];
+};
+
+static int remove_item(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+    (void)status;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+static char *read_all(int fd, size_t *size)
+{
+    struct stat status;
+    char *data;
+
+    assert_int_equal(fstat(fd, &status), 0);
+    *size = (size_t)status.st_size;
+    data = malloc(*size);
+    assert_non_null(data);
+    assert_int_equal(pread(fd, data, *size, 0), status.st_size);
+    close(fd);
+    return data;
+}
+
+static void make_layer(struct fixture *fixture)
+{
+    struct tar_maker maker;
+
+    tar_begin(&maker, TAR_PLAIN);
+    tar_file(&maker, "etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+    fixture->layer = read_all(tar_end(&maker), &fixture->layer_size);
+    digest_of(fixture->layer, fixture->layer_size, fixture->layer_digest);
+}
+
+static void make_config(struct fixture *fixture, const char *architecture, const char *more)
+{
+    snprintf(fixture->config, sizeof(fixture->config),
+             "{\"architecture\":\"%s\",\"os\":\"linux\",\"config\":{\"Cmd\":[\"sh\"]%s},"
+             "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"%s\"]}}",
+             architecture, more, fixture->layer_digest);
+    digest_of(fixture->config, strlen(fixture->config), fixture->config_digest);
+    snprintf(fixture->config_name, sizeof(fixture->config_name), "%s.json",
+             fixture->config_digest + DIGEST_PREFIX_LENGTH);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+    assert_non_null(fixture);
+    strcpy(fixture->directory, "/tmp/test-import.XXXXXX");
+    assert_non_null(mkdtemp(fixture->directory));
+    snprintf(fixture->store, sizeof(fixture->store), "%s/store", fixture->directory);
+    snprintf(fixture->archive, sizeof(fixture->archive), "%s/My App.tar", fixture->directory);
+    make_layer(fixture);
+    make_config(fixture, config_host_architecture(), "");
+    tar_begin(&fixture->maker, TAR_PLAIN);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+
+    close(tar_end(&fixture->maker));
+    assert_int_equal(nftw(fixture->directory, remove_item, 8, FTW_DEPTH | FTW_PHYS), 0);
+    free(fixture->layer);
+    free(fixture);
+    return 0;
+}
+
+static void add(struct fixture *fixture, const char *name, const void *data, size_t size)
+{
+    tar_put(&fixture->maker, tar_entry(name, AE_IFREG, 0644), data, size);
+}
+
+/* The parts of a docker archive; `layer` is what the layer is called. */
+static void add_docker(struct fixture *fixture, const char *layer, const char *tags)
+{
+    char manifest[512];
+
+    add(fixture, fixture->config_name, fixture->config, strlen(fixture->config));
+    snprintf(manifest, sizeof(manifest),
+             "[{\"Config\":\"%s\",\"RepoTags\":%s,\"Layers\":[\"%s\"]}]", fixture->config_name,
+             tags, layer);
+    tar_file(&fixture->maker, "manifest.json", manifest);
+}
+
+static const char *layer_name(const struct fixture *fixture, const char *suffix)
+{
+    static char name[DIGEST_SIZE + 16];
+
+    snprintf(name, sizeof(name), "%s%s", fixture->layer_digest + DIGEST_PREFIX_LENGTH, suffix);
+    return name;
+}
+
+/* Writes what was put into the archive so far to a file, and begins the next one. */
+static void write_archive(struct fixture *fixture)
+{
+    size_t size;
+    char *data = read_all(tar_end(&fixture->maker), &size);
+    int fd = open(fixture->archive, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+    assert_int_equal(write(fd, data, size), size);
+    close(fd);
+    free(data);
+    tar_begin(&fixture->maker, TAR_PLAIN);
+}
+
+static int import(struct fixture *fixture, const char *name, bool unnamed, char *result,
+                  struct error *err)
+{
+    AUTO_STRING_LIST struct string_list ids = {0};
+    AUTO_STRING_LIST struct string_list names = {0};
+    struct import_request request = {
+        .store = fixture->store, .path = fixture->archive, .name = name, .unnamed = unnamed};
+    int rc;
+
+    write_archive(fixture);
+    rc = import_run(&request, &ids, &names, err);
+    result[0] = '\0';
+    for (size_t i = 0; rc == 0 && i < names.count; i++) {
+        strcat(result, i ? " " : "");
+        strcat(result, names.items[i]);
+    }
+    return rc;
+}
+
+static void import_fine(struct fixture *fixture, const char *name, bool unnamed,
+                        const char *expected)
+{
+    struct error err = ERROR_INIT;
+    char names[512];
+
+    if (import(fixture, name, unnamed, names, &err) != 0)
+        fail_msg("%s", err.text);
+    assert_string_equal(names, expected);
+}
+
+static int files;
+
+static int count_file(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+    (void)path;
+    (void)status;
+    (void)walk;
+    files += type == FTW_F;
+    return 0;
+}
+
+static void import_refused(struct fixture *fixture, int code, const char *message)
+{
+    struct error err = ERROR_INIT;
+    char names[512];
+
+    assert_int_equal(import(fixture, NULL, false, names, &err), -code);
+    if (!strstr(err.text, message) || !strstr(err.text, "My App.tar"))
+        fail_msg("no '%s' in: %s", message, err.text);
+    assert_null(strchr(err.text, '\n'));
+    files = 0;
+    assert_int_equal(nftw(fixture->store, count_file, 8, FTW_PHYS), 0);
+    assert_int_equal(files, 2); /* oci-layout and lock */
+}
+
+static void test_docker(void **state)
+{
+    struct fixture *fixture = *state;
+    AUTO_STORE struct store *store = NULL;
+    AUTO_IMAGE struct image *image = NULL;
+
+    add(fixture, layer_name(fixture, "/layer.tar"), fixture->layer, fixture->layer_size);
+    add_docker(fixture, layer_name(fixture, "/layer.tar"), "[\"a/b:1\",\"c:latest\"]");
+    import_fine(fixture, NULL, false, "a/b:1 c:latest");
+    assert_int_equal(store_open(fixture->store, STORE_READ, &store, NULL), 0);
+    assert_int_equal(store_count(store), 2);
+    assert_int_equal(image_open(store, "a/b:1", &image, NULL), 0);
+    assert_string_equal(image->config_digest, fixture->config_digest);
+    assert_string_equal(image->passwd, "root:x:0:0::/root:/bin/sh\n");
+    assert_string_equal(image->config.cmd.items[0], "sh");
+}
+
+/* Old archives link layers that occur twice. */
+static void test_docker_links(void **state)
+{
+    struct fixture *fixture = *state;
+    char link[DIGEST_SIZE + 16];
+    char target[DIGEST_SIZE + 32];
+
+    memset(link, 'a', DIGEST_HEX_LENGTH);
+    strcpy(link + DIGEST_HEX_LENGTH, "/layer.tar");
+    snprintf(target, sizeof(target), "../%s", layer_name(fixture, ".tar"));
+    tar_symlink(&fixture->maker, link, target);
+    add(fixture, layer_name(fixture, ".tar"), fixture->layer, fixture->layer_size);
+    add_docker(fixture, link, "[\"linked:1\"]");
+    import_fine(fixture, NULL, false, "linked:1");
+}
+
+static void test_circular_links(void **state)
+{
+    struct fixture *fixture = *state;
+
+    add_docker(fixture, layer_name(fixture, ".tar"), "null");
+    tar_symlink(&fixture->maker, layer_name(fixture, ".tar"), "manifest2.json");
+    tar_symlink(&fixture->maker, "blobs/x", "y");
+    tar_symlink(&fixture->maker, "blobs/y", "x");
+    import_refused(fixture, ELOOP, "circle");
+}
+
+static void test_links_out(void **state)
+{
+    struct fixture *fixture = *state;
+
+    tar_symlink(&fixture->maker, layer_name(fixture, ".tar"), "/etc/passwd");
+    add_docker(fixture, layer_name(fixture, ".tar"), "null");
+    import_refused(fixture, ENOENT, "is missing in the archive");
+    tar_symlink(&fixture->maker, layer_name(fixture, ".tar"), "../../../../etc/passwd");
+    add_docker(fixture, layer_name(fixture, ".tar"), "null");
+    import_refused(fixture, ENOENT, "is missing in the archive");
+    add_docker(fixture, "../../etc/passwd", "null");
+    import_refused(fixture, ENOENT, "is missing in the archive");
+}
+
+static void test_crooked_members(void **state)
+{
+    struct fixture *fixture = *state;
+
+    add(fixture, layer_name(fixture, ".tar"), fixture->layer, fixture->layer_size);
+    add(fixture, layer_name(fixture, ".tar"), "evil", 4);
+    add_docker(fixture, layer_name(fixture, ".tar"), "null");
+    import_refused(fixture, EEXIST, "comes twice");
+    tar_file(&fixture->maker, "/oci-layout", "{}");
+    import_refused(fixture, EINVAL, "absolute");
+    tar_file(&fixture->maker, "blobs/../../x", "{}");
+    import_refused(fixture, EINVAL, "'..'");
+}
+
+static void test_crooked_docker(void **state)
+{
+    struct fixture *fixture = *state;
+
+    tar_file(&fixture->maker, "manifest.json", "[]");
+    import_refused(fixture, EBADMSG, "lists no image");
+    tar_file(&fixture->maker, "manifest.json", "{}");
+    import_refused(fixture, EBADMSG, "expected a JSON array");
+    tar_file(&fixture->maker, "manifest.json", "[7]");
+    import_refused(fixture, EBADMSG, "not a list of images");
+    tar_file(&fixture->maker, "manifest.json", "[{\"Layers\":[]}]");
+    import_refused(fixture, EBADMSG, "without 'Config'");
+    tar_file(&fixture->maker, "manifest.json", "[{\"Config\":\"x\",\"Layers\":[1]}]");
+    import_refused(fixture, EBADMSG, "'Layers' is not a list of strings");
+    /* A config that is not what its name says, and a layer that is not what the config says. */
+    add(fixture, layer_name(fixture, ".tar"), fixture->layer, fixture->layer_size);
+    fixture->config[strlen(fixture->config) - 1] = ' ';
+    add_docker(fixture, layer_name(fixture, ".tar"), "null");
+    import_refused(fixture, EBADMSG, "is damaged");
+    make_config(fixture, config_host_architecture(), "");
+    fixture->layer[0] ^= 1;
+    add(fixture, layer_name(fixture, ".tar"), fixture->layer, fixture->layer_size);
+    add_docker(fixture, layer_name(fixture, ".tar"), "null");
+    import_refused(fixture, EBADMSG, "layer sha256:");
+}
+
+static void test_architecture(void **state)
+{
+    struct fixture *fixture = *state;
+
+    make_config(fixture, "mips64le", "");
+    add(fixture, layer_name(fixture, ".tar"), fixture->layer, fixture->layer_size);
+    add_docker(fixture, layer_name(fixture, ".tar"), "null");
+    import_refused(fixture, ENOEXEC, "for mips64le");
+}
+
+static void test_names(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (int i = 0; i < 4; i++) {
+        static const char *const tags[] = {"[\"own:1\"]", "[\"own:1\"]", "null", "null"};
+        static const char *const names[] = {"given:2", NULL, NULL, "given:2"};
+        static const char *const expected[] = {"given:2", "", "my-app:latest", "given:2"};
+
+        add(fixture, layer_name(fixture, ".tar"), fixture->layer, fixture->layer_size);
+        add_docker(fixture, layer_name(fixture, ".tar"), tags[i]);
+        import_fine(fixture, names[i], i == 1, expected[i]);
+    }
+}
+
+static void test_bad_name(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = ERROR_INIT;
+    char names[512];
+
+    add(fixture, layer_name(fixture, ".tar"), fixture->layer, fixture->layer_size);
+    add_docker(fixture, layer_name(fixture, ".tar"), "[\"Not:Valid\"]");
+    import_refused(fixture, EINVAL, "--name");
+    tar_file(&fixture->maker, "bin/sh", "x");
+    assert_int_equal(import(fixture, "a@b", false, names, &err), -EINVAL);
+}
+
+/* Two OCI images in one archive, by their tags. */
+static void add_oci(struct fixture *fixture, const char *first, const char *second)
+{
+    char manifest[1024];
+    char index[1024];
+    char name[128];
+    char digest[DIGEST_SIZE];
+
+    snprintf(manifest, sizeof(manifest),
+             "{\"schemaVersion\":2,\"config\":{\"digest\":\"%s\",\"size\":%zu},\"layers\":[{"
+             "\"mediaType\":"
+             "\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"%s\",\"size\":%zu}]}",
+             fixture->config_digest, strlen(fixture->config), fixture->layer_digest,
+             fixture->layer_size);
+    digest_of(manifest, strlen(manifest), digest);
+    snprintf(index, sizeof(index),
+             "{\"schemaVersion\":2,\"manifests\":["
+             "{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"%s\","
+             "\"size\":%zu,\"annotations\":{\"org.opencontainers.image.ref.name\":\"%s\"}},"
+             "{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"%s\","
+             "\"size\":%zu,\"annotations\":{\"org.opencontainers.image.ref.name\":\"%s\"}}]}",
+             digest, strlen(manifest), first, digest, strlen(manifest), second);
+    store_blob_name(fixture->layer_digest, name);
+    add(fixture, name, fixture->layer, fixture->layer_size);
+    store_blob_name(fixture->config_digest, name);
+    add(fixture, name, fixture->config, strlen(fixture->config));
+    store_blob_name(digest, name);
+    add(fixture, name, manifest, strlen(manifest));
+    tar_file(&fixture->maker, "index.json", index);
+    tar_file(&fixture->maker, "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}");
+}
+
+static void test_several(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = ERROR_INIT;
+    char names[512];
+
+    add_oci(fixture, "1", "some/where:2");
+    import_fine(fixture, NULL, false, "my-app:1 some/where:2");
+    add_oci(fixture, "1", "latest");
+    import_fine(fixture, "chosen:x", false, "chosen:x");
+    add_oci(fixture, "1", "2");
+    assert_int_equal(import(fixture, "chosen:x", false, names, &err), -ENOTUNIQ);
+    add_oci(fixture, "1", "2");
+    assert_int_equal(import(fixture, NULL, true, names, &err), -ENOTUNIQ);
+    assert_non_null(strstr(err.text, "holds 2 images"));
+}
+
+static void test_missing_blob(void **state)
+{
+    struct fixture *fixture = *state;
+
+    tar_file(&fixture->maker, "oci-layout", "{}");
+    tar_file(&fixture->maker, "index.json",
+             "{\"manifests\":[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\","
+             "\"digest\":\"sha256:"
+             "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"size\":3}]}");
+    import_refused(fixture, ENOENT, "is missing in the archive");
+}
+
+static void test_root(void **state)
+{
+    struct fixture *fixture = *state;
+    AUTO_STORE struct store *store = NULL;
+    AUTO_IMAGE struct image *image = NULL;
+
+    tar_file(&fixture->maker, "etc/passwd", "root:x:0:0::/:/bin/sh\n");
+    tar_file(&fixture->maker, "manifest.json", "no image's, but a file of the root");
+    import_fine(fixture, NULL, false, "my-app:latest");
+    assert_int_equal(store_open(fixture->store, STORE_READ, &store, NULL), 0);
+    assert_int_equal(image_open(store, "my-app", &image, NULL), 0);
+    assert_int_equal(image->config.cmd.count + image->config.entrypoint.count, 0);
+    assert_string_equal(image->passwd, "root:x:0:0::/:/bin/sh\n");
+}
+
+static void test_crooked_root(void **state)
+{
+    struct fixture *fixture = *state;
+
+    tar_file(&fixture->maker, "bin/sh", "x");
+    tar_file(&fixture->maker, "bin/sh", "y");
+    import_refused(fixture, EEXIST, "'bin/sh': comes twice");
+    tar_file(&fixture->maker, "bin/sh", "x");
+    tar_file(&fixture->maker, "../../etc/cron.d/evil", "y");
+    import_refused(fixture, EINVAL, "'..'");
+    import_refused(fixture, EBADMSG, "empty");
+}
+
+static void test_volumes(void **state)
+{
+    struct fixture *fixture = *state;
+    AUTO_STORE struct store *store = NULL;
+    AUTO_IMAGE struct image *image = NULL;
+
+    make_config(fixture, config_host_architecture(),
+                ",\"Volumes\":{\"/data/b\":{},\"/data/a\":{}},\"WorkingDir\":\"/srv/app\"");
+    add(fixture, layer_name(fixture, ".tar"), fixture->layer, fixture->layer_size);
+    add_docker(fixture, layer_name(fixture, ".tar"), "[\"volumes:1\"]");
+    import_fine(fixture, NULL, false, "volumes:1");
+    assert_int_equal(store_open(fixture->store, STORE_READ, &store, NULL), 0);
+    assert_int_equal(image_open(store, "volumes:1", &image, NULL), 0);
+    assert_int_equal(image->config.volumes.count, 2);
+    assert_string_equal(image->config.volumes.items[0], "/data/a");
+}
+
+/* The second import of an image finds it and adds nothing but a name. */
+static void test_again(void **state)
+{
+    struct fixture *fixture = *state;
+    int before;
+
+    for (int i = 0; i < 2; i++) {
+        add(fixture, layer_name(fixture, ".tar"), fixture->layer, fixture->layer_size);
+        add_docker(fixture, layer_name(fixture, ".tar"), "[\"a:1\"]");
+        import_fine(fixture, NULL, false, "a:1");
+        before = files;
+        files = 0;
+        assert_int_equal(nftw(fixture->store, count_file, 8, FTW_PHYS), 0);
+    }
+    assert_int_equal(files, before);
+    add_oci(fixture, "2", "3"); /* in another form, with another manifest: the same image */
+    import_fine(fixture, NULL, false, "my-app:2 my-app:3");
+    files = 0;
+    assert_int_equal(nftw(fixture->store, count_file, 8, FTW_PHYS), 0);
+    assert_int_equal(files, before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_docker, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_docker_links, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_circular_links, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_links_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_crooked_members, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_crooked_docker, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_architecture, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bad_name, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_several, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_missing_blob, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_root, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_crooked_root, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_volumes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_again, set_up, tear_down),
+    };
+
+    setlocale(LC_CTYPE, "C.UTF-8"); /* as microvm-import does */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
