@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,17 +246,29 @@ static void (*const checks[])(struct doctor *) = {
     check_mke2fs, check_memory,       check_huge_pages, check_store,     check_runtime,
 };
 
+struct doctor_options {
+    bool kvm;
+};
+
+static const struct option_row rows[] = {
+    {0, OPTION_FLAG, "kvm", NULL, "look at /dev/kvm only (for scripts: is there hardware?)",
+     offsetof(struct doctor_options, kvm)},
+};
+
 static const struct option_table table = {
     .usage = "doctor [OPTIONS]",
     .about = "Checks what a run needs, and says how to mend what is not fine.",
     .more = "Exit status: 0 when images can be run here, 1 when not.",
+    .rows = rows,
+    .count = ARRAY_LENGTH(rows),
 };
 
 int cli_doctor(int argc, char **argv)
 {
     struct doctor doctor = {0};
+    struct doctor_options options = {0};
     struct error err = ERROR_INIT;
-    int first = options_parse(&table, argc, argv, NULL, &err);
+    int first = options_parse(&table, argc, argv, &options, &err);
 
     if (first == 0)
         return 0;
@@ -263,6 +277,10 @@ int cli_doctor(int argc, char **argv)
     if (first < 0) {
         log_error("%s", err.text);
         return CLI_FAILURE;
+    }
+    if (options.kvm) {
+        check_kvm(&doctor);
+        return doctor.failures > 0;
     }
     for (size_t i = 0; i < ARRAY_LENGTH(checks); i++)
         checks[i](&doctor);
