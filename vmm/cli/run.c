@@ -18,6 +18,7 @@
 #include "vmm/base/io.h"
 #include "vmm/base/log.h"
 #include "vmm/base/program_file.h"
+#include "vmm/base/terminal.h"
 #include "vmm/cli/commands.h"
 #include "vmm/cli/common.h"
 #include "vmm/cli/options.h"
@@ -269,7 +270,7 @@ static int make_bundle(const struct run *run, const struct image *image, char **
         .hostname = run->hostname,
         .terminal = options->terminal,
     };
-    const struct bundle_options bundle_options = {
+    struct bundle_options bundle_options = {
         .root_path = PROTOCOL_ROOTFS_PATH,
         .bundle_path = PROTOCOL_BUNDLE_DIR,
         .hostname = run->hostname,
@@ -281,6 +282,7 @@ static int make_bundle(const struct run *run, const struct image *image, char **
     struct process process;
     int rc = add_environment(options, &process_options.environment, err);
 
+    (void)terminal_size(STDOUT_FILENO, &bundle_options.rows, &bundle_options.columns);
     for (size_t i = 0; rc == 0 && i < argument_count; i++) {
         if (string_list_add(&process_options.arguments, arguments[i]) < 0)
             rc = error_set_errno(err, ENOMEM, "%s", arguments[i]);
