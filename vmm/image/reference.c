@@ -125,6 +125,11 @@ static void strip_default_registry(const char **text, size_t *length)
         size_t skip = strlen(defaults[i]);
 
         if (*length > skip && strncmp(*text, defaults[i], skip) == 0) {
+            const char *rest = *text + skip;
+            const char *slash = memchr(rest, '/', *length - skip);
+
+            if (slash && is_registry(rest, (size_t)(slash - rest)))
+                return; /* without its registry it would be in another one */
             *text += skip;
             *length -= skip;
             if (*length > 8 && strncmp(*text, "library/", 8) == 0 &&
@@ -192,6 +197,8 @@ int reference_parse(const char *text, struct reference *reference, struct error 
                          "parts joined by . _ - and / (a path begins with ./ or /)",
                          text);
     strip_default_registry(&text, &length);
+    if (length == DIGEST_PREFIX_LENGTH - 1 && strncmp(text, DIGEST_PREFIX, length) == 0)
+        return error_set(err, EINVAL, "image '%s': this name would be taken for an ID", text);
     memcpy(reference->name, text, length);
     return 0;
 }

@@ -190,15 +190,13 @@ static bool is_last(const char *path)
 }
 
 /* Adds a name; `inode` gets one more link. */
-static struct tree_node *add_child(struct tree *tree, struct tree_inode *directory,
-                                   const char *name, struct tree_inode *inode, struct error *err)
+static int add_child(struct tree *tree, struct tree_inode *directory, const char *name,
+                     struct tree_inode *inode, struct error *err)
 {
     struct tree_node *node;
 
-    if (tree->count >= TREE_NODES_MAX) {
-        error_set(err, E2BIG, "the image has more than %d files", TREE_NODES_MAX);
-        return NULL;
-    }
+    if (tree->count >= TREE_NODES_MAX)
+        return error_set(err, E2BIG, "the image has more than %d files", TREE_NODES_MAX);
     node = calloc(1, sizeof(*node));
     if (node)
         node->name = strdup(name);
@@ -206,14 +204,13 @@ static struct tree_node *add_child(struct tree *tree, struct tree_inode *directo
         if (node)
             free(node->name);
         free(node);
-        error_set_errno(err, ENOMEM, "import");
-        return NULL;
+        return error_set_errno(err, ENOMEM, "import");
     }
     node->inode = inode;
     node->layer = tree->layer;
     inode->links++;
     tree->count++;
-    return node;
+    return 0;
 }
 
 static int count_nodes(const struct tree_node *node, void *context)
@@ -235,7 +232,6 @@ static void replace_inode(struct tree *tree, struct tree_node *node, struct tree
     drop_inode(node->inode);
     node->inode = inode;
     node->layer = tree->layer;
-    node->implied = false;
 }
 
 static void remove_child(struct tree *tree, struct tree_inode *directory, struct tree_node *node)
@@ -306,37 +302,33 @@ static int apply_whiteout(struct tree *tree, struct tree_inode *directory, char 
     return node ? hide_lower(tree, directory, node, err) : 0;
 }
 
-/* Steps from `directory` to its child `name`, making or turning it into a directory when needed. */
-static struct tree_inode *enter(struct tree *tree, struct tree_inode *directory, char *name,
-                                struct error *err)
+/* Steps from *directory to its child `name`, making or turning it into a directory when needed. */
+static int enter(struct tree *tree, struct tree_inode **directory, char *name, struct error *err)
 {
-    struct tree_node *node = find_child(directory, name);
+    struct tree_node *node = find_child(*directory, name);
     struct tree_inode *made;
+    int rc = 0;
 
     if (node && is_directory(node->inode)) {
         node->layer = tree->layer;
-        return node->inode;
+        *directory = node->inode;
+        return 0;
     }
-    if (node && node->layer == tree->layer) {
-        error_set(err, ENOTDIR, "lies below '%s', which is no directory", name);
-        return NULL;
-    }
+    if (node && node->layer == tree->layer)
+        return error_set(err, ENOTDIR, "lies below '%s', which is no directory", name);
     made = make_directory();
-    if (!made) {
-        error_set_errno(err, ENOMEM, "import");
-        return NULL;
-    }
+    if (!made)
+        return error_set_errno(err, ENOMEM, "import");
     if (node) {
         replace_inode(tree, node, made);
     } else {
-        node = add_child(tree, directory, name, made, err);
-        if (!node) {
+        rc = add_child(tree, *directory, name, made, err);
+        if (rc < 0)
             free(made);
-            return NULL;
-        }
     }
-    node->implied = true;
-    return made;
+    if (rc == 0)
+        *directory = made;
+    return rc;
 }
 
 /*
@@ -358,9 +350,9 @@ static int walk_to_parent(struct tree *tree, const char *path, struct tree_inode
             return rc;
         if (is_last(path))
             return 0;
-        *parent = enter(tree, *parent, name, err);
-        if (!*parent)
-            return -err->code;
+        rc = enter(tree, parent, name, err);
+        if (rc < 0)
+            return rc;
     }
 }
 
@@ -373,7 +365,6 @@ static void merge_directory(struct tree *tree, struct tree_node *node, struct tr
     drop_inode(node->inode);
     node->inode = inode;
     node->layer = tree->layer;
-    node->implied = false;
 }
 
 static int place(struct tree *tree, struct tree_inode *parent, char *name, struct tree_inode *inode,
@@ -382,7 +373,7 @@ static int place(struct tree *tree, struct tree_inode *parent, char *name, struc
     struct tree_node *node = name[0] ? find_child(parent, name) : &tree->root;
 
     if (!node)
-        return add_child(tree, parent, name, inode, err) ? 0 : -err->code;
+        return add_child(tree, parent, name, inode, err);
     if (is_directory(node->inode) && is_directory(inode)) {
         merge_directory(tree, node, inode);
         return 0;
@@ -567,15 +558,15 @@ int tree_require_directory(struct tree *tree, const char *path, struct error *er
             return 0;
         next = tree_find(tree, prefix);
         if (!next && !find_child(directory, name)) {
-            struct tree_node *node;
+            int rc;
 
             next = make_directory();
             if (!next)
                 return error_set_errno(err, ENOMEM, "import");
-            node = add_child(tree, directory, name, next, err);
-            if (!node) {
+            rc = add_child(tree, directory, name, next, err);
+            if (rc < 0) {
                 free(next);
-                return -err->code;
+                return rc;
             }
         }
         if (!next || !is_directory(next))

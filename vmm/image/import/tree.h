@@ -78,7 +78,6 @@ struct tree_node {
     char *name;
     struct tree_inode *inode;
     unsigned layer; /* that made or last changed this name */
-    bool implied;   /* a parent that no entry described */
 };
 
 struct tree;
