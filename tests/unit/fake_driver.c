@@ -29,7 +29,7 @@ static void raise_interrupt(void *opaque)
 {
     struct fake_machine *machine = opaque;
 
-    machine->interrupts++;
+    __atomic_fetch_add(&machine->interrupts, 1, __ATOMIC_SEQ_CST);
 }
 
 static struct fake_watch *find_watch(struct fake_machine *machine, int fd)
@@ -70,7 +70,7 @@ static void kick(void *opaque, unsigned index)
 {
     struct fake_machine *machine = opaque;
 
-    machine->kicks |= 1U << index;
+    __atomic_fetch_or(&machine->kicks, 1U << index, __ATOMIC_SEQ_CST);
 }
 
 uint32_t fake_watched(const struct fake_machine *machine, int fd)
@@ -132,13 +132,12 @@ void *fake_at(const struct fake_machine *machine, uint64_t address)
 bool fake_run(struct fake_machine *machine, unsigned rounds)
 {
     for (; rounds > 0; rounds--) {
-        uint32_t kicks = machine->kicks;
+        uint32_t kicks = __atomic_exchange_n(&machine->kicks, 0, __ATOMIC_SEQ_CST);
         struct fake_watch watches[FAKE_WATCHES_MAX];
         struct pollfd fds[FAKE_WATCHES_MAX];
         unsigned count = machine->watch_count;
         int ready;
 
-        machine->kicks = 0;
         for (unsigned i = 0; i < 32; i++) {
             if (kicks & (1U << i))
                 virtio_mmio_notify(machine->mmio, i);
@@ -156,7 +155,7 @@ bool fake_run(struct fake_machine *machine, unsigned rounds)
             machine->fd_events++;
             now->handler(now->opaque, (uint32_t)fds[i].revents);
         }
-        if (ready <= 0 && kicks == 0 && machine->kicks == 0)
+        if (ready <= 0 && kicks == 0 && __atomic_load_n(&machine->kicks, __ATOMIC_SEQ_CST) == 0)
             return true;
     }
     return false;

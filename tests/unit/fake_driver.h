@@ -46,7 +46,7 @@ struct fake_machine {
     struct fake_queue queues[VIRTIO_DEVICE_QUEUES];
     struct fake_watch watches[FAKE_WATCHES_MAX];
     unsigned watch_count;
-    uint32_t kicks; /* bit per queue, waiting for the I/O loop */
+    uint32_t kicks; /* bit per queue, waiting for the I/O loop; of any thread */
     unsigned interrupts;
     unsigned fd_events; /* handler calls, to see busy loops */
 };

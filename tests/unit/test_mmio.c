@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
+#include <pthread.h>
 
 #include "tests/unit/fake_driver.h"
 #include "vmm/base/bytes.h"
@@ -30,6 +31,7 @@ struct probe {
     char told[64]; /* one letter a call: Reset, Activate, queue 0 and 1 */
     uint8_t config[12];
     uint32_t value; /* its state */
+    unsigned resets, activations;
 };
 
 static void tell(struct virtio_device *device, char what)
@@ -37,8 +39,10 @@ static void tell(struct virtio_device *device, char what)
     struct probe *probe = (struct probe *)device;
     size_t used = strlen(probe->told);
 
-    assert_true(used + 1 < sizeof(probe->told));
-    probe->told[used] = what;
+    probe->resets += what == 'R';
+    probe->activations += what == 'A';
+    if (used + 1 < sizeof(probe->told))
+        probe->told[used] = what;
 }
 
 static void probe_queue(struct virtio_device *device, unsigned index)
@@ -373,6 +377,49 @@ static void without_kick_the_work_is_done_at_once(void **state)
     assert_string_equal(probe->told, "RA0101");
 }
 
+static bool driver_done; /* atomic */
+
+/* A driver that cannot make up its mind, on a thread of its own as a vCPU is. */
+static void *drive(void *opaque)
+{
+    uint64_t areas = machine.next_free;
+
+    (void)opaque;
+    for (unsigned i = 0; i < 2000; i++) {
+        uint32_t status = fake_negotiate(&machine, EVENT_INDEX);
+
+        machine.next_free = areas;
+        fake_queue_setup(&machine, 0, SIZE);
+        fake_write(&machine, VIRTIO_MMIO_STATUS, status | VIRTIO_CONFIG_S_DRIVER_OK);
+        fake_notify(&machine, 0);
+        fake_notify(&machine, 1);
+        fake_write(&machine, VIRTIO_MMIO_INTERRUPT_ACK,
+                   fake_read(&machine, VIRTIO_MMIO_INTERRUPT_STATUS));
+    }
+    __atomic_store_n(&driver_done, true, __ATOMIC_SEQ_CST);
+    return NULL;
+}
+
+static void a_driver_and_the_loop_may_run_at_once(void **state)
+{
+    pthread_t thread;
+
+    (void)state;
+    driver_done = false;
+    assert_int_equal(pthread_create(&thread, NULL, drive, NULL), 0);
+    while (!__atomic_load_n(&driver_done, __ATOMIC_SEQ_CST)) {
+        fake_run(&machine, 1);
+        virtio_device_lock(machine.device);
+        virtio_device_notify(machine.device, 0);
+        virtio_device_unlock(machine.device);
+    }
+    pthread_join(thread, NULL);
+    assert_true(fake_run(&machine, 10));
+    assert_true(probe->resets > 0);
+    assert_true(probe->activations > 0 && probe->activations <= probe->resets);
+    assert_int_equal(fake_read(&machine, VIRTIO_MMIO_STATUS), RUNNING);
+}
+
 /* ---- interrupts ------------------------------------------------------------------------------ */
 
 static void configuration_changes_are_told(void **state)
@@ -552,6 +599,7 @@ int main(void)
         TEST(a_reset_is_settled_before_other_work),
         TEST(notifications_wait_for_driver_ok),
         TEST(without_kick_the_work_is_done_at_once),
+        TEST(a_driver_and_the_loop_may_run_at_once),
         TEST(configuration_changes_are_told),
         TEST(used_buffers_interrupt_when_wanted),
         TEST(a_failed_device_stands_still_until_its_reset),
