@@ -182,11 +182,11 @@ static void pump_output(struct console *console)
         }
         virtqueue_complete(queue, device->memory, chain.head, 0);
     }
+    update_watches(console);
     if (rc < 0) {
         virtio_device_fail(device, "a bad chain for output");
         return;
     }
-    update_watches(console);
     virtio_device_notify(device, OUTPUT_QUEUE);
     if (turn == CHAINS_PER_TURN)
         virtio_device_handle_later(device, OUTPUT_QUEUE);

@@ -188,6 +188,49 @@ static void a_full_stream_makes_the_queue_wait(void **state)
     assert_int_equal(tee_sum, sum);
 }
 
+/* Puts more than the socket takes; the reader takes it all later. */
+static void fill_the_socket(void)
+{
+    uint8_t *data = calloc(1, 1000000);
+
+    assert_non_null(data);
+    put(data, 1000000);
+    free(data);
+    assert_int_equal(fake_watched(&machine, ends[1]), EPOLLOUT);
+}
+
+static void empty_the_socket(void)
+{
+    char bytes[4096];
+
+    while (read(ends[0], bytes, sizeof(bytes)) > 0)
+        assert_true(fake_run(&machine, 100));
+}
+
+/* The end of the input leaves the watch for room of the same socket in order. */
+static void input_ends_while_output_waits(void **state)
+{
+    (void)state;
+    fill_the_socket();
+    shutdown(ends[0], SHUT_WR);
+    offer_input(8);
+    empty_the_socket();
+    assert_true(fake_run(&machine, 100));
+    expect_used(OUTPUT_QUEUE, 0);
+    assert_int_equal(machine.watch_count, 0); /* else a busy loop */
+}
+
+static void a_bad_chain_after_a_full_stream_ends_its_watch(void **state)
+{
+    (void)state;
+    fill_the_socket();
+    fake_offer(&machine, OUTPUT_QUEUE, 99);
+    empty_the_socket();
+    assert_true(fake_read(&machine, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
+    assert_true(fake_run(&machine, 100));
+    assert_int_equal(fake_watched(&machine, ends[1]), 0);
+}
+
 static void output_after_the_reader_is_discarded(void **state)
 {
     (void)state;
@@ -307,6 +350,8 @@ int main(void)
         TEST(input_arrives),
         TEST(input_without_room_is_not_watched),
         TEST(a_full_stream_makes_the_queue_wait),
+        TEST(input_ends_while_output_waits),
+        TEST(a_bad_chain_after_a_full_stream_ends_its_watch),
         TEST(output_after_the_reader_is_discarded),
         cmocka_unit_test(no_streams_at_all_work),
         cmocka_unit_test(a_file_is_read_as_input_to_its_end),
