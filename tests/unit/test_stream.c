@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -131,6 +132,107 @@ static void closed_output_reaches_the_guest(void **state)
     close(done);
 }
 
+static void *read_late(void *argument)
+{
+    int fd = *(int *)argument;
+    unsigned char *got = malloc(TOTAL);
+    size_t used = 0;
+
+    usleep(20000); /* until the pipe is full */
+    while (got && used < TOTAL) {
+        ssize_t count = read(fd, got + used, TOTAL - used);
+
+        if (count == 0)
+            break;
+        if (count > 0)
+            used += (size_t)count;
+        else
+            usleep(1000);
+    }
+    for (size_t at = 0; got && at < used; at++)
+        if (got[at] != expected(at))
+            used = 0;
+    free(got);
+    return (void *)used;
+}
+
+/* Another process has made the standard streams non-blocking: nothing is lost, nothing ends. */
+static void streams_may_be_nonblocking(void **state)
+{
+    int done = eventfd(0, EFD_CLOEXEC);
+    int input[2];
+    int output[2];
+    uint64_t count;
+    struct stream *stream;
+    pthread_t writer;
+    pthread_t reader;
+    void *got;
+
+    (void)state;
+    assert_int_equal(pipe2(input, 0), 0);
+    assert_int_equal(pipe2(output, 0), 0);
+    assert_int_equal(fcntl(input[0], F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(fcntl(output[1], F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(stream_start(input[0], output[1], done, &stream, NULL), 0);
+    usleep(20000); /* until it has found nothing to read */
+    assert_false(stream_is_done(stream));
+    assert_int_equal(pthread_create(&reader, NULL, read_late, &output[0]), 0);
+    assert_int_equal(pthread_create(&writer, NULL, write_pattern, &input[1]), 0);
+    assert_int_equal(read(done, &count, sizeof(count)), sizeof(count));
+    assert_true(stream_release(stream));
+    pthread_join(writer, NULL);
+    close(output[1]);
+    pthread_join(reader, &got);
+    assert_int_equal((size_t)got, TOTAL);
+    close(input[0]);
+    close(output[0]);
+    close(done);
+}
+
+/* As under sshd, which gives a command one socket for standard input and output. */
+static void standard_streams_are_not_shut_down(void **state)
+{
+    int done = eventfd(0, EFD_CLOEXEC);
+    int saved = dup(STDIN_FILENO);
+    int shared[2];
+    int guest[2];
+    char text[8];
+    uint64_t count;
+    struct stream *stream;
+
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, shared), 0);
+    assert_int_equal(dup2(shared[0], STDIN_FILENO), STDIN_FILENO);
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, guest), 0);
+    assert_int_equal(stream_start(guest[0], STDIN_FILENO, done, &stream, NULL), 0);
+    close(guest[1]); /* the guest's output ends */
+    assert_int_equal(read(done, &count, sizeof(count)), sizeof(count));
+    assert_true(stream_release(stream));
+    close(guest[0]);
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, guest), 0);
+    assert_int_equal(stream_start(STDIN_FILENO, guest[0], done, &stream, NULL), 0);
+    close(guest[1]); /* the guest reads no more */
+    assert_int_equal(write(shared[1], "lost", 4), 4);
+    assert_int_equal(read(done, &count, sizeof(count)), sizeof(count));
+    assert_true(stream_release(stream));
+    close(guest[0]);
+
+    assert_int_equal(write(STDIN_FILENO, "later", 5), 5);
+    assert_int_equal(read(shared[1], text, sizeof(text)), 5);
+    assert_int_equal(write(shared[1], "back", 4), 4);
+    assert_int_equal(read(STDIN_FILENO, text, sizeof(text)), 4);
+    if (saved >= 0) {
+        dup2(saved, STDIN_FILENO);
+        close(saved);
+    }
+    close(shared[0]);
+    close(shared[1]);
+    close(done);
+}
+
 static void no_stream_is_a_done_stream(void **state)
 {
     (void)state;
@@ -145,6 +247,8 @@ int main(void)
         cmocka_unit_test(all_bytes_then_the_end),
         cmocka_unit_test(end_of_input_is_a_shutdown),
         cmocka_unit_test(closed_output_reaches_the_guest),
+        cmocka_unit_test(streams_may_be_nonblocking),
+        cmocka_unit_test(standard_streams_are_not_shut_down),
         cmocka_unit_test(no_stream_is_a_done_stream),
     };
 

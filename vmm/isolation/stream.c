@@ -3,6 +3,7 @@
 #include "vmm/isolation/stream.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -23,14 +24,50 @@ struct stream {
     char buffer[BUFFER_SIZE];
 };
 
+/* Whether the call that has just failed is to be made again; waits until it can succeed. */
+static bool is_worth_another_try(int fd, short events)
+{
+    struct pollfd ready = {.fd = fd, .events = events};
+
+    if (errno == EINTR)
+        return true;
+    if (errno != EAGAIN)
+        return false;
+    (void)poll(&ready, 1, -1);
+    return true;
+}
+
 static ssize_t read_some(int fd, void *buffer, size_t size)
 {
     ssize_t count;
 
     do {
         count = read(fd, buffer, size);
-    } while (count < 0 && errno == EINTR);
+    } while (count < 0 && is_worth_another_try(fd, POLLIN));
     return count;
+}
+
+/* Returns whether all of it was written. */
+static bool write_whole(int fd, const char *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t count = write(fd, data, size);
+
+        if (count < 0 && !is_worth_another_try(fd, POLLOUT))
+            return false;
+        if (count > 0) {
+            data += count;
+            size -= (size_t)count;
+        }
+    }
+    return true;
+}
+
+/* Standard streams may be sockets too, and then those of others as well. */
+static void shut_down(int fd, int how)
+{
+    if (fd > STDERR_FILENO)
+        shutdown(fd, how); /* nothing happens when it is no socket */
 }
 
 static void *carry(void *argument)
@@ -42,12 +79,12 @@ static void *carry(void *argument)
     while ((count = read_some(stream->from, stream->buffer, sizeof(stream->buffer))) > 0) {
         if (atomic_load(&stream->first_byte_ns) == 0)
             atomic_store(&stream->first_byte_ns, io_now_ns());
-        if (io_write_all(stream->to, stream->buffer, (size_t)count) < 0) {
-            shutdown(stream->from, SHUT_RDWR); /* nothing happens when it is no socket */
+        if (!write_whole(stream->to, stream->buffer, (size_t)count)) {
+            shut_down(stream->from, SHUT_RDWR);
             break;
         }
     }
-    shutdown(stream->to, SHUT_WR);
+    shut_down(stream->to, SHUT_WR);
     atomic_store(&stream->done, true);
     io_write_all(stream->done_event, &one, sizeof(one));
     return NULL;

@@ -4,8 +4,10 @@
  * socket of the guest, in a thread of its own.
  *
  * A thread, because the standard streams are shared with other processes (a shell, the rest of a
- * pipeline): making them non-blocking would change them for all. Each thread has one buffer, and
- * what its reader does not take it does not read: memory is bounded and the writer slows down.
+ * pipeline): making them non-blocking would change them for all, and shutting them down, should
+ * they be sockets, would end them for all. Somebody else may have made them non-blocking, though:
+ * then the thread waits by poll(2). Each thread has one buffer, and what its reader does not take
+ * it does not read: memory is bounded and the writer slows down.
  *
  * End of file goes through as the shutdown of one direction. A reader that has gone away is passed
  * back as the shutdown of the socket: the guest's writer then sees a closed pipe, as in any
