@@ -10,10 +10,13 @@ case_version_and_help() {
     expect_status 0
     try microvm help
     expect_status 0
-    for command in run boot image version doctor help; do
+    for command in run boot image version doctor; do
+        microvm help >"$out"
         expect_match "^ *$command +[a-z]"
-        microvm help "$command" | grep -q "^Usage: microvm $command" || fail "no help for $command"
-        microvm "$command" --help | grep -q "^Usage: microvm $command" || fail "no --help for $command"
+        microvm help "$command" >"$out"
+        expect_match "^Usage: microvm $command"
+        microvm "$command" --help >"$out"
+        expect_match "^Usage: microvm $command"
     done
 }
 
@@ -51,8 +54,9 @@ case_doctor_says_what_is_missing() {
 
 case_the_man_page_is_one() {
     mandoc -T lint -W warning docs/microvm.1
+    mandoc -T utf8 docs/microvm.1 | col -b >"$out"
     for option in --name --env-file --entrypoint --read-only --tmpfs --disk --timeline --cmdline; do
-        mandoc -T utf8 docs/microvm.1 | col -b | grep -q -e "$option" || fail "no $option in the man page"
+        expect_match "$option"
     done
 }
 

@@ -113,7 +113,7 @@ monitor_of() {
     local child children
     children=$(cat "/proc/$1"/task/*/children)
     for child in $children; do
-        if tr '\0' '\n' <"/proc/$child/cmdline" | grep -qx __monitor; then
+        if tr '\0' '\n' <"/proc/$child/cmdline" | grep -x __monitor >/dev/null; then
             echo "$child"
             return
         fi
