@@ -30,7 +30,7 @@ static void require(bool fine)
         abort();
 }
 
-static int visit(const struct tree_node *node, void *context)
+static int visit(struct tree_node *node, void *context)
 {
     struct walk *walk = context;
     uint64_t end = 0;

@@ -9,25 +9,25 @@
 #include "devices/virtio/queue.h"
 #include "tests/fuzz/script.h"
 
-#define MEMORY_SIZE 4096U
+#define MEMORY_SIZE 1024U
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct script script = {data, size};
-    uint8_t *low = aligned_alloc(4096, MEMORY_SIZE);
-    uint8_t *high = aligned_alloc(4096, MEMORY_SIZE);
+    uint8_t *low = aligned_alloc(16, MEMORY_SIZE);
+    uint8_t *high = aligned_alloc(16, MEMORY_SIZE);
     struct guest_memory memory = {
         .regions = {{0, MEMORY_SIZE, low}, {UINT64_MAX - MEMORY_SIZE + 1, MEMORY_SIZE, high}},
         .count = 2,
     };
     struct virtqueue queue = {
         .size_max = VIRTQUEUE_SIZE_MAX,
-        .size = (uint16_t)(1U << script_u8(&script) % 9),
+        .size = (uint16_t)(1U << script_u8(&script) % 6),
         .indirect = script_u8(&script) & 1,
         .event_index = script_u8(&script) & 1,
-        .descriptors = script_u16(&script) & ~15U,
-        .available = script_u16(&script) & ~1U,
-        .used = script_u16(&script) & ~3U,
+        .descriptors = script_u8(&script) * 16U,
+        .available = script_u8(&script) * 4U,
+        .used = script_u8(&script) * 4U,
         .next_available = script_u16(&script),
     };
     uint8_t bytes[MEMORY_SIZE];

@@ -7,7 +7,8 @@ FUZZ_SECONDS ?= 10
 FUZZ_TARGETS  = $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ         ?= $(FUZZ_TARGETS:fuzz_%=%)
 FUZZ_HELPERS  = $(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c))
-FUZZ_CFLAGS   = -std=gnu17 -O1 -g -D_GNU_SOURCE -I. -MMD -MP -DFAKE_REGION_SIZE=65536U \
+# Warnings are the business of the normal build.
+FUZZ_CFLAGS   = -std=gnu17 -O1 -g -w -D_GNU_SOURCE -I. -MMD -MP -DFAKE_REGION_SIZE=65536U \
     -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 
 .PHONY: fuzz
