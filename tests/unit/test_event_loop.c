@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: watches begin, change, end, and never hear of a descriptor that is no longer theirs. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "vmm/machine/event_loop.h"
+
+struct scene {
+    struct event_loop *loop;
+    int one, two;
+    unsigned one_calls, two_calls;
+};
+
+static int setup(void **state)
+{
+    static struct scene scene;
+
+    scene = (struct scene){.one = eventfd(1, EFD_NONBLOCK), .two = eventfd(1, EFD_NONBLOCK)};
+    *state = &scene;
+    return event_loop_create(&scene.loop, NULL);
+}
+
+static int teardown(void **state)
+{
+    struct scene *scene = *state;
+
+    event_loop_destroy(scene->loop);
+    close(scene->one);
+    close(scene->two);
+    return 0;
+}
+
+static void call_one(void *opaque, uint32_t events)
+{
+    struct scene *scene = opaque;
+
+    assert_true(events & EPOLLIN);
+    scene->one_calls++;
+}
+
+static void stop(void *opaque, uint32_t events)
+{
+    struct scene *scene = opaque;
+
+    (void)events;
+    scene->two_calls++;
+    event_loop_stop(scene->loop);
+}
+
+static void ready_descriptors_are_told(void **state)
+{
+    struct scene *scene = *state;
+
+    assert_int_equal(event_loop_watch(scene->loop, scene->one, EPOLLIN, call_one, scene), 0);
+    event_loop_drain(scene->loop, 3); /* level-triggered: again each time */
+    assert_int_equal(scene->one_calls, 3);
+    assert_int_equal(event_loop_watch(scene->loop, scene->two, EPOLLIN, stop, scene), 0);
+    assert_int_equal(event_loop_run(scene->loop, NULL), 0);
+    assert_int_equal(scene->two_calls, 1);
+}
+
+static void watch_changes_and_ends(void **state)
+{
+    struct scene *scene = *state;
+
+    assert_int_equal(event_loop_watch(scene->loop, scene->one, EPOLLIN, call_one, scene), 0);
+    assert_int_equal(event_loop_watch(scene->loop, scene->one, EPOLLPRI, call_one, scene), 0);
+    event_loop_drain(scene->loop, 2);
+    assert_int_equal(scene->one_calls, 0);
+    assert_int_equal(event_loop_watch(scene->loop, scene->one, EPOLLIN, call_one, scene), 0);
+    assert_int_equal(event_loop_watch(scene->loop, scene->one, 0, NULL, NULL), 0);
+    assert_int_equal(event_loop_watch(scene->loop, scene->one, 0, NULL, NULL), 0); /* twice */
+    event_loop_drain(scene->loop, 2);
+    assert_int_equal(scene->one_calls, 0);
+}
+
+/* Both are ready at once; the first to be told closes the other and takes its number anew. */
+static void replace_other(void *opaque, uint32_t events)
+{
+    struct scene *scene = opaque;
+    int number = scene->one;
+
+    (void)events;
+    if (scene->two_calls++ > 0)
+        return;
+    event_loop_watch(scene->loop, scene->one, 0, NULL, NULL);
+    close(scene->one);
+    scene->one = eventfd(0, EFD_NONBLOCK); /* not ready */
+    assert_int_equal(scene->one, number);
+    event_loop_watch(scene->loop, scene->one, EPOLLIN, call_one, scene);
+}
+
+static void stale_event_is_not_delivered(void **state)
+{
+    struct scene *scene = *state;
+
+    /* epoll tells in the order in which they became ready: two was added first. */
+    assert_int_equal(event_loop_watch(scene->loop, scene->two, EPOLLIN, replace_other, scene), 0);
+    assert_int_equal(event_loop_watch(scene->loop, scene->one, EPOLLIN, call_one, scene), 0);
+    event_loop_drain(scene->loop, 2);
+    assert_true(scene->two_calls > 0);
+    assert_int_equal(scene->one_calls, 0);
+}
+
+static void what_cannot_be_watched_is_an_error(void **state)
+{
+    struct scene *scene = *state;
+    int high = dup2(scene->one, 700);
+
+    assert_int_equal(event_loop_watch(scene->loop, -1, EPOLLIN, call_one, NULL), -EBADF);
+    assert_int_equal(high, 700); /* beyond the first array */
+    assert_int_equal(event_loop_watch(scene->loop, high, EPOLLIN | EPOLLET, call_one, scene), 0);
+    event_loop_drain(scene->loop, 5);
+    assert_int_equal(scene->one_calls, 1); /* edge-triggered: once */
+    assert_int_equal(event_loop_watch(scene->loop, high, 0, NULL, NULL), 0);
+    close(high);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(ready_descriptors_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(watch_changes_and_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(stale_event_is_not_delivered, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_be_watched_is_an_error, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
