@@ -30,9 +30,11 @@ static int parse_entry(const char *key, const char *value, struct conf *conf,
         return 0;
     }
     if (strcmp(key, "hostname") == 0) {
-        if (strlen(value) >= sizeof(conf->hostname))
+        size_t size = strlen(value) + 1;
+
+        if (size > sizeof(conf->hostname))
             return failure_set(failure, "%s: hostname is too long", PROTOCOL_CONF_PATH);
-        strcpy(conf->hostname, value);
+        memcpy(conf->hostname, value, size);
         return 0;
     }
     return failure_set(failure, "%s: unknown key %s", PROTOCOL_CONF_PATH, key);
