@@ -113,7 +113,7 @@ static void list_content(struct listing *listing, const struct tree_inode *inode
     add_text(listing, "=%s", content);
 }
 
-static int list_node(const struct tree_node *node, void *context)
+static int list_node(struct tree_node *node, void *context)
 {
     struct listing *listing = context;
     size_t length = strlen(listing->path);

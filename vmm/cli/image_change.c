@@ -108,7 +108,7 @@ int image_command_tag(int argc, char **argv, struct error *err)
 {
     AUTO_STRING_LIST struct string_list operands = {0};
     AUTO_STORE struct store *store = NULL;
-    const struct store_entry *entry;
+    const struct store_entry *entry = NULL;
     struct reference reference;
     char name[REFERENCE_TEXT_SIZE];
     char digest[DIGEST_SIZE];
@@ -123,7 +123,7 @@ int image_command_tag(int argc, char **argv, struct error *err)
         rc = image_store_open(STORE_WRITE, &store, err);
     if (rc == 0)
         rc = image_store_find(store, operands.items[0], &entry, err);
-    if (rc < 0)
+    if (rc < 0 || !entry)
         return rc;
     reference_format(&reference, name, sizeof(name));
     memcpy(digest, entry->digest, sizeof(digest)); /* the entry does not outlive a change */
@@ -200,7 +200,7 @@ int image_command_rm(int argc, char **argv, struct error *err)
     AUTO_STRING_LIST struct string_list operands = {0};
     AUTO_STORE struct store *store = NULL;
     struct change_options options = {0};
-    struct store_pruned pruned;
+    struct store_pruned pruned = {0};
     int failures = 0;
     int rc = image_options_parse(&rm_table, argc, argv, &options, &operands, err);
 
@@ -228,7 +228,7 @@ int image_command_prune(int argc, char **argv, struct error *err)
     AUTO_STRING_LIST struct string_list operands = {0};
     AUTO_STORE struct store *store = NULL;
     struct change_options options = {0};
-    struct store_pruned pruned;
+    struct store_pruned pruned = {0};
     char size[IMAGE_TEXT_SIZE];
     int rc = image_options_parse(&prune_table, argc, argv, &options, &operands, err);
 

@@ -103,11 +103,11 @@ void image_format_age(const char *created, int64_t now, char text[IMAGE_TEXT_SIZ
         int64_t unit;
         const char *name;
     } units[] = {
-        {2 * 365 * 86400LL, 365 * 86400LL, "years"},
-        {60 * 86400LL, 30 * 86400LL, "months"},
-        {14 * 86400LL, 7 * 86400LL, "weeks"},
-        {48 * 3600LL, 86400, "days"},
-        {120 * 60, 3600, "hours"},
+        {2LL * 365 * 86400, 365LL * 86400, "years"},
+        {60LL * 86400, 30LL * 86400, "months"},
+        {14LL * 86400, 7LL * 86400, "weeks"},
+        {48LL * 3600, 86400, "days"},
+        {120LL * 60, 3600, "hours"},
         {120, 60, "minutes"},
         {0, 1, "seconds"},
     };

@@ -203,8 +203,8 @@ int image_command_inspect(int argc, char **argv, struct error *err)
         return error_set(err, EINVAL, "image inspect: name an image");
     rc = image_store_open(STORE_READ, &store, err);
     for (size_t i = 0; rc == 0 && i < operands.count; i++) {
-        const struct store_entry *entry;
-        struct image_details details;
+        const struct store_entry *entry = NULL;
+        struct image_details details = {0};
 
         rc = image_store_find(store, operands.items[i], &entry, err);
         if (rc == 0)
@@ -275,8 +275,8 @@ int image_command_history(int argc, char **argv, struct error *err)
     AUTO_STRING_LIST struct string_list operands = {0};
     AUTO_STORE struct store *store = NULL;
     struct show_options options = {0};
-    const struct store_entry *entry;
-    struct image_details details;
+    const struct store_entry *entry = NULL;
+    struct image_details details = {0};
     bool as_json = false;
     int rc = image_options_parse(&history_table, argc, argv, &options, &operands, err);
 

@@ -219,7 +219,7 @@ int bundle_create(const struct image_config *config, const struct process *proce
 
     if (rc < 0)
         return rc;
-    if (!resolv_conf || make_hosts(options, &hosts) < 0 ||
+    if (!text || !resolv_conf || make_hosts(options, &hosts) < 0 ||
         asprintf(&hostname, "%s\n", options->hostname) < 0)
         return error_set_errno(err, ENOMEM, "bundle");
     set_file(&bundle->files[0], "config.json", steal_pointer(text));

@@ -28,7 +28,7 @@ void digest_finish(struct sha256_ctx *context, char digest[DIGEST_SIZE])
     char *at = digest + DIGEST_PREFIX_LENGTH;
 
     sha256_digest(context, sizeof(raw), raw);
-    memcpy(digest, DIGEST_PREFIX, DIGEST_PREFIX_LENGTH);
+    memcpy(digest, DIGEST_PREFIX, sizeof(DIGEST_PREFIX));
     for (size_t i = 0; i < sizeof(raw); i++) {
         *at++ = digits[raw[i] >> 4];
         *at++ = digits[raw[i] & 15];

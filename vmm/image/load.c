@@ -21,31 +21,39 @@
 #include "vmm/base/program_file.h"
 #include "vmm/image/digest.h"
 
-extern char **environ;
+static int add_arguments(struct string_list *arguments, const char *program,
+                         const struct load_options *options)
+{
+    int rc = string_list_add(arguments, program);
+
+    rc |= string_list_add(arguments, "load");
+    rc |= string_list_add(arguments, "--store");
+    rc |= string_list_add(arguments, options->store);
+    if (options->name) {
+        rc |= string_list_add(arguments, "--name");
+        rc |= string_list_add(arguments, options->name);
+    }
+    if (options->unnamed)
+        rc |= string_list_add(arguments, "--unnamed");
+    rc |= string_list_add(arguments, "--");
+    rc |= string_list_add(arguments, options->path);
+    return rc;
+}
 
 static int start(const char *program, const struct load_options *options, int output, pid_t *pid,
                  struct error *err)
 {
-    const char *arguments[10] = {program, "load", "--store", options->store};
+    AUTO_STRING_LIST struct string_list arguments = {0};
     posix_spawn_file_actions_t actions;
-    size_t count = 4;
     int rc;
 
-    if (options->name) {
-        arguments[count++] = "--name";
-        arguments[count++] = options->name;
-    }
-    if (options->unnamed)
-        arguments[count++] = "--unnamed";
-    arguments[count++] = "--";
-    arguments[count] = options->path;
-
+    if (add_arguments(&arguments, program, options) < 0)
+        return error_set_errno(err, ENOMEM, "%s", program);
     rc = posix_spawn_file_actions_init(&actions);
     if (rc == 0) {
         rc = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
         if (rc == 0)
-            rc = posix_spawn(pid, program, &actions, NULL, (char *const *)(uintptr_t)arguments,
-                             environ);
+            rc = posix_spawn(pid, program, &actions, NULL, arguments.items, environ);
         posix_spawn_file_actions_destroy(&actions);
     }
     return rc ? error_set_errno(err, rc, "cannot start %s", program) : 0;
@@ -125,7 +133,7 @@ int image_load(const struct load_options *options, struct string_list *ids,
     AUTO_FCLOSE FILE *report = NULL;
     struct error end = ERROR_INIT;
     int pipes[2];
-    pid_t pid;
+    pid_t pid = -1;
     int ended;
     int rc = program_file_find(&program_file_import, options->program, &program, err);
 
@@ -138,7 +146,7 @@ int image_load(const struct load_options *options, struct string_list *ids,
     report = fdopen(input, "r");
     if (!report)
         return error_set_errno(err, errno, "microvm-import");
-    input = -1; /* the stream owns it now */
+    steal_fd(&input); /* the stream owns it now */
     rc = start(program, options, output, &pid, err);
     if (rc < 0)
         return rc;

@@ -47,8 +47,8 @@ static int parse_layer(const json_t *item, const char *what, struct image_layer 
 static int parse_manifest(const json_t *root, const char *what, struct image_manifest *manifest,
                           struct error *err)
 {
-    json_t *config;
-    json_t *layers;
+    json_t *config = NULL;
+    json_t *layers = NULL;
     int rc = document_object(root, "config", what, &config, err);
 
     if (rc == 0)

@@ -133,7 +133,7 @@ static int list_used(struct store *store, struct string_list *used, struct error
 
     for (size_t i = 0; rc == 0 && i < store->count; i++) {
         static const char *const suffixes[] = {".squashfs", ".passwd", ".group"};
-        struct image_manifest manifest;
+        struct image_manifest manifest = {0};
         AUTO_FREE char *text = NULL;
         size_t size;
 

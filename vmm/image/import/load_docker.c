@@ -95,7 +95,7 @@ static int stage_saved(const struct load_request *request, const struct saved_im
                        struct imported_image *image, struct error *err)
 {
     AUTO_FREE char *text = NULL;
-    struct image_config config;
+    struct image_config config = {0};
     char digest[DIGEST_SIZE];
     size_t size;
     int rc = source_read(request->source, saved->config, &text, &size, err);

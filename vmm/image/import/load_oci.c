@@ -61,7 +61,7 @@ static int stage_parsed(const struct load_request *request, struct image_manifes
                         struct error *err)
 {
     AUTO_FREE char *text = NULL;
-    struct image_config config;
+    struct image_config config = {0};
     char digest[DIGEST_SIZE];
     size_t size;
     int rc = read_blob(request->source, manifest->config_digest, manifest->config_size, &text,
@@ -87,7 +87,7 @@ static int stage_manifest(const struct load_request *request, const struct index
                           struct imported_image *image, struct error *err)
 {
     AUTO_FREE char *text = NULL;
-    struct image_manifest manifest;
+    struct image_manifest manifest = {0};
     size_t size;
     int rc = read_blob(request->source, entry->digest, entry->size, &text, &size, err);
 
@@ -119,7 +119,7 @@ static int stage_from_index(const struct load_request *request, const struct ind
                             unsigned depth, struct imported_image *image, struct error *err)
 {
     AUTO_FREE char *text = NULL;
-    struct image_index index;
+    struct image_index index = {0};
     size_t chosen = 0;
     size_t size;
     int rc = depth < INDEX_DEPTH_MAX
@@ -213,7 +213,7 @@ static int choose_entries(const struct load_request *request, struct image_index
 int load_oci(const struct load_request *request, struct error *err)
 {
     AUTO_FREE char *text = NULL;
-    struct image_index index;
+    struct image_index index = {0};
     size_t size;
     int count;
     int rc = source_read(request->source, "index.json", &text, &size, err);
@@ -224,7 +224,7 @@ int load_oci(const struct load_request *request, struct error *err)
         return rc;
     count = choose_entries(request, &index, err);
     rc = count < 0 ? count : 0;
-    for (int i = 0; rc == 0 && i < count; i++)
+    for (int i = 0; rc == 0 && i < count && index.entries; i++)
         rc = load_entry(request, &index.entries[i], err);
     index_release(&index);
     return rc;

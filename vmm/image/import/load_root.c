@@ -38,7 +38,7 @@ static int stage(const struct load_request *request, struct build *build,
         rc = build_add_layer(request->import, build, &layer, diff_id, err);
     if (rc == 0)
         rc = make_config(diff_id, &text, err);
-    if (rc < 0)
+    if (rc < 0 || !text)
         return rc;
     if (tree_count(build->tree) <= 1)
         return error_set(err, EBADMSG, "the root file system is empty");

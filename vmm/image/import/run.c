@@ -49,41 +49,40 @@ static char *name_from_path(const char *path)
     return base;
 }
 
-static int load(struct load_request *request, const struct import_request *arguments,
-                struct error *err)
+static int load(struct load_request *inner, const struct import_request *request, struct error *err)
 {
     static int (*const loaders[])(const struct load_request *, struct error *) = {
         [SOURCE_OCI] = load_oci,
         [SOURCE_DOCKER] = load_docker,
         [SOURCE_ROOT] = load_root,
     };
-    int rc = source_open(arguments->path, request->import->directory, &request->source, err);
+    int rc = source_open(request->path, inner->import->directory, &inner->source, err);
 
     if (rc == 0) {
-        rc = loaders[source_kind(request->source)](request, err);
-        source_close(request->source);
+        rc = loaders[source_kind(inner->source)](inner, err);
+        source_close(inner->source);
     }
     if (rc < 0)
         return error_wrap(err, "%s",
-                          strcmp(arguments->path, "-") == 0 ? "standard input" : arguments->path);
-    return import_commit(request->import, err);
+                          strcmp(request->path, "-") == 0 ? "standard input" : request->path);
+    return import_commit(inner->import, err);
 }
 
-int import_run(const struct import_request *arguments, struct string_list *ids,
+int import_run(const struct import_request *request, struct string_list *ids,
                struct string_list *names, struct error *err)
 {
-    AUTO_FREE char *base = name_from_path(arguments->path);
+    AUTO_FREE char *base = name_from_path(request->path);
     struct import import;
-    struct load_request request = {
+    struct load_request inner = {
         .import = &import,
-        .name = arguments->name,
+        .name = request->name,
         .base = base,
-        .unnamed = arguments->unnamed,
+        .unnamed = request->unnamed,
     };
-    int rc = import_begin(arguments->store, &import, err);
+    int rc = import_begin(request->store, &import, err);
 
     if (rc == 0)
-        rc = load(&request, arguments, err);
+        rc = load(&inner, request, err);
     for (size_t i = 0; rc == 0 && i < import.image_count; i++) {
         if (string_list_add(ids, import.images[i].config_digest) < 0 ||
             string_list_add(names, import.images[i].name) < 0)

@@ -169,7 +169,7 @@ static int read_whole(struct archive *archive, const char *name, char **data, si
 int source_read(struct source *source, const char *name, char **data, size_t *size,
                 struct error *err)
 {
-    struct archive *archive;
+    struct archive *archive = NULL;
     int rc;
 
     if (source->directory >= 0)
@@ -186,7 +186,7 @@ static int copy_member(struct source *source, const char *name, struct sink *sin
                        struct error *err)
 {
     AUTO_FREE char *buffer = malloc(COPY_SIZE);
-    struct archive *archive;
+    struct archive *archive = NULL;
     la_ssize_t count = 1;
     int rc = buffer ? source_open_member(source, name, &archive, err)
                     : error_set_errno(err, ENOMEM, "import");

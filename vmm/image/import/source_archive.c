@@ -162,12 +162,15 @@ static int compare_members(const void *a, const void *b)
     return strcmp(((const struct member *)a)->name, ((const struct member *)b)->name);
 }
 
+static int compare_name(const void *name, const void *member)
+{
+    return strcmp(name, ((const struct member *)member)->name);
+}
+
 static const struct member *find_member(const struct source *source, const char *name)
 {
-    struct member key = {.name = (char *)(uintptr_t)name};
-
     return source->count
-               ? bsearch(&key, source->members, source->count, sizeof(key), compare_members)
+               ? bsearch(name, source->members, source->count, sizeof(struct member), compare_name)
                : NULL;
 }
 
@@ -242,7 +245,7 @@ static int scan(struct source *source, struct archive *archive, struct error *er
 
 int source_scan(struct source *source, struct error *err)
 {
-    struct archive *archive;
+    struct archive *archive = NULL;
     int rc = open_archive(source->archive, false, &archive, err);
 
     if (rc < 0)
@@ -272,11 +275,12 @@ static int seek_member(struct archive *archive, const struct member *member, str
 int source_open_member(struct source *source, const char *name, struct archive **archive,
                        struct error *err)
 {
-    const struct member *member;
+    const struct member *member = NULL;
     int rc = resolve_member(source, name, &member, err);
 
-    if (rc == 0)
-        rc = open_archive(source->archive, false, archive, err);
+    if (rc < 0 || !member)
+        return rc;
+    rc = open_archive(source->archive, false, archive, err);
     if (rc < 0)
         return rc;
     rc = seek_member(*archive, member, err);
@@ -288,7 +292,7 @@ int source_open_member(struct source *source, const char *name, struct archive *
 int source_unpack(int fd, struct sink *sink, struct error *err)
 {
     struct archive_entry *entry;
-    struct archive *archive;
+    struct archive *archive = NULL;
     int rc = open_archive(fd, true, &archive, err);
 
     if (rc < 0)

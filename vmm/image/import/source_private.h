@@ -41,8 +41,8 @@ int source_scan(struct source *source, struct error *err);
 int source_open_member(struct source *source, const char *name, struct archive **archive,
                        struct error *err);
 
-/* Copies the whole archive to the sink, all compression taken off. */
-int source_unpack(int archive, struct sink *sink, struct error *err);
+/* Copies the whole archive at `fd` to the sink, all compression taken off. */
+int source_unpack(int fd, struct sink *sink, struct error *err);
 
 /* pack.c: writes the directory as a tar archive: sorted, numeric owners, links and attributes kept.
  */

@@ -39,6 +39,7 @@
 #define PAGE_SIZE        4096
 #define DEVICE_BLOCK     4096
 #define BACKLOG_PER_CPU  10
+#define NO_XATTRS        0xFFFFFFFF /* squashfs: this inode has none */
 #define CPUS_MAX         8
 
 struct writer {
@@ -219,7 +220,7 @@ static int write_content(struct writer *writer, struct tree_inode *inode)
 /* Pass 1, parents first. */
 static int number_inode(struct writer *writer, struct tree_inode *inode);
 
-static int number_child(const struct tree_node *node, void *context)
+static int number_child(struct tree_node *node, void *context)
 {
     return number_inode(context, node->inode);
 }
@@ -251,7 +252,7 @@ static int store_xattrs(struct writer *writer, const struct tree_inode *inode, s
 {
     int rc;
 
-    *index = 0xFFFFFFFF;
+    *index = NO_XATTRS;
     if (inode->xattr_count == 0)
         return 0;
     rc = check(writer, sqfs_xattr_writer_begin(writer->xattrs, 0));
@@ -323,7 +324,7 @@ static int set_file_links(struct writer *writer, const struct tree_inode *inode)
 /* Writes what is not a directory, once. */
 static int write_leaf(struct writer *writer, struct tree_inode *inode)
 {
-    sqfs_u32 xattrs;
+    sqfs_u32 xattrs = NO_XATTRS;
     int rc;
 
     if (S_ISREG(inode->mode)) {
@@ -336,7 +337,7 @@ static int write_leaf(struct writer *writer, struct tree_inode *inode)
         rc = set_attributes(writer, inode, inode->written);
     if (rc == 0)
         rc = store_xattrs(writer, inode, &xattrs);
-    if (rc == 0 && xattrs != 0xFFFFFFFF)
+    if (rc == 0 && xattrs != NO_XATTRS)
         rc = check(writer, sqfs_inode_set_xattr_index(inode->written, xattrs));
     if (rc == 0) {
         inode->location = next_location(writer);
@@ -354,7 +355,7 @@ struct directory {
 static int write_directory(struct writer *writer, struct tree_inode *inode, uint32_t parent);
 
 /* Pass 2, children first. */
-static int write_child(const struct tree_node *node, void *context)
+static int write_child(struct tree_node *node, void *context)
 {
     struct directory *directory = context;
 
@@ -368,7 +369,7 @@ static int write_child(const struct tree_node *node, void *context)
     return write_leaf(directory->writer, node->inode);
 }
 
-static int write_entry(const struct tree_node *node, void *context)
+static int write_entry(struct tree_node *node, void *context)
 {
     struct writer *writer = context;
 
@@ -381,7 +382,7 @@ static int write_directory(struct writer *writer, struct tree_inode *inode, uint
 {
     struct directory directory = {writer, inode, 0};
     AUTO_FREE sqfs_inode_generic_t *made = NULL;
-    sqfs_u32 xattrs;
+    sqfs_u32 xattrs = NO_XATTRS;
     int rc = tree_each_child(inode, write_child, &directory);
 
     if (rc == 0)
@@ -445,7 +446,7 @@ static int write_tables(struct writer *writer)
     return rc;
 }
 
-static int release_child(const struct tree_node *node, void *context)
+static int release_child(struct tree_node *node, void *context)
 {
     sqfs_free(node->inode->written);
     node->inode->written = NULL;

@@ -119,7 +119,7 @@ static struct tree_node *find_child(const struct tree_inode *directory, char *na
 }
 
 struct visit {
-    int (*visit)(const struct tree_node *node, void *context);
+    int (*visit)(struct tree_node *node, void *context);
     void *context;
     int rc;
 };
@@ -133,7 +133,7 @@ static void visit_node(const void *at, VISIT order, void *closure)
 }
 
 int tree_each_child(const struct tree_inode *directory,
-                    int (*visit)(const struct tree_node *node, void *context), void *context)
+                    int (*visit)(struct tree_node *node, void *context), void *context)
 {
     struct visit walk = {visit, context, 0};
 
@@ -213,7 +213,7 @@ static int add_child(struct tree *tree, struct tree_inode *directory, const char
     return 0;
 }
 
-static int count_nodes(const struct tree_node *node, void *context)
+static int count_nodes(struct tree_node *node, void *context)
 {
     size_t *count = context;
 
@@ -249,15 +249,16 @@ struct node_list {
     size_t count;
 };
 
-static int list_node(const struct tree_node *node, void *context)
+static int list_node(struct tree_node *node, void *context)
 {
     struct node_list *list = context;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is meant */
     struct tree_node **nodes = reallocarray(list->nodes, list->count + 1, sizeof(*nodes));
 
     if (!nodes)
         return -ENOMEM;
     list->nodes = nodes;
-    list->nodes[list->count++] = (struct tree_node *)(uintptr_t)node;
+    list->nodes[list->count++] = node;
     return 0;
 }
 

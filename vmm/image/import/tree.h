@@ -110,7 +110,7 @@ size_t tree_count(const struct tree *tree);
 /* Calls `visit` for the children of a directory, ascending by the bytes of their names, until it
  * fails. */
 int tree_each_child(const struct tree_inode *directory,
-                    int (*visit)(const struct tree_node *node, void *context), void *context);
+                    int (*visit)(struct tree_node *node, void *context), void *context);
 
 /*
  * Finds a path ("etc/passwd"), following symbolic links inside the tree as a chroot would.
