@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: what becomes of single entries and whole archives: attributes, holes, digests, damage;
+ * and how paths are found in the tree. */
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/unit/layer_fixture.h"
+
+static void test_attributes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct archive_entry *entry = tar_entry("dev", AE_IFCHR, 0600);
+    const struct tree_inode *inode;
+
+    archive_entry_set_uid(entry, 4000000000);
+    archive_entry_set_gid(entry, 70000);
+    archive_entry_set_mtime(entry, -5, 0);
+    archive_entry_set_rdevmajor(entry, 0xfff);
+    archive_entry_set_rdevminor(entry, 0xfffff);
+    archive_entry_xattr_add_entry(entry, "user.b", "two", 3);
+    archive_entry_xattr_add_entry(entry, "user.a", "", 0);
+    archive_entry_xattr_add_entry(entry, "trusted.overlay.redirect", "/etc", 4);
+    archive_entry_xattr_add_entry(entry, "user.overlay.opaque", "y", 1);
+    archive_entry_xattr_add_entry(entry, "system.posix_acl_access", "x", 1);
+    archive_entry_xattr_add_entry(entry, "security.capability", "\1\0\2", 3);
+    tar_put(&fixture->maker, entry, NULL, 0);
+    entry = tar_entry("late", AE_IFREG, 04755);
+    archive_entry_set_mtime(entry, 1LL << 33, 0);
+    tar_put(&fixture->maker, entry, NULL, 0);
+    apply_fine(fixture);
+
+    inode = tree_find(fixture->tree, "dev");
+    assert_non_null(inode);
+    assert_int_equal(inode->mode, S_IFCHR | 0600);
+    assert_int_equal(inode->uid, 4000000000);
+    assert_int_equal(inode->gid, 70000);
+    assert_int_equal(inode->mtime, 0);
+    assert_int_equal(inode->major, 0xfff);
+    assert_int_equal(inode->minor, 0xfffff);
+    assert_int_equal(inode->xattr_count, 3);
+    assert_string_equal(inode->xattrs[0].name, "security.capability");
+    assert_memory_equal(inode->xattrs[0].value, "\1\0\2", 3);
+    assert_string_equal(inode->xattrs[1].name, "user.a");
+    assert_int_equal(inode->xattrs[1].size, 0);
+    assert_string_equal(inode->xattrs[2].name, "user.b");
+    inode = tree_find(fixture->tree, "late");
+    assert_int_equal(inode->mode, S_IFREG | 04755);
+    assert_int_equal(inode->mtime, UINT32_MAX);
+}
+
+static void test_attributes_out_of_range(void **state)
+{
+    struct fixture *fixture = *state;
+    struct archive_entry *entry = tar_entry("uid", AE_IFREG, 0600);
+
+    archive_entry_set_uid(entry, 1LL << 32);
+    tar_put(&fixture->maker, entry, NULL, 0);
+    apply_refused(fixture, EINVAL, "owner");
+    entry = tar_entry("dev", AE_IFBLK, 0600);
+    archive_entry_set_rdevmajor(entry, 0x1000);
+    tar_put(&fixture->maker, entry, NULL, 0);
+    apply_refused(fixture, EINVAL, "device number");
+    entry = tar_entry("many", AE_IFREG, 0600);
+    for (int i = 0; i <= TREE_XATTRS_MAX; i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "user.n%d", i);
+        archive_entry_xattr_add_entry(entry, name, "v", 1);
+    }
+    tar_put(&fixture->maker, entry, NULL, 0);
+    apply_refused(fixture, E2BIG, "extended attributes");
+}
+
+static void test_sparse(void **state)
+{
+    struct fixture *fixture = *state;
+    struct archive_entry *entry = tar_entry("holes", AE_IFREG, 0600);
+    const struct tree_inode *inode;
+    char *content = calloc(1, 100000);
+
+    assert_non_null(content);
+    memcpy(content + 50000, "middle", 6);
+    memcpy(content + 99995, "end.", 4);
+    archive_entry_set_size(entry, 100000);
+    archive_entry_sparse_add_entry(entry, 50000, 6);
+    archive_entry_sparse_add_entry(entry, 99995, 4);
+    tar_put(&fixture->maker, entry, content, 100000);
+    free(content);
+    apply_fine(fixture);
+    inode = tree_find(fixture->tree, "holes");
+    assert_int_equal(inode->size, 100000);
+    assert_int_equal(inode->segment_count, 2);
+    assert_int_equal(inode->segments[0].offset, 50000);
+    assert_int_equal(inode->segments[0].length, 6);
+    assert_int_equal(inode->segments[1].offset, 99995);
+    assert_int_equal(fixture->spool.size, 10);
+}
+
+static void test_diff_id(void **state)
+{
+    static const enum tar_compression compressions[] = {TAR_PLAIN, TAR_GZIP, TAR_ZSTD};
+    char diff_ids[3][DIGEST_SIZE];
+    char digest[DIGEST_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct tree *tree = tree_create();
+        struct spool spool = {.fd = memfd_create("spool", MFD_CLOEXEC)};
+        struct tar_maker maker;
+        struct stat status;
+        void *map;
+        int fd;
+
+        tar_begin(&maker, compressions[i]);
+        tar_file(&maker, "a", "1");
+        fd = tar_end(&maker);
+        assert_int_equal(layer_apply(fd, tree, &spool, diff_ids[i], NULL), 0);
+        if (i == 0) {
+            assert_int_equal(fstat(fd, &status), 0);
+            map = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+            assert_true(map != MAP_FAILED);
+            digest_of(map, (size_t)status.st_size, digest);
+            munmap(map, (size_t)status.st_size);
+        }
+        close(fd);
+        spool_close(&spool);
+        tree_destroy(tree);
+        assert_string_equal(diff_ids[i], digest);
+    }
+}
+
+/* Cut anywhere, an archive is refused or (cut between entries) shorter, and never more than that.
+ */
+static void test_truncated(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stat status;
+    int fd;
+
+    tar_file(&fixture->maker, "a", "some content");
+    tar_file(&fixture->maker, "b", "some more");
+    fd = tar_end(&fixture->maker);
+    tar_begin(&fixture->maker, TAR_PLAIN); /* for tear_down() */
+    assert_int_equal(fstat(fd, &status), 0);
+    for (off_t size = status.st_size; size >= 0; size -= 100) {
+        struct tree *tree = tree_create();
+        char diff_id[DIGEST_SIZE];
+        struct error err = ERROR_INIT;
+        bool whole;
+        int rc;
+
+        assert_int_equal(ftruncate(fd, size), 0);
+        assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+        rc = layer_apply(fd, tree, &fixture->spool, diff_id, &err);
+        whole = tree_count(tree) == 3;
+        tree_destroy(tree);
+        if (rc < 0 ? rc != -EBADMSG : !whole && size % 512 != 0)
+            fail_msg("cut at %lld: %d %s", (long long)size, rc, err.text);
+    }
+    close(fd);
+}
+
+static void test_no_archive(void **state)
+{
+    struct fixture *fixture = *state;
+    char diff_id[DIGEST_SIZE];
+    struct error err = ERROR_INIT;
+    int fd = memfd_create("rubbish", MFD_CLOEXEC);
+
+    assert_int_equal(layer_apply(fd, fixture->tree, &fixture->spool, diff_id, &err), -EBADMSG);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(write(fd, "rubbish ", 8), 8);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    assert_int_equal(layer_apply(fd, fixture->tree, &fixture->spool, diff_id, &err), -EBADMSG);
+    close(fd);
+}
+
+static void test_find(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tar_maker *maker = &fixture->maker;
+
+    tar_file(maker, "real/etc/passwd", "1");
+    tar_symlink(maker, "etc", "/real/etc");
+    tar_symlink(maker, "a", "b/../c");
+    tar_symlink(maker, "c", "../../../etc");
+    tar_directory(maker, "b");
+    tar_symlink(maker, "loop", "loop2");
+    tar_symlink(maker, "loop2", "loop");
+    tar_symlink(maker, "deep", "deep/x");
+    tar_symlink(maker, "real/up", "..");
+    apply_fine(fixture);
+    assert_non_null(tree_find(fixture->tree, "etc/passwd"));
+    assert_non_null(tree_find(fixture->tree, "/etc/./passwd"));
+    assert_non_null(tree_find(fixture->tree, "a/passwd"));
+    assert_non_null(tree_find(fixture->tree, "real/up/real/up/etc/passwd"));
+    assert_ptr_equal(tree_find(fixture->tree, "real/.."), tree_root(fixture->tree));
+    assert_ptr_equal(tree_find(fixture->tree, ""), tree_root(fixture->tree));
+    assert_null(tree_find(fixture->tree, "loop"));
+    assert_null(tree_find(fixture->tree, "deep"));
+    assert_null(tree_find(fixture->tree, "etc/passwd/x"));
+    assert_null(tree_find(fixture->tree, "none"));
+}
+
+static void test_require_directory(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tar_maker *maker = &fixture->maker;
+
+    tar_directory(maker, "run");
+    tar_symlink(maker, "var", "run");
+    tar_file(maker, "file", "1");
+    tar_symlink(maker, "dangling", "nowhere");
+    apply_fine(fixture);
+    assert_int_equal(tree_require_directory(fixture->tree, "/var/lib/data", NULL), 0);
+    assert_int_equal(tree_require_directory(fixture->tree, "/var", NULL), 0);
+    assert_int_equal(tree_require_directory(fixture->tree, "/", NULL), 0);
+    assert_int_equal(tree_require_directory(fixture->tree, "/file/x", NULL), 0);
+    assert_int_equal(tree_require_directory(fixture->tree, "/dangling/x", NULL), 0);
+    assert_int_equal(tree_require_directory(fixture->tree, "/../x", NULL), 0);
+    assert_tree(fixture, "dangling->nowhere file=1 run/ run/lib/ run/lib/data/ var->run");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_attributes, layer_set_up, layer_tear_down),
+        cmocka_unit_test_setup_teardown(test_attributes_out_of_range, layer_set_up,
+                                        layer_tear_down),
+        cmocka_unit_test_setup_teardown(test_sparse, layer_set_up, layer_tear_down),
+        cmocka_unit_test(test_diff_id),
+        cmocka_unit_test_setup_teardown(test_truncated, layer_set_up, layer_tear_down),
+        cmocka_unit_test_setup_teardown(test_no_archive, layer_set_up, layer_tear_down),
+        cmocka_unit_test_setup_teardown(test_find, layer_set_up, layer_tear_down),
+        cmocka_unit_test_setup_teardown(test_require_directory, layer_set_up, layer_tear_down),
+    };
+
+    setlocale(LC_CTYPE, "C.UTF-8"); /* as microvm-import does */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
