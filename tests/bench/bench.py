@@ -159,7 +159,7 @@ def print_table(result):
         print(f"{name}: {machine['note']}; exits by device: {places}")
     for name, ratio in result["ratios"].items():
         print(f"microvm / {name}, command to first user instruction: {ratio:.3f}")
-    print(f"microvm: {result['bytes_copied']} bytes copied into guest memory, {result['bytes_mapped']} mapped; "
+    print(f"microvm: {result['bytes_copied']} bytes copied into guest memory; "
           f"stripped binary {result['binary_kib']} KiB")
     run = result["run"]
     print(f"microvm run {run['image']}: command to the container's first byte, ms: {spread_text(run['first_byte_ms'])}; "
@@ -208,7 +208,6 @@ def main():
         result["run"] = measure_run(stamp, stage, options.image, options.runs)
     result["timeline"] = timeline
     result["bytes_copied"] = timeline["counts"]["init"]["bytes.copied"]
-    result["bytes_mapped"] = timeline["counts"]["init"]["bytes.mapped"]
     result["ratios"] = {name: init_ms["microvm"]["median"] / entry["median"] for name, entry in init_ms.items()
                         if name != "microvm"}
     result["binary_kib"] = stripped_size(microvm) // 1024

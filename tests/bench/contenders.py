@@ -38,7 +38,7 @@ QEMU_BASE = [
     "-nographic", "-no-reboot", "-serial", "stdio",
 ]
 QEMU_DEVICES = [
-    "-device", "virtio-serial-device", "-chardev", "null,id=console", "-device", "virtconsole,chardev=console",
+    "-device", "virtio-serial-device,max_ports=1", "-chardev", "null,id=console", "-device", "virtconsole,chardev=console",
     "-device", "virtio-rng-device",
 ]
 
