@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: the machine on a real KVM, without a Linux in it: a bare-metal guest (guest/) uses and
+ * misuses ports, registers, doorbell and devices, case by case, and the host looks at what came of
+ * it. Small enough for a software KVM.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/guests/cases.h"
+#include "vmm/arch/arch.h"
+#include "vmm/base/log.h"
+#include "vmm/machine/machine.h"
+
+#define GUEST_ADDRESS 0x100000U
+#define MEMORY_SIZE   (UINT64_C(8) << 20)
+#define MIDDLE_TABLE  0xa000U /* as arch_boot_finish() leaves it: its first entry maps 1 GiB */
+#define DEVICE_TABLE  0xc000U /* for 3 to 4 GiB, where registers are */
+#define MARKS_MAX     16
+#define DISK_SIZE     4096
+
+extern const uint8_t guest_image[];
+extern const uint8_t guest_image_end[];
+
+/* One run of the guest, and what came of it. */
+struct run {
+    enum guest_case which;
+    unsigned vcpus;         /* 0 = 1 */
+    unsigned stop_after_ms; /* 0 = never */
+    struct machine_end end;
+    uint32_t marks[MARKS_MAX];
+    unsigned mark_count;
+    char console[256];
+    size_t console_size;
+    uint64_t exits, mmio_exits, entropy_kicks, unclaimed_port, doorbell_writes;
+    char disk[DISK_SIZE];
+};
+
+static const struct arch_boot_input nothing = {
+    .kernel_fd = -1, .initramfs_fd = -1, .command_line = ""};
+
+static int place(void *opaque, const struct guest_memory *memory, struct error *err)
+{
+    struct arch_boot boot = {0};
+    uint64_t entries[512];
+
+    (void)opaque;
+    assert_true(guest_memory_write(memory, GUEST_ADDR(GUEST_ADDRESS), guest_image,
+                                   (size_t)(guest_image_end - guest_image)));
+    assert_int_equal(arch_boot_finish(&nothing, memory, 0, &boot, err), 0);
+    for (uint64_t i = 0; i < 512; i++)
+        entries[i] =
+            (UINT64_C(3) << 30) + (i << 21) + 0x9b; /* present, writable, large, uncached */
+    assert_true(guest_memory_write(memory, GUEST_ADDR(DEVICE_TABLE), entries, sizeof(entries)));
+    entries[0] = DEVICE_TABLE | 3;
+    return guest_memory_write(memory, GUEST_ADDR(MIDDLE_TABLE + 3 * 8), entries, 8) ? 0 : -EFAULT;
+}
+
+static int enter(void *opaque, int vcpu_fd, unsigned index, struct error *err)
+{
+    const struct run *run = opaque;
+    const struct arch_boot boot = {.entry = GUEST_ADDRESS, .boot_data = run->which};
+
+    return index == 0 ? arch_boot_vcpu(vcpu_fd, &boot, NULL, err) : 0;
+}
+
+static void take_mark(void *opaque, uint32_t mark)
+{
+    struct run *run = opaque;
+
+    if (run->mark_count < MARKS_MAX)
+        run->marks[run->mark_count++] = mark;
+}
+
+static void take_console(void *opaque, const void *data, size_t size)
+{
+    struct run *run = opaque;
+
+    assert_true(size <= sizeof(run->console) - run->console_size);
+    memcpy(run->console + run->console_size, data, size);
+    run->console_size += size;
+}
+
+static void take_count(void *opaque, const char *name, uint64_t value)
+{
+    struct run *run = opaque;
+
+    if (strcmp(name, "exits") == 0)
+        run->exits = value;
+    else if (strcmp(name, "exits.mmio") == 0)
+        run->mmio_exits = value;
+    else if (strcmp(name, "entropy.kicks") == 0)
+        run->entropy_kicks = value;
+    else if (strcmp(name, "unclaimed.port") == 0)
+        run->unclaimed_port = value;
+    else if (strcmp(name, "doorbell.writes") == 0)
+        run->doorbell_writes = value;
+}
+
+struct alarm {
+    struct machine *machine;
+    int fd;
+};
+
+static void stop_machine(void *opaque, uint32_t events)
+{
+    const struct alarm *alarm = opaque;
+
+    (void)events;
+    machine_stop(alarm->machine);
+}
+
+/* A minute is for a guest that hangs: its run then ends as "stopped", which no test expects. */
+static void set_alarm(struct event_loop *loop, struct alarm *alarm, unsigned after_ms)
+{
+    const unsigned ms = after_ms ? after_ms : 60000;
+    const struct itimerspec when = {.it_value = {ms / 1000, ms % 1000 * 1000000L}};
+
+    alarm->fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    assert_int_equal(timerfd_settime(alarm->fd, 0, &when, NULL), 0);
+    assert_int_equal(event_loop_watch(loop, alarm->fd, EPOLLIN | EPOLLET, stop_machine, alarm), 0);
+}
+
+static void make_disk(const char *path)
+{
+    char data[DISK_SIZE];
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    memset(data, 'z', sizeof(data));
+    assert_int_equal(write(fd, data, sizeof(data)), sizeof(data));
+    close(fd);
+}
+
+static void run_guest(struct run *run)
+{
+    const struct machine_loader loader = {.opaque = run, .place = place, .enter = enter};
+    struct machine_host host = {
+        .opaque = run,
+        .console_fd = -1,
+        .loader = &loader,
+        .mark = take_mark,
+        .console_output = take_console,
+    };
+    char directory[] = "/tmp/microvm-guests-XXXXXX";
+    char disk[64];
+    struct machine_spec spec = {
+        .memory_bytes = MEMORY_SIZE,
+        .vcpu_count = run->vcpus ? run->vcpus : 1,
+        .disks = {{.path = disk, .serial = "test"}},
+        .disk_count = 1,
+        .vsock = true,
+    };
+    struct error err = ERROR_INIT;
+    struct event_loop *loop = NULL;
+    struct alarm alarm = {0};
+    int fd;
+
+    assert_non_null(mkdtemp(directory));
+    snprintf(disk, sizeof(disk), "%s/disk", directory);
+    make_disk(disk);
+    host.directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(event_loop_create(&loop, &err), 0);
+    if (machine_create(&spec, &host, loop, &alarm.machine, &err) < 0)
+        fail_msg("%s", err.text);
+    set_alarm(loop, &alarm, run->stop_after_ms);
+    assert_int_equal(machine_start(alarm.machine, &err), 0);
+    assert_int_equal(event_loop_run(loop, &err), 0);
+    run->end = *machine_finish(alarm.machine);
+    machine_visit_counts(alarm.machine, take_count, run);
+    machine_destroy(alarm.machine);
+    close(alarm.fd);
+    event_loop_destroy(loop);
+    fd = open(disk, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(read(fd, run->disk, sizeof(run->disk)), sizeof(run->disk));
+    close(fd);
+    unlink(disk);
+    unlinkat(host.directory_fd, "vsock", 0);
+    close(host.directory_fd);
+    assert_int_equal(rmdir(directory), 0);
+}
+
+/* Runs a case that ends with status 0. */
+static void run_well(struct run *run)
+{
+    run_guest(run);
+    if (run->end.reason == MACHINE_EXIT && run->end.status == GUEST_FAILED)
+        fail_msg("guest/: the check in line %u failed",
+                 run->mark_count ? run->marks[run->mark_count - 1] : 0);
+    if (run->end.reason != MACHINE_EXIT || run->end.status != 0)
+        fail_msg("ended with reason %d, status %u, '%s'", (int)run->end.reason, run->end.status,
+                 run->end.text);
+}
+
+static void simple_case(enum guest_case which)
+{
+    struct run run = {.which = which};
+
+    run_well(&run);
+}
+
+static void exit_status_comes_out(void **state)
+{
+    struct run run = {.which = CASE_EXIT_42};
+
+    (void)state;
+    run_guest(&run);
+    assert_int_equal(run.end.reason, MACHINE_EXIT);
+    assert_int_equal(run.end.status, 42);
+}
+
+static void doorbell_calls_are_told(void **state)
+{
+    struct run run = {.which = CASE_DOORBELL};
+
+    (void)state;
+    run_well(&run);
+    assert_int_equal(run.mark_count, 2);
+    assert_int_equal(run.marks[0], 1);
+    assert_int_equal(run.marks[1], 0xffffff);
+    assert_true(run.doorbell_writes >= 16);
+}
+
+static void panic_is_told(void **state)
+{
+    struct run run = {.which = CASE_PANIC};
+
+    (void)state;
+    run_guest(&run);
+    assert_int_equal(run.end.reason, MACHINE_PANIC);
+}
+
+static void ports_answer(void **state)
+{
+    struct run run = {.which = CASE_PORTS};
+
+    (void)state;
+    run_well(&run);
+    assert_int_equal(run.unclaimed_port, 6);
+}
+
+static void registers_answer(void **state)
+{
+    (void)state;
+    simple_case(CASE_REGISTERS);
+}
+
+/* A thousand notifications by eventfd: far fewer exits, and the device sees at least one. */
+static void notification_does_not_exit(void **state)
+{
+    struct run run = {.which = CASE_NOTIFY_WITHOUT_EXIT};
+
+    (void)state;
+    run_well(&run);
+    assert_in_range(run.mmio_exits, 10, GUEST_NOTIFICATIONS / 4);
+    assert_in_range(run.entropy_kicks, 1, GUEST_NOTIFICATIONS + 10);
+}
+
+static void entropy_arrives(void **state)
+{
+    (void)state;
+    simple_case(CASE_ENTROPY_POLLED);
+}
+
+static void interrupt_arrives(void **state)
+{
+    (void)state;
+    simple_case(CASE_ENTROPY_INTERRUPT);
+}
+
+static void block_reads_and_writes(void **state)
+{
+    struct run run = {.which = CASE_BLOCK};
+
+    (void)state;
+    run_well(&run);
+    for (unsigned i = 0; i < DISK_SIZE; i++)
+        assert_int_equal(run.disk[i], i / 512 == 3 ? 'g' : 'z');
+}
+
+static void output_before_exit_is_not_lost(void **state)
+{
+    struct run run = {.which = CASE_CONSOLE_THEN_EXIT};
+
+    (void)state;
+    run_well(&run);
+    assert_int_equal(run.console_size, strlen(GUEST_GREETING));
+    assert_memory_equal(run.console, GUEST_GREETING, strlen(GUEST_GREETING));
+}
+
+static void hostile_chains_fail_their_device_only(void **state)
+{
+    (void)state;
+    simple_case(CASE_HOSTILE_CHAINS);
+}
+
+static void hostile_queues_are_survived(void **state)
+{
+    (void)state;
+    simple_case(CASE_HOSTILE_QUEUES);
+}
+
+static void notify_storm_is_survived(void **state)
+{
+    (void)state;
+    simple_case(CASE_NOTIFY_STORM);
+}
+
+static void reset_during_use_is_survived(void **state)
+{
+    (void)state;
+    simple_case(CASE_RESET_DURING_USE);
+}
+
+static void random_registers_are_survived(void **state)
+{
+    (void)state;
+    simple_case(CASE_RANDOM_REGISTERS);
+}
+
+static void triple_fault_is_a_reset(void **state)
+{
+    struct run run = {.which = CASE_TRIPLE_FAULT};
+
+    (void)state;
+    run_guest(&run);
+    assert_int_equal(run.end.reason, MACHINE_RESET);
+}
+
+static void busy_and_halted_guests_can_be_stopped(void **state)
+{
+    struct run halted = {.which = CASE_HALT, .stop_after_ms = 300};
+    struct run busy = {.which = CASE_SPIN, .stop_after_ms = 300};
+
+    (void)state;
+    run_guest(&halted);
+    assert_int_equal(halted.end.reason, MACHINE_STOPPED);
+    assert_int_equal(halted.mark_count, 1);
+    run_guest(&busy);
+    assert_int_equal(busy.end.reason, MACHINE_STOPPED);
+    assert_int_equal(busy.mark_count, 1);
+}
+
+static void what_kvm_cannot_do_is_an_error_that_says_where(void **state)
+{
+    struct run run = {.which = CASE_RUN_OUTSIDE_OF_MEMORY};
+
+    (void)state;
+    run_guest(&run);
+    assert_int_equal(run.end.reason, MACHINE_ERROR);
+    assert_non_null(strstr(run.end.text, "rip 0xc1000000"));
+}
+
+static void second_processor_starts(void **state)
+{
+    struct run run = {.which = CASE_TWO_PROCESSORS, .vcpus = 2};
+
+    (void)state;
+    run_well(&run);
+}
+
+static void too_many_vcpus_are_refused(void **state)
+{
+    const struct run run = {.which = CASE_EXIT_42};
+    const struct machine_loader loader = {
+        .opaque = (void *)(uintptr_t)&run, .place = place, .enter = enter};
+    const struct machine_host host = {.directory_fd = -1, .console_fd = -1, .loader = &loader};
+    const struct machine_spec spec = {.memory_bytes = MEMORY_SIZE, .vcpu_count = 100000};
+    struct machine *machine = NULL;
+    struct event_loop *loop = NULL;
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    assert_int_equal(event_loop_create(&loop, &err), 0);
+    assert_int_equal(machine_create(&spec, &host, loop, &machine, &err), -ERANGE);
+    assert_non_null(strstr(err.text, "--cpus"));
+    assert_null(machine);
+    event_loop_destroy(loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(exit_status_comes_out),
+        cmocka_unit_test(doorbell_calls_are_told),
+        cmocka_unit_test(panic_is_told),
+        cmocka_unit_test(ports_answer),
+        cmocka_unit_test(registers_answer),
+        cmocka_unit_test(notification_does_not_exit),
+        cmocka_unit_test(entropy_arrives),
+        cmocka_unit_test(interrupt_arrives),
+        cmocka_unit_test(block_reads_and_writes),
+        cmocka_unit_test(output_before_exit_is_not_lost),
+        cmocka_unit_test(hostile_chains_fail_their_device_only),
+        cmocka_unit_test(hostile_queues_are_survived),
+        cmocka_unit_test(notify_storm_is_survived),
+        cmocka_unit_test(reset_during_use_is_survived),
+        cmocka_unit_test(random_registers_are_survived),
+        cmocka_unit_test(triple_fault_is_a_reset),
+        cmocka_unit_test(busy_and_halted_guests_can_be_stopped),
+        cmocka_unit_test(what_kvm_cannot_do_is_an_error_that_says_where),
+        cmocka_unit_test(second_processor_starts),
+        cmocka_unit_test(too_many_vcpus_are_refused),
+    };
+
+    log_configure(2, LOG_LEVEL_ERROR); /* devices warn of each hostile driver */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
