@@ -25,7 +25,8 @@ enum { INPUT_QUEUE, OUTPUT_QUEUE, QUEUE_COUNT };
 
 struct console {
     struct virtio_device device;
-    struct console_backend backend;     /* a descriptor becomes -1 when its stream has ended */
+    struct console_backend backend;
+    bool input_ended, output_ended;     /* also of streams that there never were */
     bool input_wanted;                  /* the driver has room: watch for input */
     bool output_blocked;                /* the stream is full: watch for room */
     uint32_t input_watch, output_watch; /* events asked of the host so far */
@@ -73,16 +74,16 @@ static void update_watches(struct console *console)
 
 static void end_input(struct console *console)
 {
+    console->input_ended = true;
     console->input_wanted = false;
     update_watches(console);
-    console->backend.input_fd = -1;
 }
 
 static void end_output(struct console *console)
 {
+    console->output_ended = true;
     console->output_blocked = false;
     update_watches(console);
-    console->backend.output_fd = -1;
 }
 
 static bool would_block(ssize_t result)
@@ -97,7 +98,7 @@ static void pump_input(struct console *console)
     struct virtqueue *queue = &device->queues[INPUT_QUEUE];
     int rc = 0;
 
-    for (unsigned turn = 0; turn < CHAINS_PER_TURN && console->backend.input_fd >= 0; turn++) {
+    for (unsigned turn = 0; turn < CHAINS_PER_TURN && !console->input_ended; turn++) {
         struct virtqueue_chain chain;
         ssize_t count;
 
@@ -121,7 +122,7 @@ static void pump_input(struct console *console)
         virtio_device_fail(device, "a bad chain for input");
         return;
     }
-    console->input_wanted = rc > 0 && console->backend.input_fd >= 0;
+    console->input_wanted = rc > 0 && !console->input_ended;
     update_watches(console);
     virtio_device_notify(device, INPUT_QUEUE);
 }
@@ -146,7 +147,7 @@ static bool write_chain(struct console *console, const struct virtqueue_chain *c
                                          console->output_done, chain->readable_size, rest);
         ssize_t written = (ssize_t)(chain->readable_size - console->output_done);
 
-        if (console->backend.output_fd >= 0)
+        if (!console->output_ended)
             written = writev(console->backend.output_fd, rest, (int)count);
         if (would_block(written))
             return false;
@@ -287,6 +288,8 @@ int console_create(const struct console_backend *backend, struct virtio_device *
     console->device.class = &console_class;
     console->device.features = console_class.features;
     console->backend = *backend;
+    console->input_ended = backend->input_fd < 0;
+    console->output_ended = backend->output_fd < 0;
     *device = &console->device;
     return 0;
 }
