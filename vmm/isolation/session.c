@@ -7,7 +7,9 @@
  * machine dies before, the streams end because the monitor's sockets do.
  *
  * Signals: until the container runs they are kept and delivered when it does; the second SIGINT,
- * SIGTERM or SIGQUIT then stops the machine, so that nobody needs to wait for a guest that hangs.
+ * SIGTERM or SIGQUIT then stops the machine, so that nobody needs to wait for a guest that hangs,
+ * or that says that its container has ended and does not end. One more, and even the monitor is not
+ * waited for any longer.
  */
 #include "vmm/isolation/session.h"
 
@@ -181,8 +183,8 @@ static void handle_signal(struct session *session, int number)
         }
         send_window(session);
     } else if (session->monitor_gone || session->stop_signal) {
-        session->abandoned = means_stop(number) || number == SIGHUP;
-    } else if (!session->started) {
+        session->abandoned = session->abandoned || means_stop(number) || number == SIGHUP;
+    } else if (!session->started || session->finished) {
         keep_early_signal(session, number);
     } else {
         send_signal(session, (uint8_t)number);
@@ -345,7 +347,7 @@ int session_run(struct session *session, struct error *err)
 
     if (session->terminal_wanted && session->interactive)
         terminal_make_raw(STDIN_FILENO, &session->terminal);
-    while (rc == 0 && !(session->monitor_gone && (session->abandoned || output_is_done(session)))) {
+    while (rc == 0 && !session->abandoned && !(session->monitor_gone && output_is_done(session))) {
         struct pollfd polls[4 + SESSION_PORTS] = {
             {.fd = session->signal_fd, .events = POLLIN},
             {.fd = session->stream_event, .events = POLLIN},
@@ -416,7 +418,7 @@ static int end_error(const struct control_event *end, struct error *err)
 int session_result(const struct session *session, int monitor_status, int *status,
                    struct error *err)
 {
-    if (session->stop_signal) {
+    if (session->stop_signal && !session->finished) {
         *status = 128 + session->stop_signal;
         return 0;
     }

@@ -53,7 +53,7 @@ struct session {
     bool drained;      /* and has been answered */
     bool monitor_gone; /* after its last message, which is `end` if there was one */
     bool end_known;
-    bool abandoned; /* the rest of the output is not waited for */
+    bool abandoned; /* neither the monitor nor the rest of the output is waited for */
     struct control_event end;
 };
 
