@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <sqfs/block_processor.h>
 #include <sqfs/block_writer.h>
-#include <sqfs/compressor.h>
 #include <sqfs/dir_writer.h>
 #include <sqfs/error.h>
 #include <sqfs/frag_table.h>
@@ -33,6 +32,7 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
+#include "vmm/image/import/squash_compressor.h"
 #include "vmm/image/import/squash_file.h"
 
 #define COMPRESSOR      SQFS_COMP_LZ4
@@ -82,13 +82,16 @@ static int check(struct writer *writer, int rc)
                      rc);
 }
 
-static int make_compressor(struct writer *writer, unsigned flags, sqfs_compressor_t **compressor)
+static int make_compressors(struct writer *writer)
 {
     sqfs_compressor_config_t config;
-    int rc = sqfs_compressor_config_init(&config, COMPRESSOR, BLOCK_SIZE, (sqfs_u16)flags);
+    int rc = sqfs_compressor_config_init(&config, COMPRESSOR, BLOCK_SIZE, 0);
 
     if (rc == 0)
-        rc = sqfs_compressor_create(&config, compressor);
+        rc = squash_compressor_create(&config, &writer->compressor);
+    config.flags |= SQFS_COMP_FLAG_UNCOMPRESS;
+    if (rc == 0)
+        rc = sqfs_compressor_create(&config, &writer->decompressor);
     return check(writer, rc);
 }
 
@@ -112,10 +115,8 @@ static int make_processor(struct writer *writer)
 
 static int create_parts(struct writer *writer)
 {
-    int rc = make_compressor(writer, 0, &writer->compressor);
+    int rc = make_compressors(writer);
 
-    if (rc == 0)
-        rc = make_compressor(writer, SQFS_COMP_FLAG_UNCOMPRESS, &writer->decompressor);
     if (rc < 0)
         return rc;
     writer->buffer = malloc(BLOCK_SIZE);
