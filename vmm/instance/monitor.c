@@ -78,12 +78,17 @@ struct monitor {
 /* ---- telling clients ---------------------------------------------------------------------------
  */
 
+/* The last one to go, for whatever reason, takes the machine along. */
 static void client_drop(struct client *client)
 {
-    event_loop_watch(client->monitor->loop, client->fd, 0, NULL, NULL);
+    struct monitor *monitor = client->monitor;
+
+    event_loop_watch(monitor->loop, client->fd, 0, NULL, NULL);
     close(client->fd);
     client->fd = -1;
-    client->monitor->client_count--;
+    monitor->client_count--;
+    if (monitor->client_count == 0 && monitor->machine)
+        machine_stop(monitor->machine);
 }
 
 /* A client that does not read loses its connection. */
@@ -235,8 +240,6 @@ static void handle_client(void *opaque, uint32_t events)
         obey(monitor, &command);
     else if (rc != -EAGAIN)
         client_drop(client);
-    if (monitor->client_count == 0)
-        machine_stop(monitor->machine);
 }
 
 static struct client *free_client(struct monitor *monitor)
@@ -436,6 +439,7 @@ static void tell_error(struct monitor *monitor, const struct error *err)
 static void release(struct monitor *monitor)
 {
     machine_destroy(monitor->machine);
+    monitor->machine = NULL;
     for (unsigned i = 0; i < CLIENTS_MAX; i++) {
         if (monitor->clients[i].fd >= 0)
             client_drop(&monitor->clients[i]);
