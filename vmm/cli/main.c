@@ -6,6 +6,7 @@
  * a command asks for it.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -131,6 +132,7 @@ int main(int argc, char **argv)
         return monitor_main(argv[2]); /* started by instance_launch() */
     if (!open_standard_streams())
         return CLI_FAILURE;
+    signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would hide how programs of ours have ended */
     status = dispatch(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         log_error("standard output: cannot write");
