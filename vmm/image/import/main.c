@@ -14,10 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
 
 #include "vmm/image/import/run.h"
 
 #define EXIT_USAGE 2
+
+/* For names, links and attributes; contents are in files. 2 million files need less than half. */
+#define MEMORY_MAX (4ULL << 30)
 
 static bool parse_arguments(int argc, char **argv, struct import_request *arguments)
 {
@@ -43,6 +48,22 @@ static bool parse_arguments(int argc, char **argv, struct import_request *argume
         return false;
     arguments->path = argv[at];
     return true;
+}
+
+/* A small archive can unpack to names and attributes without end: that is to fail, with a message,
+ * before the host is short of memory. */
+static void limit_memory(void)
+{
+    struct sysinfo host;
+    struct rlimit limit;
+
+    if (sysinfo(&host) < 0 || getrlimit(RLIMIT_DATA, &limit) < 0)
+        return;
+    if (limit.rlim_cur > (rlim_t)host.totalram * host.mem_unit / 2)
+        limit.rlim_cur = (rlim_t)host.totalram * host.mem_unit / 2;
+    if (limit.rlim_cur > MEMORY_MAX)
+        limit.rlim_cur = MEMORY_MAX;
+    setrlimit(RLIMIT_DATA, &limit);
 }
 
 static void run(const struct import_request *request)
@@ -74,7 +95,8 @@ int main(int argc, char **argv)
     }
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody waits for the result any more */
-    setlocale(LC_CTYPE, "C.UTF-8");   /* libarchive converts names to it: archives hold UTF-8 */
+    limit_memory();
+    setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive converts names to it: archives hold UTF-8 */
     run(&arguments);
     return fflush(stdout) == 0 ? 0 : EXIT_FAILURE;
 }
