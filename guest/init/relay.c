@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define SMALL_WRITE 4096 /* bytes, for which there is memory as long as a guest lives */
+
 void relay_open(struct relay *relay, int from, int to)
 {
     relay->from = from;
@@ -38,6 +40,17 @@ void relay_close(struct relay *relay)
     relay->to = -1;
 }
 
+/* A packet of a vsock is one piece of kernel memory, as large as the write up to 64 KiB. A guest
+ * whose memory is in pieces may have none of that size; the end of the stream that is not. */
+static ssize_t write_some(int fd, const unsigned char *data, size_t size)
+{
+    ssize_t count = write(fd, data, size);
+
+    if (count < 0 && errno == ENOMEM && size > SMALL_WRITE)
+        count = write(fd, data, SMALL_WRITE);
+    return count;
+}
+
 void relay_step(struct relay *relay)
 {
     ssize_t count;
@@ -55,7 +68,7 @@ void relay_step(struct relay *relay)
         relay->start = 0;
         relay->end = (size_t)count;
     }
-    count = write(relay->to, relay->buffer + relay->start, relay->end - relay->start);
+    count = write_some(relay->to, relay->buffer + relay->start, relay->end - relay->start);
     if (count >= 0)
         relay->start += (size_t)count;
     else if (errno != EAGAIN && errno != EINTR)
