@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -304,6 +305,7 @@ static int run_instance(struct run *run, const struct image *image, char **argum
                         size_t argument_count, int *status, struct error *err)
 {
     struct bundle bundle;
+    char root[64];
     int rc;
 
     choose_hostname(run);
@@ -313,7 +315,9 @@ static int run_instance(struct run *run, const struct image *image, char **argum
     timeline_note(&run->timeline, TIMELINE_ROOT, io_now_ns());
     run->request.instance = &run->instance;
     run->request.bundle = &bundle;
-    run->request.root_path = image->root_path;
+    /* By our descriptor, so that the image may be removed from the store meanwhile. */
+    snprintf(root, sizeof(root), "/proc/%d/fd/%d", (int)getpid(), image->root_fd);
+    run->request.root_path = root;
     rc = run->isolation->run(&run->request, status, err);
     bundle_release(&bundle);
     return rc;

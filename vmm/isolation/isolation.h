@@ -17,7 +17,7 @@
 struct isolation_request {
     struct instance *instance;
     const struct bundle *bundle; /* config.json and its side files */
-    const char *root_path;       /* squashfs of the image */
+    const char *root_path;       /* squashfs of the image, for as long as this process lives */
     const char *hostname;
     bool interactive;    /* -i: standard input reaches the command */
     bool terminal;       /* -t */
