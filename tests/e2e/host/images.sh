@@ -170,3 +170,8 @@ case_as_a_user_without_rights() {
     # What belongs to root in the image does so in the root file system, too, without a root to make it.
     unsquashfs -lls "$scratch"/home/.local/share/microvm/roots/*.squashfs | grep 'root/root.*etc/passwd' >/dev/null
 }
+
+case_an_inherited_sigchld_does_not_matter() {
+    env --ignore-signal=CHLD "$MICROVM" image load -t one "$images/busybox"
+    id one
+}
