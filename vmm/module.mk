@@ -9,7 +9,7 @@ MICROVM_SOURCES = $(wildcard vmm/base/*.c vmm/arch/*.c vmm/arch/$(ARCH)/*.c vmm/
 MICROVM_LIBS    = -Wl,-Bstatic -lfdt -ljansson -lnettle -Wl,-Bdynamic -lpthread
 
 IMPORT_SOURCES = $(wildcard vmm/base/*.c vmm/image/*.c vmm/image/import/*.c)
-IMPORT_LIBS    = -larchive -lsquashfs -ljansson -lnettle -lzstd -lz
+IMPORT_LIBS    = -larchive -lsquashfs -ljansson -lnettle -lseccomp
 
 all: $(BUILD)/microvm $(BUILD)/microvm-import
 

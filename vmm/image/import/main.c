@@ -86,14 +86,13 @@ static void run(const struct import_request *request)
 
 int main(int argc, char **argv)
 {
-    struct import_request arguments = {0};
+    struct import_request arguments = {.confined = true};
 
     if (!parse_arguments(argc, argv, &arguments)) {
         fputs("usage: microvm-import load --store DIRECTORY [--name NAME] [--unnamed] [--] PATH\n",
               stderr);
         return EXIT_USAGE;
     }
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody waits for the result any more */
     limit_memory();
     setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive converts names to it: archives hold UTF-8 */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vmm/base/cleanup.h"
+#include "vmm/image/import/confine.h"
 #include "vmm/image/import/import.h"
 #include "vmm/image/import/load_kinds.h"
 #include "vmm/image/import/source.h"
@@ -68,6 +69,19 @@ static int load(struct load_request *inner, const struct import_request *request
     return import_commit(inner->import, err);
 }
 
+/* From here on, hostile bytes. */
+static int confine(const struct import_request *request, struct error *err)
+{
+    bool is_stream = strcmp(request->path, "-") == 0;
+    int rc = confine_files(request->store, is_stream ? NULL : request->path, err);
+
+    if (rc == 0)
+        rc = confine_resources(err);
+    if (rc == 0)
+        rc = confine_system_calls(err);
+    return rc;
+}
+
 int import_run(const struct import_request *request, struct string_list *ids,
                struct string_list *names, struct error *err)
 {
@@ -81,6 +95,8 @@ int import_run(const struct import_request *request, struct string_list *ids,
     };
     int rc = import_begin(request->store, &import, err);
 
+    if (rc == 0 && request->confined)
+        rc = confine(request, err);
     if (rc == 0)
         rc = load(&inner, request, err);
     for (size_t i = 0; rc == 0 && i < import.image_count; i++) {

@@ -13,6 +13,7 @@ struct import_request {
     const char *path;  /* file, directory or "-" */
     const char *name;  /* "name:tag" or null */
     bool unnamed;      /* see load.h */
+    bool confined;     /* give up all other rights on the way, for good: see confine.h */
 };
 
 /* Loads; adds the ID and the name ("" for none) of each image. On failure the store is as it was.

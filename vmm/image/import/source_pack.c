@@ -141,7 +141,7 @@ int source_pack_directory(int directory, struct sink *sink, struct error *err)
 {
     struct packer packer = {.sink = sink};
     struct error inner = ERROR_INIT;
-    AUTO_CLOSE int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_CLOSE int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     int rc;
 
     packer.err = &inner;
