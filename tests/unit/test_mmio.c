@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: registers, status and negotiation of the virtio-mmio transport, and its saved state. */
+/* Purpose: registers, status and negotiation of the virtio-mmio transport. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,16 +8,15 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <pthread.h>
 
 #include "tests/unit/fake_driver.h"
+#include "tests/unit/probe_device.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/log.h"
 
-#define FEATURE_OFFERED (1ULL << 3)
 #define FEATURE_LACKING (1ULL << 4)
 #define EVENT_INDEX     (1ULL << VIRTIO_RING_F_EVENT_IDX)
 #define NEGOTIATED                                                                                 \
@@ -25,110 +24,14 @@
 #define RUNNING (NEGOTIATED | VIRTIO_CONFIG_S_DRIVER_OK)
 #define SIZE    8
 
-/* A device that writes down what it is told. */
-struct probe {
-    struct virtio_device device;
-    char told[64]; /* one letter a call: Reset, Activate, queue 0 and 1 */
-    uint8_t config[12];
-    uint32_t value; /* its state */
-    unsigned resets, activations;
-};
-
-static void tell(struct virtio_device *device, char what)
-{
-    struct probe *probe = (struct probe *)device;
-    size_t used = strlen(probe->told);
-
-    probe->resets += what == 'R';
-    probe->activations += what == 'A';
-    if (used + 1 < sizeof(probe->told))
-        probe->told[used] = what;
-}
-
-static void probe_queue(struct virtio_device *device, unsigned index)
-{
-    tell(device, (char)('0' + index));
-}
-
-static void probe_activate(struct virtio_device *device)
-{
-    tell(device, 'A');
-}
-
-static void probe_reset(struct virtio_device *device)
-{
-    tell(device, 'R');
-}
-
-static void probe_read(struct virtio_device *device, uint32_t offset, void *data, uint32_t size)
-{
-    const struct probe *probe = (const struct probe *)device;
-
-    virtio_device_copy_config(probe->config, sizeof(probe->config), offset, data, size);
-}
-
-static void probe_write(struct virtio_device *device, uint32_t offset, const void *data,
-                        uint32_t size)
-{
-    struct probe *probe = (struct probe *)device;
-
-    if (offset < sizeof(probe->config) && size <= sizeof(probe->config) - offset)
-        memcpy(probe->config + offset, data, size);
-}
-
-static void probe_save(const struct virtio_device *device, void *state)
-{
-    memcpy(state, &((const struct probe *)device)->value, 4);
-}
-
-static int probe_load(struct virtio_device *device, const void *state)
-{
-    struct probe *probe = (struct probe *)device;
-
-    memcpy(&probe->value, state, 4);
-    return probe->value == 13 ? -EINVAL : 0;
-}
-
-static void probe_destroy(struct virtio_device *device)
-{
-    free(device);
-}
-
-static const struct virtio_device_class probe_class = {
-    .name = "probe",
-    .device_id = 77,
-    .features = FEATURE_OFFERED,
-    .queue_count = 2,
-    .queue_size_max = 16,
-    .state_size = 4,
-    .handle_queue = probe_queue,
-    .read_config = probe_read,
-    .write_config = probe_write,
-    .activate = probe_activate,
-    .reset = probe_reset,
-    .save = probe_save,
-    .load = probe_load,
-    .destroy = probe_destroy,
-};
-
 static struct fake_machine machine;
 static struct probe *probe;
-
-static void create(struct fake_machine *at)
-{
-    struct probe *made = calloc(1, sizeof(*made));
-
-    assert_non_null(made);
-    made->device.class = &probe_class;
-    made->device.features = probe_class.features;
-    fake_machine_create(at, &made->device);
-}
 
 static int begin(void **state)
 {
     (void)state;
     log_configure(-1, LOG_LEVEL_ERROR); /* warnings of a bad driver are what is tested here */
-    create(&machine);
+    probe_create(&machine);
     probe = (struct probe *)machine.device;
     return 0;
 }
@@ -209,7 +112,7 @@ static void features_are_offered_in_halves(void **state)
     (void)state;
     fake_write(&machine, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 0);
     assert_int_equal(fake_read(&machine, VIRTIO_MMIO_DEVICE_FEATURES),
-                     FEATURE_OFFERED | 1U << VIRTIO_RING_F_INDIRECT_DESC |
+                     PROBE_FEATURE | 1U << VIRTIO_RING_F_INDIRECT_DESC |
                          1U << VIRTIO_RING_F_EVENT_IDX);
     fake_write(&machine, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
     assert_int_equal(fake_read(&machine, VIRTIO_MMIO_DEVICE_FEATURES),
@@ -221,12 +124,12 @@ static void features_are_offered_in_halves(void **state)
 static void offered_features_are_accepted(void **state)
 {
     (void)state;
-    assert_int_equal(fake_negotiate(&machine, FEATURE_OFFERED), NEGOTIATED);
-    assert_int_equal(machine.device->negotiated, FEATURE_OFFERED | 1ULL << VIRTIO_F_VERSION_1);
+    assert_int_equal(fake_negotiate(&machine, PROBE_FEATURE), NEGOTIATED);
+    assert_int_equal(machine.device->negotiated, PROBE_FEATURE | 1ULL << VIRTIO_F_VERSION_1);
     /* What has been agreed upon stays. */
     fake_write(&machine, VIRTIO_MMIO_DRIVER_FEATURES, 0);
     fake_write(&machine, VIRTIO_MMIO_STATUS, NEGOTIATED);
-    assert_int_equal(machine.device->negotiated, FEATURE_OFFERED | 1ULL << VIRTIO_F_VERSION_1);
+    assert_int_equal(machine.device->negotiated, PROBE_FEATURE | 1ULL << VIRTIO_F_VERSION_1);
 }
 
 static void foreign_features_are_refused(void **state)
@@ -477,107 +380,6 @@ static void a_failed_device_stands_still_until_its_reset(void **state)
     assert_int_equal(counts.interrupts, 1);
 }
 
-/* ---- saved state ----------------------------------------------------------------------------- */
-
-static uint8_t *save(size_t *size)
-{
-    uint8_t *state;
-
-    *size = virtio_mmio_state_size(machine.mmio);
-    state = malloc(*size);
-    assert_non_null(state);
-    virtio_mmio_save(machine.mmio, state);
-    return state;
-}
-
-static void state_survives_a_round_trip(void **unused)
-{
-    struct fake_machine other;
-    size_t size;
-    uint8_t *state;
-    uint8_t *again;
-
-    (void)unused;
-    fake_start(&machine, EVENT_INDEX, SIZE);
-    probe->value = 42;
-    machine.device->queues[1].next_available = machine.device->queues[1].next_used = 5;
-    virtio_device_config_changed(machine.device);
-    state = save(&size);
-    create(&other);
-    assert_int_equal(virtio_mmio_load(other.mmio, state, NULL), 0);
-    again = calloc(1, size);
-    assert_non_null(again);
-    virtio_mmio_save(other.mmio, again);
-    assert_memory_equal(state, again, size);
-    assert_int_equal(((struct probe *)other.device)->value, 42);
-    assert_true(other.device->queues[1].event_index);
-    assert_int_equal(other.device->queues[1].next_available, 5);
-    assert_string_equal(((struct probe *)other.device)->told, "A01"); /* at work again */
-    fake_machine_destroy(&other);
-    free(state);
-    free(again);
-}
-
-/* Each number is put over each place of a good state: it is refused or loaded, never more. */
-static void hostile_states_are_refused_or_harmless(void **unused)
-{
-    static const uint64_t numbers[] = {0,
-                                       1,
-                                       0xff,
-                                       0x7fffffff,
-                                       UINT32_MAX,
-                                       UINT64_MAX,
-                                       FAKE_REGION_SIZE - 8,
-                                       FAKE_HIGH_BASE + FAKE_REGION_SIZE};
-    unsigned refused = 0;
-    size_t size;
-    uint8_t *state;
-
-    (void)unused;
-    fake_start(&machine, EVENT_INDEX, SIZE);
-    state = save(&size);
-    for (size_t offset = 0; offset + 8 <= size; offset += 4) {
-        for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
-            struct fake_machine other;
-            struct virtqueue_chain chain;
-            struct error err = ERROR_INIT;
-            uint8_t *bad = malloc(size);
-
-            assert_non_null(bad);
-            memcpy(bad, state, size);
-            store_le64(bad + offset, numbers[i]);
-            create(&other);
-            if (virtio_mmio_load(other.mmio, bad, &err) < 0) {
-                assert_int_equal(err.code, EINVAL);
-                refused++;
-            } else {
-                virtqueue_take(&other.device->queues[0], &other.memory, &chain);
-            }
-            fake_machine_destroy(&other);
-            free(bad);
-        }
-    }
-    assert_true(refused > 100);
-    free(state);
-}
-
-static void a_state_the_device_refuses_is_refused(void **unused)
-{
-    struct error err = ERROR_INIT;
-    struct fake_machine other;
-    size_t size;
-    uint8_t *state;
-
-    (void)unused;
-    probe->value = 13;
-    state = save(&size);
-    create(&other);
-    assert_int_equal(virtio_mmio_load(other.mmio, state, &err), -EINVAL);
-    assert_non_null(strstr(err.text, "probe"));
-    fake_machine_destroy(&other);
-    free(state);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -603,9 +405,6 @@ int main(void)
         TEST(configuration_changes_are_told),
         TEST(used_buffers_interrupt_when_wanted),
         TEST(a_failed_device_stands_still_until_its_reset),
-        TEST(state_survives_a_round_trip),
-        TEST(hostile_states_are_refused_or_harmless),
-        TEST(a_state_the_device_refuses_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
