@@ -87,6 +87,7 @@ struct boot {
     struct terminal terminal; /* standard input, when it is one */
     bool escaped;             /* Ctrl-] */
     int signal;               /* that ended us, 0 = none */
+    bool abandoned;           /* a second one: the monitor is not waited for either */
     bool control_ended;       /* no more events */
     bool end_known;
     struct control_event end;
@@ -197,10 +198,12 @@ static void on_signal(struct boot *boot)
 
     if (read(boot->signal_fd, &info, sizeof(info)) != sizeof(info))
         return;
-    if (info.ssi_signo == SIGWINCH)
+    if (info.ssi_signo == SIGWINCH) {
         send_window(boot);
-    else
+    } else {
+        boot->abandoned = boot->signal != 0;
         boot->signal = (int)info.ssi_signo;
+    }
 }
 
 static int on_control(struct boot *boot, struct error *err)
@@ -252,7 +255,7 @@ static int boot_wait(struct boot *boot, struct error *err)
             stopping = true;
             send_stop(boot);
         }
-        if (boot->signal && stopping && boot->control_ended)
+        if (boot->abandoned || (boot->signal && stopping && boot->control_ended))
             break; /* whoever reads our output need not be waited for */
     }
     return 0;
