@@ -28,11 +28,13 @@ static struct timeline timeline;
 static struct error problem;
 static int monitor_fd;
 static pthread_t thread;
+static int run_result;
 
 static void *run(void *unused)
 {
     (void)unused;
-    return (void *)(intptr_t)session_run(&session, &problem);
+    run_result = session_run(&session, &problem);
+    return NULL;
 }
 
 static int set_up(void **state)
@@ -87,10 +89,8 @@ static void expect_stop(void)
 
 static int wait_for_result(int *status)
 {
-    void *rc;
-
-    pthread_join(thread, &rc);
-    assert_int_equal((intptr_t)rc, 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(run_result, 0);
     return session_result(&session, 0, status, &problem);
 }
 
