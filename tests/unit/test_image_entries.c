@@ -100,6 +100,29 @@ static void test_sparse(void **state)
     assert_int_equal(fixture->spool.size, 10);
 }
 
+/* Zeros that are not said to be a hole take no room either. */
+static void test_zeros(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct tree_inode *inode;
+    size_t size = 10U << 20;
+    char *content = calloc(1, size);
+
+    assert_non_null(content);
+    content[0] = 'a';
+    content[size - 1] = 'z';
+    tar_put(&fixture->maker, tar_entry("zeros", AE_IFREG, 0600), content, size);
+    free(content);
+    apply_fine(fixture);
+    inode = tree_find(fixture->tree, "zeros");
+    assert_int_equal(inode->size, size);
+    assert_true(fixture->spool.size < 1U << 20);
+    assert_int_equal(inode->segments[0].offset, 0);
+    assert_int_equal(inode->segments[inode->segment_count - 1].offset +
+                         inode->segments[inode->segment_count - 1].length,
+                     size);
+}
+
 static void test_diff_id(void **state)
 {
     static const enum tar_compression compressions[] = {TAR_PLAIN, TAR_GZIP, TAR_ZSTD};
@@ -232,6 +255,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_attributes_out_of_range, layer_set_up,
                                         layer_tear_down),
         cmocka_unit_test_setup_teardown(test_sparse, layer_set_up, layer_tear_down),
+        cmocka_unit_test_setup_teardown(test_zeros, layer_set_up, layer_tear_down),
         cmocka_unit_test(test_diff_id),
         cmocka_unit_test_setup_teardown(test_truncated, layer_set_up, layer_tear_down),
         cmocka_unit_test_setup_teardown(test_no_archive, layer_set_up, layer_tear_down),

@@ -16,6 +16,7 @@
 
 #define LAYER_BYTES_MAX (1ULL << 38) /* of one uncompressed archive, as TREE_BYTES_MAX */
 #define READ_SIZE       (1U << 18)
+#define HOLE_SIZE       65536 /* bytes; smaller runs of zeros are kept */
 
 struct reader {
     struct archive *raw; /* decompresses */
@@ -87,13 +88,40 @@ static int add_segment(struct tree_inode *inode, uint64_t offset, uint64_t lengt
     return 0;
 }
 
+static bool is_zero(const char *data, size_t size)
+{
+    return data[0] == 0 && memcmp(data, data + 1, size - 1) == 0;
+}
+
+/* Spools a piece of a file; what is all zeros becomes a hole, so that a bomb of zeros fills no
+ * disk. */
+static int take_piece(struct reader *reader, struct tree_inode *inode, const char *data,
+                      size_t size, uint64_t offset, struct error *err)
+{
+    int rc = 0;
+
+    while (rc == 0 && size > 0) {
+        size_t part = size < HOLE_SIZE ? size : HOLE_SIZE;
+        uint64_t at = reader->spool->size;
+
+        if (part < HOLE_SIZE || !is_zero(data, part)) {
+            rc = spool_append(reader->spool, data, part, err);
+            if (rc == 0)
+                rc = add_segment(inode, offset, part, at, err);
+        }
+        data += part;
+        size -= part;
+        offset += part;
+    }
+    return rc;
+}
+
 static int read_content(struct reader *reader, struct tree_inode *inode, struct error *err)
 {
     for (;;) {
         const void *data;
         size_t size = 0;
         la_int64_t offset = 0;
-        uint64_t at = reader->spool->size;
         int rc = archive_read_data_block(reader->tar, &data, &size, &offset);
 
         if (rc == ARCHIVE_EOF)
@@ -104,9 +132,7 @@ static int read_content(struct reader *reader, struct tree_inode *inode, struct 
             continue;
         if (offset < 0 || (uint64_t)offset > inode->size || size > inode->size - (uint64_t)offset)
             return error_set(err, EBADMSG, "it has more content than its size");
-        rc = spool_append(reader->spool, data, size, err);
-        if (rc == 0)
-            rc = add_segment(inode, (uint64_t)offset, size, at, err);
+        rc = take_piece(reader, inode, data, size, (uint64_t)offset, err);
         if (rc < 0)
             return rc;
     }
