@@ -60,11 +60,13 @@ static int out_of_memory(const struct store *store, struct error *err)
     return error_set_errno(err, ENOMEM, "image store %s", store->path);
 }
 
-/* Takes `name` from the image that has it, unless that is `digest`. */
+/* Takes `name` from the image that has it, unless that is `digest`. Returns 1 when it did, else 0.
+ */
 static int release_name(struct store *store, const char *name, const char *digest,
                         struct error *err)
 {
     json_t *items = json_object_get(store->index, "manifests");
+    int rc;
 
     for (size_t i = 0; i < store->count; i++) {
         if (strcmp(store->entries[i].name, name) != 0 || has_digest(store, i, digest))
@@ -73,7 +75,8 @@ static int release_name(struct store *store, const char *name, const char *diges
             json_array_remove(items, i);
         else
             json_object_del(json_array_get(items, i), "annotations");
-        return store_derive(store, err);
+        rc = store_derive(store, err);
+        return rc < 0 ? rc : 1;
     }
     return 0;
 }
@@ -82,19 +85,16 @@ int store_tag(struct store *store, const char *name, const char *digest, uint64_
               struct error *err)
 {
     json_t *items = json_object_get(store->index, "manifests");
+    int released = name[0] ? release_name(store, name, digest, err) : 0;
     json_t *item;
-    int rc;
 
-    if (name[0]) {
-        rc = release_name(store, name, digest, err);
-        if (rc < 0)
-            return rc;
-    }
+    if (released < 0)
+        return released;
     for (size_t i = 0; i < store->count; i++) {
         if (!has_digest(store, i, digest))
             continue;
         if (!name[0] || strcmp(store->entries[i].name, name) == 0)
-            return write_index(store, err); /* nothing to add, a name may have been released */
+            return released ? write_index(store, err) : 0; /* nothing to add */
         if (!store->entries[i].name[0]) {
             item = json_pack("{s:s}", STORE_ANNOTATION, name);
             if (json_object_set_new(json_array_get(items, i), "annotations", item) < 0)
