@@ -133,6 +133,7 @@ static int dump(json_t *root, char **json, struct error *err)
 {
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 
+    *json = NULL;
     if (!text)
         return error_set(err, ENOMEM, "cannot write a control message");
     *json = text;
@@ -287,8 +288,8 @@ static int decode_end(json_t *root, struct control_event *event, struct error *e
         return bad_message(err, "text too long");
     event->reason = (enum control_reason)index;
     event->status = (uint8_t)status;
-    strcpy(event->text, text);
-    strcpy(event->console, console);
+    memcpy(event->text, text, strlen(text) + 1);
+    memcpy(event->console, console, strlen(console) + 1);
     return take_time(time_ns, event, err);
 }
 
@@ -363,7 +364,7 @@ int control_send_event(int fd, const struct control_event *event, struct error *
     AUTO_FREE char *json = NULL;
     int rc = control_event_encode(event, &json, err);
 
-    return rc < 0 ? rc : send_text(fd, json, err);
+    return json ? send_text(fd, json, err) : rc;
 }
 
 int control_send_command(int fd, const struct control_command *command, struct error *err)
@@ -371,7 +372,7 @@ int control_send_command(int fd, const struct control_command *command, struct e
     AUTO_FREE char *json = NULL;
     int rc = control_command_encode(command, &json, err);
 
-    return rc < 0 ? rc : send_text(fd, json, err);
+    return json ? send_text(fd, json, err) : rc;
 }
 
 /* Bytes of one message in `data` of CONTROL_MESSAGE_MAX bytes; 0 = closed. */

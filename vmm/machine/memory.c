@@ -17,6 +17,7 @@ int memory_create(uint64_t bytes, struct machine_memory *memory, struct error *e
 {
     struct guest_memory *guest = &memory->guest;
     uint64_t total = 0;
+    uintptr_t address;
     uint8_t *at;
     int rc = arch_memory_layout(bytes, guest, err);
 
@@ -32,7 +33,8 @@ int memory_create(uint64_t bytes, struct machine_memory *memory, struct error *e
         return error_set_errno(err, errno, "memory: %llu MiB for the guest (option -m)",
                                (unsigned long long)(total >> 20));
     }
-    at = (uint8_t *)align_up((uintptr_t)memory->mapping, HUGE_PAGE);
+    address = (uintptr_t)memory->mapping;
+    at = (uint8_t *)memory->mapping + (align_up(address, HUGE_PAGE) - address);
     madvise(at, total, MADV_HUGEPAGE); /* a wish: fails where the host has none */
     for (unsigned i = 0; i < guest->count; i++) {
         guest->regions[i].host = at;

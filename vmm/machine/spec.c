@@ -88,7 +88,7 @@ static int read_disk(json_t *item, struct machine_disk *disk, struct error *err)
         return error_set(err, EINVAL, "machine description: serial '%s' is longer than %zu bytes",
                          serial, sizeof(disk->serial) - 1);
     disk->read_only = read_only;
-    strcpy(disk->serial, serial);
+    memcpy(disk->serial, serial, strlen(serial) + 1);
     disk->path = strdup(path);
     return disk->path ? 0 : error_set_errno(err, ENOMEM, "machine description");
 }

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -77,9 +78,12 @@ static const struct compression *find_compression(const uint8_t magic[4])
 static void __attribute__((noreturn)) run_program(const char *program, int input, int output)
 {
     const struct rlimit limit = {UNPACKED_MAX, UNPACKED_MAX};
-    char *const argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t) "-dc", NULL};
+    char name[8];
+    char option[] = "-dc";
+    char *const argv[] = {name, option, NULL};
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
+    snprintf(name, sizeof(name), "%s", program);
     if (setrlimit(RLIMIT_FSIZE, &limit) < 0 || null < 0 || dup2(input, STDIN_FILENO) < 0 ||
         dup2(output, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0 ||
         close_range(STDERR_FILENO + 1, ~0U, 0) < 0)

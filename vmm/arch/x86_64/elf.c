@@ -79,8 +79,8 @@ int elf_load(int fd, const char *name, const uint8_t *head, size_t head_size,
              const struct guest_memory *memory, uint64_t limit, struct arch_boot *boot,
              struct error *err)
 {
-    Elf64_Ehdr header;
-    Elf64_Phdr segments[SEGMENTS_MAX];
+    Elf64_Ehdr header = {0};
+    Elf64_Phdr segments[SEGMENTS_MAX] = {0};
     bool entry_inside = false;
     int rc = read_headers(name, head, head_size, &header, segments, err);
 
