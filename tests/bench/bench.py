@@ -44,6 +44,7 @@ class Stage:
             subprocess.run(["mount", "--rbind", source, self.path("/" + name)], check=True)
         for name in ("tmp", "run"):
             self.path("/" + name).mkdir()
+        self.add("/etc/ld.so.cache")  # without it each library is searched for in a dozen directories
 
     def __enter__(self):
         return self
