@@ -99,9 +99,9 @@ int import_commit(struct import *import, struct error *err)
 
     if (rc == 0)
         rc = move_files(import, store, err);
-    if (rc == 0)
+    if (rc == 0 && import->staged.count > 0)
         rc = sync_folder(store, "blobs/sha256", err);
-    if (rc == 0)
+    if (rc == 0 && import->staged.count > 0)
         rc = sync_folder(store, "roots", err);
     for (size_t i = 0; rc == 0 && i < import->image_count; i++) {
         const struct imported_image *image = &import->images[i];
