@@ -341,6 +341,18 @@ static int handle_polls(struct session *session, const struct pollfd *polls, str
     return rc;
 }
 
+/* Takes from an output stream what outlives it. */
+static void note_stream(struct session *session, const struct stream *stream)
+{
+    uint64_t *first_byte = &session->timeline->at_ns[TIMELINE_FIRST_BYTE];
+    uint64_t at_ns = stream_first_byte_ns(stream);
+
+    if (at_ns > 0 && (*first_byte == 0 || at_ns < *first_byte))
+        *first_byte = at_ns;
+    if (session->output_error == 0)
+        session->output_error = stream_write_error(stream);
+}
+
 int session_run(struct session *session, struct error *err)
 {
     int rc = 0;
@@ -365,13 +377,8 @@ int session_run(struct session *session, struct error *err)
             send_frame(session, PROTOCOL_DRAINED, NULL, 0);
         }
     }
-    for (unsigned i = SESSION_STDOUT; i < SESSION_STREAMS; i++) {
-        uint64_t at_ns = stream_first_byte_ns(session->streams[i]);
-        uint64_t known = session->timeline->at_ns[TIMELINE_FIRST_BYTE];
-
-        if (at_ns > 0 && (known == 0 || at_ns < known))
-            session->timeline->at_ns[TIMELINE_FIRST_BYTE] = at_ns;
-    }
+    for (unsigned i = SESSION_STDOUT; i < SESSION_STREAMS; i++)
+        note_stream(session, session->streams[i]);
     return rc;
 }
 
@@ -425,6 +432,8 @@ int session_result(const struct session *session, int monitor_status, int *statu
     if (!session->finished)
         return session->end_known ? end_error(&session->end, err)
                                   : monitor_error(monitor_status, err);
+    if (session->output_error)
+        return error_set_errno(err, session->output_error, "cannot write the command's output");
     if (session->last.type == PROTOCOL_FAILURE && session->last.status != STATUS_NOT_EXECUTABLE &&
         session->last.status != STATUS_NOT_FOUND)
         return error_set(err, EIO, "%s", session->last.text);

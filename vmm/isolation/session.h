@@ -53,7 +53,8 @@ struct session {
     bool drained;      /* and has been answered */
     bool monitor_gone; /* after its last message, which is `end` if there was one */
     bool end_known;
-    bool abandoned; /* neither the monitor nor the rest of the output is waited for */
+    int output_error; /* why standard output or error could not be written, 0 = it could */
+    bool abandoned;   /* neither the monitor nor the rest of the output is waited for */
     struct control_event end;
 };
 

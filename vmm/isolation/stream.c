@@ -20,6 +20,7 @@ struct stream {
     int done_event;
     pthread_t thread;
     _Atomic uint64_t first_byte_ns;
+    int write_error; /* settled before `done` */
     atomic_bool done;
     char buffer[BUFFER_SIZE];
 };
@@ -80,6 +81,7 @@ static void *carry(void *argument)
         if (atomic_load(&stream->first_byte_ns) == 0)
             atomic_store(&stream->first_byte_ns, io_now_ns());
         if (!write_whole(stream->to, stream->buffer, (size_t)count)) {
+            stream->write_error = errno;
             shut_down(stream->from, SHUT_RDWR);
             break;
         }
@@ -117,6 +119,13 @@ bool stream_is_done(const struct stream *stream)
 uint64_t stream_first_byte_ns(const struct stream *stream)
 {
     return stream ? atomic_load(&stream->first_byte_ns) : 0;
+}
+
+int stream_write_error(const struct stream *stream)
+{
+    if (!stream || !stream_is_done(stream) || stream->write_error == EPIPE)
+        return 0;
+    return stream->write_error;
 }
 
 bool stream_release(struct stream *stream)

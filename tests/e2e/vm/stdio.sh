@@ -57,6 +57,12 @@ case_a_closed_output_ends_the_writer() {
     expect_equal "$(cat "$out")" $'y\ny\ny'
 }
 
+case_output_that_cannot_be_written_is_a_failure() {
+    try bash -c '"$MICROVM" run busybox echo lost >/dev/full'
+    expect_status 125
+    expect_err "cannot write the command's output: No space left on device"
+}
+
 case_closed_standard_streams_harm_nothing() {
     status=0
     microvm run busybox sh -c 'echo text; exit 4' >&- 2>"$err" </dev/null || status=$?
