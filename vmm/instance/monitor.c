@@ -33,6 +33,7 @@
 #include "vmm/instance/console_log.h"
 #include "vmm/instance/control.h"
 #include "vmm/instance/instance.h"
+#include "vmm/jail/jail.h"
 #include "vmm/machine/kvm.h"
 #include "vmm/machine/machine.h"
 
@@ -217,6 +218,12 @@ static void take_console(void *opaque, const void *data, size_t size)
     console_log_add(&monitor->console, data, size);
 }
 
+static int confine(void *opaque, struct error *err)
+{
+    (void)opaque;
+    return jail_enter(err);
+}
+
 /* ---- clients -----------------------------------------------------------------------------------
  */
 
@@ -346,6 +353,7 @@ static int build(struct monitor *monitor, const char *directory, struct error *e
     struct machine_host host = {
         .opaque = monitor,
         .console_fd = -1,
+        .confine = confine,
         .stage = tell_stage,
         .mark = take_mark,
         .console_output = take_console,

@@ -309,6 +309,7 @@ int machine_create(const struct machine_spec *spec, const struct machine_host *h
     made->shared.ended = vcpu_ended;
     made->end_fd = -1;
     pthread_mutex_init(&made->end_lock, NULL);
+    pthread_mutex_init(&made->shared.gate, NULL);
     rc = build(made, err);
     if (rc < 0) {
         machine_destroy(made);
@@ -329,17 +330,27 @@ static void stop_vcpus(struct machine *machine)
         vcpu_join(&machine->vcpus[i]);
 }
 
-int machine_start(struct machine *machine, struct error *err)
+static int start_vcpus(struct machine *machine, struct error *err)
 {
     for (unsigned i = 0; i < machine->vcpu_count; i++) {
         int rc = vcpu_start(&machine->vcpus[i], err);
 
-        if (rc < 0) {
-            stop_vcpus(machine);
+        if (rc < 0)
             return rc;
-        }
     }
-    return 0;
+    return machine->host.confine ? machine->host.confine(machine->host.opaque, err) : 0;
+}
+
+int machine_start(struct machine *machine, struct error *err)
+{
+    int rc;
+
+    pthread_mutex_lock(&machine->shared.gate);
+    rc = start_vcpus(machine, err);
+    for (unsigned i = 0; rc < 0 && i < machine->vcpu_count; i++)
+        vcpu_stop(&machine->vcpus[i]);
+    pthread_mutex_unlock(&machine->shared.gate);
+    return rc;
 }
 
 void machine_stop(struct machine *machine)
@@ -374,6 +385,7 @@ void machine_destroy(struct machine *machine)
     kvm_close(&machine->kvm);
     memory_destroy(&machine->memory);
     pthread_mutex_destroy(&machine->end_lock);
+    pthread_mutex_destroy(&machine->shared.gate);
     free(machine);
 }
 

@@ -59,6 +59,8 @@ struct machine_host {
     int console_fd;                      /* non-blocking stream of the console; -1 = none */
     const struct machine_loader *loader; /* NULL = Linux, as the spec says */
     /* All optional. */
+    /* All threads exist and no guest has run: the moment to give up rights. machine_start(). */
+    int (*confine)(void *opaque, struct error *err);
     void (*stage)(void *opaque, enum machine_stage stage);
     void (*mark)(void *opaque, uint32_t mark);                           /* vCPU threads */
     void (*console_output)(void *opaque, const void *data, size_t size); /* I/O loop */

@@ -167,6 +167,8 @@ static void *run_vcpu(void *opaque)
 {
     struct vcpu *vcpu = opaque;
 
+    pthread_mutex_lock(&vcpu->shared->gate);
+    pthread_mutex_unlock(&vcpu->shared->gate);
     while (!__atomic_load_n(&vcpu->stopping, __ATOMIC_ACQUIRE)) {
         if (ioctl(vcpu->fd, KVM_RUN, 0) == 0)
             handle_exit(vcpu);

@@ -27,6 +27,8 @@ enum vcpu_exit {
 struct vcpu_shared {
     struct bus ports;
     struct bus memory;
+    pthread_mutex_t
+        gate; /* a thread that starts passes it: who holds it keeps guests from running */
     void *opaque;
     /* The guest, or KVM, ended the machine; `text` for a person, maybe empty. vCPU threads. */
     void (*ended)(void *opaque, enum machine_reason reason, const char *text);

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: in the jail, what a monitor does works, and the first thing else kills it. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "vmm/jail/jail.h"
+
+/* Before a function that does not return, AddressSanitizer makes a system call of its own. */
+static void leave(int status)
+{
+    syscall(__NR_exit_group, status);
+}
+
+/* Runs `action` in a child, in the jail; its wait status. */
+static int run_jailed(void (*action)(void))
+{
+    int status = 0;
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        prctl(PR_SET_DUMPABLE, 0); /* no core file */
+        if (jail_enter(NULL) < 0)
+            leave(99);
+        action();
+        leave(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void assert_killed(void (*action)(void))
+{
+    int status = run_jailed(action);
+
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGSYS);
+}
+
+static void work(void)
+{
+    struct epoll_event event;
+    char byte = 0;
+    void *memory = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int stream = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (memory == MAP_FAILED || munmap(memory, 65536) < 0 || stream < 0)
+        leave(1);
+    if (send(stream, &byte, 1, MSG_NOSIGNAL) == 1 || close(stream) < 0)
+        leave(2);
+    if (epoll_wait(-1, &event, 1, 0) == 0 || write(-1, &byte, 1) == 1 || read(-1, &byte, 1) == 1)
+        leave(3);
+    syscall(__NR_tgkill, getpid(), gettid(), 0);
+}
+
+static void what_a_monitor_does_works(void **state)
+{
+    int status = run_jailed(work);
+
+    (void)state;
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void open_file(void)
+{
+    (void)!open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+}
+static void execute(void)
+{
+    execl("/bin/true", "true", (char *)NULL);
+}
+static void use_terminal(void)
+{
+    struct winsize size;
+
+    ioctl(0, TIOCGWINSZ, &size);
+}
+static void use_network(void)
+{
+    (void)!socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+static void map_code(void)
+{
+    mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+static void kill_parent(void)
+{
+    syscall(__NR_tgkill, getppid(), getppid(), 0);
+}
+static void signal_other(void)
+{
+    syscall(__NR_tgkill, 1, 1, 0);
+}
+static void make_process(void)
+{
+    syscall(__NR_clone, SIGCHLD, 0, 0, 0, 0);
+}
+static void trace(void)
+{
+    syscall(__NR_ptrace, 0, 0, 0, 0);
+}
+
+static void other_things_kill(void **state)
+{
+    (void)state;
+    assert_killed(open_file);
+    assert_killed(execute);
+    assert_killed(use_terminal);
+    assert_killed(use_network);
+    assert_killed(map_code);
+    assert_killed(kill_parent);
+    assert_killed(signal_other);
+    assert_killed(make_process);
+    assert_killed(trace);
+}
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+
+static void *run_thread(void *opaque)
+{
+    pthread_mutex_lock(&gate);
+    open_file();
+    return opaque;
+}
+
+/* A thread that is there before is in the jail too. */
+static void other_threads_are_in_it(void **state)
+{
+    int status = 0;
+    pid_t child = fork();
+
+    (void)state;
+    assert_true(child >= 0);
+    if (child == 0) {
+        pthread_t thread;
+
+        prctl(PR_SET_DUMPABLE, 0);
+        pthread_mutex_lock(&gate);
+        if (pthread_create(&thread, NULL, run_thread, NULL) != 0 || jail_enter(NULL) < 0)
+            leave(99);
+        pthread_mutex_unlock(&gate);
+        pthread_join(thread, NULL);
+        leave(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGSYS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_monitor_does_works),
+        cmocka_unit_test(other_things_kill),
+        cmocka_unit_test(other_threads_are_in_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: what the monitor gives up before it lets a guest run. */
+#ifndef MICROVM_JAIL_H
+#define MICROVM_JAIL_H
+
+#include "vmm/base/error.h"
+
+/*
+ * From here on no thread of this process can make a system call that a running monitor does not
+ * need, nor ever gain a privilege by executing a file; the first attempt kills the process
+ * (SIGSYS). No way back, and no new threads.
+ */
+int jail_enter(struct error *err);
+
+#endif
