@@ -11,7 +11,7 @@ case_one_hundred_runs_in_a_row() {
         expect_status 0
         expect_out "run $i"
         expect_err ''
-        [[ -z $(ls -A "$MICROVM_RUNTIME") ]] || fail "run $i left: $(ls -AR "$MICROVM_RUNTIME")"
+        expect_equal "$(instances)" 0 "instances after run $i"
     done
     expect_equal "$(system_state)" "$before" 'the state of the system'
 }
@@ -24,7 +24,7 @@ system_state() {
 }
 
 instances() {
-    find "$MICROVM_RUNTIME" -mindepth 1 -maxdepth 1 | wc -l
+    find "$MICROVM_RUNTIME" -mindepth 1 -maxdepth 1 -type d | wc -l
 }
 
 begin() {

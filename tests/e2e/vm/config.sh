@@ -8,8 +8,8 @@ case_the_image_says_what_runs() {
     expect_out 'entry cmd'
     try microvm run layers given words
     expect_out 'entry given words'
-    try microvm run --entrypoint /bin/echo layers
-    expect_out ''
+    try microvm run --entrypoint /bin/hostname --hostname alone layers
+    expect_out alone
     try microvm run --entrypoint /bin/sh layers -c 'id -u; id -g; id -G; pwd; echo "$GREETING, $SPACED"; echo "$HOME"; touch /data/new && echo volume'
     expect_status 0
     expect_equal "$(cat "$out")" $'1000\n1000\n1000 29\n/work\nhello, two words\n/home/app'$'\nvolume'
@@ -83,13 +83,12 @@ case_masked_paths_and_devices() {
     try run_busybox sh -c '
         cat /proc/kcore 2>/dev/null | wc -c; ls /sys/firmware 2>/dev/null | wc -l; cat /proc/timer_list 2>/dev/null | wc -c
         echo x >/proc/sys/kernel/hostname 2>/dev/null || echo read-only; touch /sys/x 2>/dev/null || echo sys-read-only
-        ls /dev | tr "\n" " "; ls /dev/vda /dev/vsock /dev/hvc0 2>/dev/null | wc -l
+        echo $(ls /dev); ls /dev/vda /dev/vsock /dev/hvc0 2>/dev/null | wc -l
         echo x >/dev/null && head -c 4 /dev/urandom | wc -c; test -c /dev/full && ls -d /dev/shm /dev/pts /dev/mqueue'
     expect_status 0
     expect_equal "$(sed -n '1,5p' "$out")" $'0\n0\n0\nread-only\nsys-read-only'
-    expect_match 'core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero'
-    expect_equal "$(tail -n 5 "$out")" $'0\n4\n/dev/mqueue\n/dev/pts\n/dev/shm' 2>/dev/null ||
-        expect_equal "$(tail -n 4 "$out")" $'4\n/dev/mqueue\n/dev/pts\n/dev/shm'
+    expect_line 'core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero'
+    expect_equal "$(tail -n 5 "$out")" $'0\n4\n/dev/mqueue\n/dev/pts\n/dev/shm'
 }
 
 case_layers_are_merged_as_the_specification_says() {
