@@ -89,25 +89,28 @@ case_both_outputs_flood_at_once() {
     cmp "$E2E_WORK/noise" "$err"
 }
 
-# resident PID: private memory of a process that no file backs, in KiB, but for the guest's.
-anonymous_kib() {
-    awk '/^[0-9a-f]+-[0-9a-f]+ / { split($1, range, "-"); size = strtonum("0x" range[2]) - strtonum("0x" range[1]) }
-         /^Private_Dirty:/ && size < 16 * 1048576 { sum += $2 } END { print sum + 0 }' "/proc/$1/smaps"
+# private_kib PID…: private memory of client and monitor together, but for the guest's.
+private_kib() {
+    local id sum=0
+    for id; do
+        sum=$((sum + $("$E2E_TOP/tests/e2e/programs/private-memory" "$id" 512)))
+    done
+    echo "$sum"
 }
 
 case_a_reader_that_stops_costs_no_memory() {
     local monitor before
     mkfifo "$scratch/slow"
     exec 7<>"$scratch/slow"
-    "$MICROVM" run busybox sh -c 'echo begun >&2; exec cat /dev/zero' >"$scratch/slow" 2>"$err" &
+    "$MICROVM" run -m 512m busybox sh -c 'echo begun >&2; exec cat /dev/zero' >"$scratch/slow" 2>"$err" &
     pid=$!
     wait_for_output begun "$err"
     monitor=$(monitor_of "$pid")
-    before=$(($(anonymous_kib "$pid") + $(anonymous_kib "$monitor")))
+    before=$(private_kib "$pid" "$monitor")
     # Much is written and read, then nothing is read for as long as the writer gets on.
     head -c 32M <&7 >/dev/null
     wait_for is_stuck "$monitor"
-    expect_at_most $(($(anonymous_kib "$pid") + $(anonymous_kib "$monitor") - before)) 2048 "growth in KiB"
+    expect_at_most $(($(private_kib "$pid" "$monitor") - before)) 2048 "growth in KiB"
     kill -KILL "$pid"
     exec 7>&-
     wait "$pid" || true
