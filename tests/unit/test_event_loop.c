@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Purpose: watches begin, change, end, and never hear of a descriptor that is no longer theirs. */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -125,12 +126,46 @@ static void what_cannot_be_watched_is_an_error(void **state)
     close(high);
 }
 
+static void count_turn(void *opaque)
+{
+    struct scene *scene = opaque;
+
+    scene->one_calls++;
+}
+
+static void *wake_from_outside(void *opaque)
+{
+    struct scene *scene = opaque;
+
+    event_loop_wake(scene->loop);
+    event_loop_stop(scene->loop);
+    return NULL;
+}
+
+static void other_threads_wake_and_stop_it(void **state)
+{
+    struct scene *scene = *state;
+    pthread_t thread;
+
+    event_loop_each_turn(scene->loop, count_turn, scene);
+    event_loop_wake(scene->loop);
+    event_loop_drain(scene->loop, 1);
+    assert_int_equal(scene->one_calls, 1);
+    event_loop_drain(scene->loop, 3); /* one turn that finds nothing: each write tells once */
+    assert_int_equal(scene->one_calls, 2);
+    assert_int_equal(pthread_create(&thread, NULL, wake_from_outside, scene), 0);
+    assert_int_equal(event_loop_run(scene->loop, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(event_loop_run(scene->loop, NULL), 0); /* stopped is stopped */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(ready_descriptors_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(watch_changes_and_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(stale_event_is_not_delivered, setup, teardown),
+        cmocka_unit_test_setup_teardown(other_threads_wake_and_stop_it, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_watched_is_an_error, setup, teardown),
     };
 

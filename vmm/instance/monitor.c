@@ -3,33 +3,28 @@
  * Purpose: the monitor process: builds the machine that the client described, runs its I/O loop,
  * tells clients what happens and does what they say.
  *
- * What clients are told is kept, as the text that was sent, for those that come later; so building
- * need not wait for a client, and no message is sent before the guest runs. vCPU threads hand marks
- * to the I/O loop through a small list. Nothing here ends in silence: a failure becomes the "end"
- * message.
+ * Clients (audience.h) are greeted when the guest runs: nothing is sent before. vCPU threads hand
+ * marks to the I/O loop through a small list. Nothing here ends in silence: a failure becomes the
+ * "end" message.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <malloc.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "guest/doorbell_abi.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
-#include "vmm/base/string_list.h"
+#include "vmm/instance/audience.h"
 #include "vmm/instance/console_log.h"
 #include "vmm/instance/control.h"
 #include "vmm/instance/instance.h"
@@ -38,18 +33,9 @@
 #include "vmm/machine/machine.h"
 
 #define SPEC_MAX       65536
-#define CLIENTS_MAX    8
 #define PENDING_MAX    64  /* marks that wait for the I/O loop; a guest's further ones are lost */
-#define MARKS_MAX      256 /* marks that are told at all */
-#define HISTORY_MAX    (MARKS_MAX + 16)
+#define MARKS_MAX      128 /* marks that are told at all */
 #define CLIENT_WAIT_MS 10000
-
-struct monitor;
-
-struct client {
-    struct monitor *monitor;
-    int fd; /* -1 = free */
-};
 
 struct pending_mark {
     uint32_t mark;
@@ -60,10 +46,8 @@ struct monitor {
     struct machine_spec spec;
     struct event_loop *loop;
     struct machine *machine;
-    int directory_fd, listener_fd, signal_fd, mark_fd;
-    struct client clients[CLIENTS_MAX];
-    unsigned client_count;
-    struct string_list history;
+    int directory_fd, signal_fd;
+    struct audience audience;
     struct console_log console;
     unsigned marks_told;
     /* Under the lock: from vCPU threads to the loop. */
@@ -80,56 +64,6 @@ struct monitor {
  */
 
 /* The last one to go, for whatever reason, takes the machine along. */
-static void client_drop(struct client *client)
-{
-    struct monitor *monitor = client->monitor;
-
-    event_loop_watch(monitor->loop, client->fd, 0, NULL, NULL);
-    close(client->fd);
-    client->fd = -1;
-    monitor->client_count--;
-    if (monitor->client_count == 0 && monitor->machine)
-        machine_stop(monitor->machine);
-}
-
-/* A client that does not read loses its connection. */
-static void client_send(struct client *client, const char *json)
-{
-    if (send(client->fd, json, strlen(json), MSG_NOSIGNAL) < 0)
-        client_drop(client);
-}
-
-/* All there was so far, in one system call. */
-static void send_history(struct client *client)
-{
-    const struct string_list *history = &client->monitor->history;
-    struct iovec texts[HISTORY_MAX];
-    struct mmsghdr messages[HISTORY_MAX];
-    unsigned count = history->count < HISTORY_MAX ? (unsigned)history->count : HISTORY_MAX;
-
-    memset(messages, 0, count * sizeof(messages[0]));
-    for (unsigned i = 0; i < count; i++) {
-        texts[i] = (struct iovec){history->items[i], strlen(history->items[i])};
-        messages[i].msg_hdr.msg_iov = &texts[i];
-        messages[i].msg_hdr.msg_iovlen = 1;
-    }
-    if (count > 0 && sendmmsg(client->fd, messages, count, MSG_NOSIGNAL) < (int)count)
-        client_drop(client);
-}
-
-static void tell(struct monitor *monitor, const struct control_event *event)
-{
-    AUTO_FREE char *json = NULL;
-
-    if (control_event_encode(event, &json, NULL) < 0 ||
-        string_list_add(&monitor->history, json) < 0)
-        return; /* out of memory; the end of the process will tell */
-    for (unsigned i = 0; i < CLIENTS_MAX; i++) {
-        if (monitor->clients[i].fd >= 0)
-            client_send(&monitor->clients[i], json);
-    }
-}
-
 /* The event to fill in next, empty. */
 static struct control_event *event_begin(struct monitor *monitor, enum control_event_type type)
 {
@@ -154,7 +88,7 @@ static void tell_stage(void *opaque, enum machine_stage stage)
     struct control_event *event = event_begin(monitor, CONTROL_EVENT_STAGE);
 
     event->stage = stages[stage];
-    tell(monitor, event);
+    audience_tell(&monitor->audience, event);
 }
 
 static void add_count(void *opaque, const char *name, uint64_t value)
@@ -165,7 +99,6 @@ static void add_count(void *opaque, const char *name, uint64_t value)
 /* vCPU threads. */
 static void take_mark(void *opaque, uint32_t mark)
 {
-    const uint64_t one = 1;
     struct monitor *monitor = opaque;
     struct pending_mark pending = {.mark = mark, .time_ns = io_now_ns()};
 
@@ -179,18 +112,17 @@ static void take_mark(void *opaque, uint32_t mark)
         machine_visit_counts(monitor->machine, add_count, &monitor->init_counts);
     }
     pthread_mutex_unlock(&monitor->marks_lock);
-    while (write(monitor->mark_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
+    event_loop_wake(monitor->loop);
 }
 
-static void tell_marks(void *opaque, uint32_t events)
+/* Each turn of the loop. */
+static void tell_marks(void *opaque)
 {
     struct monitor *monitor = opaque;
     struct pending_mark marks[PENDING_MAX];
     unsigned count;
     bool counted;
 
-    (void)events;
     pthread_mutex_lock(&monitor->marks_lock);
     count = monitor->pending_count;
     memcpy(marks, monitor->pending, count * sizeof(marks[0]));
@@ -202,12 +134,12 @@ static void tell_marks(void *opaque, uint32_t events)
 
         event->mark = marks[i].mark;
         event->time_ns = marks[i].time_ns;
-        tell(monitor, event);
+        audience_tell(&monitor->audience, event);
         monitor->marks_told++;
     }
     if (counted && !monitor->init_counts_told) { /* written once, before `counted` was */
         monitor->init_counts_told = true;
-        tell(monitor, &monitor->init_counts);
+        audience_tell(&monitor->audience, &monitor->init_counts);
     }
 }
 
@@ -224,68 +156,21 @@ static int confine(void *opaque, struct error *err)
     return jail_enter(err);
 }
 
-/* ---- clients -----------------------------------------------------------------------------------
- */
-
-static void obey(struct monitor *monitor, const struct control_command *command)
+static void obey(void *opaque, const struct control_command *command)
 {
+    const struct monitor *monitor = opaque;
+
     if (command->type == CONTROL_COMMAND_STOP)
         machine_stop(monitor->machine);
     else
         machine_set_window(monitor->machine, command->rows, command->columns);
 }
 
-static void handle_client(void *opaque, uint32_t events)
+static void last_client_gone(void *opaque)
 {
-    struct client *client = opaque;
-    struct monitor *monitor = client->monitor;
-    struct control_command command;
-    int rc = control_receive_command(client->fd, &command, NULL);
+    const struct monitor *monitor = opaque;
 
-    (void)events;
-    if (rc > 0)
-        obey(monitor, &command);
-    else if (rc != -EAGAIN)
-        client_drop(client);
-}
-
-static struct client *free_client(struct monitor *monitor)
-{
-    for (unsigned i = 0; i < CLIENTS_MAX; i++) {
-        if (monitor->clients[i].fd < 0)
-            return &monitor->clients[i];
-    }
-    return NULL;
-}
-
-/* Accepts one client, if one waits, and tells it all there was so far. */
-static void accept_client(void *opaque, uint32_t events)
-{
-    struct monitor *monitor = opaque;
-    struct client *client = free_client(monitor);
-    int fd = accept4(monitor->listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-    (void)events;
-    if (fd < 0)
-        return;
-    if (!client || event_loop_watch(monitor->loop, fd, EPOLLIN, handle_client, client) < 0) {
-        close(fd);
-        return;
-    }
-    client->fd = fd;
-    monitor->client_count++;
-    send_history(client);
-}
-
-/* The client that started this process; it connects before anything else. */
-static void accept_first_client(struct monitor *monitor)
-{
-    struct pollfd listener = {.fd = monitor->listener_fd, .events = POLLIN};
-
-    fcntl(monitor->listener_fd, F_SETFL, O_RDWR | O_NONBLOCK);
-    accept_client(monitor, EPOLLIN);
-    if (monitor->client_count == 0 && poll(&listener, 1, CLIENT_WAIT_MS) > 0)
-        accept_client(monitor, EPOLLIN);
+    machine_stop(monitor->machine);
 }
 
 static void handle_signal(void *opaque, uint32_t events)
@@ -335,14 +220,7 @@ static int catch_signals(struct monitor *monitor, struct error *err)
 
 static int make_wires(struct monitor *monitor, struct error *err)
 {
-    int rc;
-
-    monitor->mark_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (monitor->mark_fd < 0)
-        return error_set_errno(err, errno, "eventfd");
-    rc = event_loop_watch(monitor->loop, monitor->mark_fd, EPOLLIN | EPOLLET, tell_marks, monitor);
-    if (rc < 0)
-        return error_set_errno(err, -rc, "eventfd");
+    event_loop_each_turn(monitor->loop, tell_marks, monitor);
     monitor->console.fd = openat(monitor->directory_fd, "console.log",
                                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     return catch_signals(monitor, err);
@@ -360,6 +238,10 @@ static int build(struct monitor *monitor, const char *directory, struct error *e
     };
     int rc = event_loop_create(&monitor->loop, err);
 
+    audience_init(&monitor->audience, monitor->loop, MONITOR_FD_CONTROL);
+    monitor->audience.opaque = monitor;
+    monitor->audience.command = obey;
+    monitor->audience.last_gone = last_client_gone;
     if (rc == 0)
         rc = read_spec(monitor, directory, err);
     if (rc == 0)
@@ -381,16 +263,15 @@ static int run(struct monitor *monitor, struct error *err)
 {
     int rc;
 
-    tell(monitor, event_begin(monitor, CONTROL_EVENT_RUNNING));
+    audience_tell(&monitor->audience, event_begin(monitor, CONTROL_EVENT_RUNNING));
     rc = machine_start(monitor->machine, err);
     if (rc < 0)
         return rc;
-    accept_first_client(monitor);
-    if (monitor->client_count == 0)
+    if (!audience_greet(&monitor->audience, CLIENT_WAIT_MS))
         machine_stop(monitor->machine); /* nobody is there to run it for */
-    rc = event_loop_watch(monitor->loop, monitor->listener_fd, EPOLLIN, accept_client, monitor);
+    rc = audience_open(&monitor->audience, err);
     if (rc < 0)
-        return error_set_errno(err, -rc, "control socket");
+        return rc;
     return event_loop_run(monitor->loop, err);
 }
 
@@ -418,7 +299,7 @@ static void tell_end(struct monitor *monitor, const struct machine_end *end)
 
     event->at = CONTROL_COUNTS_END;
     machine_visit_counts(monitor->machine, add_count, event);
-    tell(monitor, event);
+    audience_tell(&monitor->audience, event);
     event = event_begin(monitor, CONTROL_EVENT_END);
     event->reason = reasons[end->reason];
     event->status = end->status;
@@ -431,7 +312,7 @@ static void tell_end(struct monitor *monitor, const struct machine_end *end)
     else if (end->reason == MACHINE_PANIC &&
              !console_log_find_panic(event->console, event->text, sizeof(event->text)))
         snprintf(event->text, sizeof(event->text), "the guest reports that it panicked");
-    tell(monitor, event);
+    audience_tell(&monitor->audience, event);
 }
 
 static void tell_error(struct monitor *monitor, const struct error *err)
@@ -441,19 +322,15 @@ static void tell_error(struct monitor *monitor, const struct error *err)
     event->reason = CONTROL_REASON_ERROR;
     snprintf(event->text, sizeof(event->text), "%s", err->text);
     console_log_tail(&monitor->console, event->console);
-    tell(monitor, event);
+    audience_tell(&monitor->audience, event);
 }
 
 static void release(struct monitor *monitor)
 {
     machine_destroy(monitor->machine);
     monitor->machine = NULL;
-    for (unsigned i = 0; i < CLIENTS_MAX; i++) {
-        if (monitor->clients[i].fd >= 0)
-            client_drop(&monitor->clients[i]);
-    }
+    audience_release(&monitor->audience);
     event_loop_destroy(monitor->loop);
-    string_list_release(&monitor->history);
     machine_spec_clear(&monitor->spec);
     free(monitor);
 }
@@ -465,12 +342,8 @@ static struct monitor *monitor_new(void)
     if (!monitor)
         return NULL;
     monitor->directory_fd = -1;
-    monitor->listener_fd = MONITOR_FD_CONTROL;
     monitor->signal_fd = -1;
-    monitor->mark_fd = -1;
     monitor->console.fd = -1;
-    for (unsigned i = 0; i < CLIENTS_MAX; i++)
-        monitor->clients[i] = (struct client){.monitor = monitor, .fd = -1};
     pthread_mutex_init(&monitor->marks_lock, NULL);
     return monitor;
 }
@@ -501,8 +374,8 @@ int monitor_main(const char *directory)
     }
     if (rc < 0) {
         tell_error(monitor, &err);
-        if (monitor->client_count == 0 && monitor->loop)
-            accept_first_client(monitor);
+        if (monitor->audience.client_count == 0 && monitor->loop)
+            audience_greet(&monitor->audience, CLIENT_WAIT_MS);
     }
     release(monitor);
     return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

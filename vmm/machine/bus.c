@@ -3,6 +3,7 @@
 #include "vmm/machine/bus.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool overlap(const struct bus_range *one, const struct bus_range *other)
@@ -78,4 +79,19 @@ void bus_write(struct bus *bus, uint64_t address, const void *data, uint32_t siz
         return;
     __atomic_fetch_add(&range->writes, 1, __ATOMIC_RELAXED);
     range->write(range->opaque, address - range->base, data, size);
+}
+
+void bus_visit_counts(const struct bus *bus, const char *unclaimed, count_visitor *visit,
+                      void *opaque)
+{
+    for (unsigned i = 0; i < bus->count; i++) {
+        const struct bus_range *range = &bus->ranges[i];
+        char name[40];
+
+        snprintf(name, sizeof(name), "%s.reads", range->name);
+        visit(opaque, name, __atomic_load_n(&range->reads, __ATOMIC_RELAXED));
+        snprintf(name, sizeof(name), "%s.writes", range->name);
+        visit(opaque, name, __atomic_load_n(&range->writes, __ATOMIC_RELAXED));
+    }
+    visit(opaque, unclaimed, __atomic_load_n(&bus->unclaimed, __ATOMIC_RELAXED));
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "vmm/base/error.h"
+#include "vmm/machine/counts.h"
 
 #define BUS_RANGES 24
 
@@ -42,5 +43,9 @@ int bus_add(struct bus *bus, const struct bus_range *range, struct error *err);
  */
 void bus_read(struct bus *bus, uint64_t address, void *data, uint32_t size);
 void bus_write(struct bus *bus, uint64_t address, const void *data, uint32_t size);
+
+/* "RANGE.reads" and "RANGE.writes" of each range; those of none by the name `unclaimed`. */
+void bus_visit_counts(const struct bus *bus, const char *unclaimed, count_visitor *visit,
+                      void *opaque);
 
 #endif

@@ -312,3 +312,18 @@ struct device *devices_find(struct devices *devices, const char *kind)
     }
     return NULL;
 }
+
+void devices_visit_counts(const struct devices *devices, count_visitor *visit, void *opaque)
+{
+    for (unsigned i = 0; i < devices->count; i++) {
+        const struct device *device = &devices->list[i];
+        struct virtio_mmio_counts counts;
+        char name[40];
+
+        virtio_mmio_get_counts(device->mmio, &counts);
+        snprintf(name, sizeof(name), "%s.kicks", device->name);
+        visit(opaque, name, counts.kicks);
+        snprintf(name, sizeof(name), "%s.interrupts", device->name);
+        visit(opaque, name, counts.interrupts);
+    }
+}

@@ -13,6 +13,7 @@
 #include "vmm/arch/arch.h"
 #include "vmm/base/error.h"
 #include "vmm/machine/bus.h"
+#include "vmm/machine/counts.h"
 #include "vmm/machine/event_loop.h"
 #include "vmm/machine/machine.h"
 #include "vmm/machine/spec.h"
@@ -57,5 +58,8 @@ void devices_destroy(struct devices *devices);
 
 /* The first device of a kind (its class name), or NULL. */
 struct device *devices_find(struct devices *devices, const char *kind);
+
+/* "NAME.kicks" and "NAME.interrupts" of each; the bus counts accesses. Any thread. */
+void devices_visit_counts(const struct devices *devices, count_visitor *visit, void *opaque);
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "vmm/base/cleanup.h"
@@ -26,23 +27,37 @@ struct watch {
 
 struct event_loop {
     int epoll_fd;
-    bool stopping;
+    int wake_fd;   /* eventfd */
+    bool stopping; /* atomic */
+    void (*turn_handler)(void *opaque);
+    void *turn_opaque;
     struct watch *watches; /* by descriptor */
     int watch_count;
 };
 
+/* Edge-triggered: each write is an event, so the counter need not be read. */
+static void handle_wake(void *opaque, uint32_t events)
+{
+    (void)opaque;
+    (void)events;
+}
+
 int event_loop_create(struct event_loop **loop, struct error *err)
 {
     struct event_loop *made = calloc(1, sizeof(*made));
-    int code;
+    int code = 0;
 
     if (!made)
         return error_set_errno(err, ENOMEM, "I/O loop");
     made->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (made->epoll_fd < 0) {
+    made->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (made->epoll_fd < 0 || made->wake_fd < 0)
         code = errno;
-        free(made);
-        return error_set_errno(err, code, "epoll_create1");
+    else
+        code = -event_loop_watch(made, made->wake_fd, EPOLLIN | EPOLLET, handle_wake, NULL);
+    if (code != 0) {
+        event_loop_destroy(made);
+        return error_set_errno(err, code, "I/O loop");
     }
     *loop = made;
     return 0;
@@ -52,9 +67,26 @@ void event_loop_destroy(struct event_loop *loop)
 {
     if (!loop)
         return;
-    close(loop->epoll_fd);
+    if (loop->wake_fd >= 0)
+        close(loop->wake_fd);
+    if (loop->epoll_fd >= 0)
+        close(loop->epoll_fd);
     free(loop->watches);
     free(loop);
+}
+
+void event_loop_each_turn(struct event_loop *loop, void (*handler)(void *opaque), void *opaque)
+{
+    loop->turn_handler = handler;
+    loop->turn_opaque = opaque;
+}
+
+void event_loop_wake(struct event_loop *loop)
+{
+    const uint64_t one = 1;
+
+    while (write(loop->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
 }
 
 static int make_room(struct event_loop *loop, int fd)
@@ -121,13 +153,14 @@ static int dispatch(struct event_loop *loop, int timeout_ms)
         if (watch.handler && watch.generation == (uint32_t)(events[i].data.u64 >> 32))
             watch.handler(watch.opaque, events[i].events);
     }
+    if (loop->turn_handler)
+        loop->turn_handler(loop->turn_opaque);
     return count;
 }
 
 int event_loop_run(struct event_loop *loop, struct error *err)
 {
-    loop->stopping = false;
-    while (!loop->stopping) {
+    while (!__atomic_load_n(&loop->stopping, __ATOMIC_ACQUIRE)) {
         int rc = dispatch(loop, -1);
 
         if (rc < 0)
@@ -138,7 +171,8 @@ int event_loop_run(struct event_loop *loop, struct error *err)
 
 void event_loop_stop(struct event_loop *loop)
 {
-    loop->stopping = true;
+    __atomic_store_n(&loop->stopping, true, __ATOMIC_RELEASE);
+    event_loop_wake(loop);
 }
 
 void event_loop_drain(struct event_loop *loop, unsigned rounds)

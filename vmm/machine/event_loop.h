@@ -23,9 +23,15 @@ void event_loop_destroy(struct event_loop *loop); /* NULL is fine; descriptors s
 int event_loop_watch(struct event_loop *loop, int fd, uint32_t events, device_fd_handler *handler,
                      void *opaque);
 
-/* Dispatches until event_loop_stop(). */
+/* Calls `handler` after each turn of the loop; for what other threads have left. One at a time. */
+void event_loop_each_turn(struct event_loop *loop, void (*handler)(void *opaque), void *opaque);
+
+/* Makes the loop take a turn. Any thread. */
+void event_loop_wake(struct event_loop *loop);
+
+/* Dispatches until event_loop_stop(), which may have been called before. */
 int event_loop_run(struct event_loop *loop, struct error *err);
-/* From a handler: event_loop_run() returns after it. */
+/* event_loop_run() returns after this turn, and from then on at once. Any thread. */
 void event_loop_stop(struct event_loop *loop);
 
 /* Dispatches what is ready now, at most `rounds` times, without waiting. */

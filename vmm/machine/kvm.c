@@ -49,7 +49,7 @@ int kvm_open(unsigned vcpu_count, struct kvm *kvm, struct error *err)
     if (version != KVM_API_VERSION)
         return error_set(err, ENOSYS, KVM_DEVICE ": speaks version %d of its interface, not %d",
                          version, KVM_API_VERSION);
-    vcpus_max = ioctl(kvm->fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
+    vcpus_max = vcpu_count > 1 ? ioctl(kvm->fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS) : 1;
     if (vcpus_max > 0 && vcpu_count > (unsigned)vcpus_max)
         return error_set(err, ERANGE, "--cpus: %u vCPUs are more than the %d that KVM allows here",
                          vcpu_count, vcpus_max);

@@ -73,12 +73,7 @@ int linux_load(const struct machine_spec *spec, const struct guest_memory *memor
     struct arch_boot_input *input = &linux_guest->input;
     int rc = open_inputs(spec, linux_guest, err);
 
-    if (rc == 0)
-        rc = arch_boot_load(input, memory, &linux_guest->boot, err);
-    /* What is mapped stays mapped. */
-    close_fd(&input->kernel_fd);
-    close_fd(&input->initramfs_fd);
-    return rc;
+    return rc < 0 ? rc : arch_boot_load(input, memory, &linux_guest->boot, err);
 }
 
 int linux_finish(const struct machine_spec *spec, unsigned device_count,

@@ -6,9 +6,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "devices/console/console.h"
 #include "devices/doorbell/doorbell.h"
@@ -35,7 +32,6 @@ struct machine {
     struct linux_guest linux_guest;
     struct vcpu vcpus[MACHINE_VCPUS_MAX];
     unsigned vcpu_count; /* made so far */
-    int end_fd;          /* eventfd, signalled at the end */
     pthread_mutex_t end_lock;
     bool ended;
     struct machine_end end;
@@ -47,8 +43,6 @@ struct machine {
 static void record_end(struct machine *machine, enum machine_reason reason, uint8_t status,
                        const char *text)
 {
-    const uint64_t one = 1;
-
     pthread_mutex_lock(&machine->end_lock);
     if (!machine->ended) {
         machine->ended = true;
@@ -60,8 +54,7 @@ static void record_end(struct machine *machine, enum machine_reason reason, uint
     /* No vCPU goes on; the one that this thread may run leaves its loop right after. */
     for (unsigned i = 0; i < machine->vcpu_count; i++)
         __atomic_store_n(&machine->vcpus[i].stopping, true, __ATOMIC_RELEASE);
-    while (write(machine->end_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
+    event_loop_stop(machine->loop);
 }
 
 static void vcpu_ended(void *opaque, enum machine_reason reason, const char *text)
@@ -85,14 +78,6 @@ static void doorbell_exit(void *opaque, uint8_t status)
 static void doorbell_panic(void *opaque)
 {
     record_end(opaque, MACHINE_PANIC, 0, "");
-}
-
-static void handle_end(void *opaque, uint32_t events)
-{
-    const struct machine *machine = opaque;
-
-    (void)events;
-    event_loop_stop(machine->loop);
 }
 
 /* ---- building ----------------------------------------------------------------------------------
@@ -261,23 +246,10 @@ static int build_start(struct machine *machine, struct error *err)
     return rc;
 }
 
-static int build_end(struct machine *machine, struct error *err)
-{
-    int rc;
-
-    machine->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (machine->end_fd < 0)
-        return error_set_errno(err, errno, "eventfd");
-    rc = event_loop_watch(machine->loop, machine->end_fd, EPOLLIN, handle_end, machine);
-    return rc < 0 ? error_set_errno(err, -rc, "eventfd") : vcpu_prepare_signal(err);
-}
-
 static int build(struct machine *machine, struct error *err)
 {
-    int rc = build_end(machine, err);
+    int rc = build_kvm_and_memory(machine, err);
 
-    if (rc == 0)
-        rc = build_kvm_and_memory(machine, err);
     if (rc < 0)
         return rc;
     rc = build_devices(machine, err);
@@ -288,7 +260,7 @@ static int build(struct machine *machine, struct error *err)
     if (rc < 0)
         return rc;
     report(machine, MACHINE_STAGE_TREE);
-    return 0;
+    return vcpu_prepare_signal(err);
 }
 
 int machine_create(const struct machine_spec *spec, const struct machine_host *host,
@@ -307,7 +279,6 @@ int machine_create(const struct machine_spec *spec, const struct machine_host *h
     made->linux_guest = (struct linux_guest)LINUX_GUEST_INIT;
     made->shared.opaque = made;
     made->shared.ended = vcpu_ended;
-    made->end_fd = -1;
     pthread_mutex_init(&made->end_lock, NULL);
     pthread_mutex_init(&made->shared.gate, NULL);
     rc = build(made, err);
@@ -362,8 +333,6 @@ const struct machine_end *machine_finish(struct machine *machine)
 {
     record_end(machine, MACHINE_STOPPED, 0, ""); /* a loop that failed ends the machine too */
     stop_vcpus(machine);
-    /* The end is told: from here on only devices have something to say. */
-    event_loop_watch(machine->loop, machine->end_fd, 0, NULL, NULL);
     event_loop_drain(machine->loop, DRAIN_ROUNDS);
     return &machine->end;
 }
@@ -373,10 +342,6 @@ void machine_destroy(struct machine *machine)
     if (!machine)
         return;
     stop_vcpus(machine);
-    if (machine->end_fd >= 0) {
-        event_loop_watch(machine->loop, machine->end_fd, 0, NULL, NULL);
-        close(machine->end_fd);
-    }
     devices_destroy(&machine->devices);
     early_serial_destroy(&machine->early);
     linux_release(&machine->linux_guest);
@@ -397,66 +362,11 @@ void machine_set_window(struct machine *machine, uint16_t rows, uint16_t columns
         console_set_size(console->virtio, columns, rows);
 }
 
-/* ---- counts ------------------------------------------------------------------------------------
- */
-
-typedef void count_visitor(void *opaque, const char *name, uint64_t value);
-
-static void visit_exits(const struct machine *machine, count_visitor *visit, void *opaque)
-{
-    static const char *const names[VCPU_EXIT_KINDS] = {
-        [VCPU_EXIT_PORT] = "exits.port",
-        [VCPU_EXIT_MMIO] = "exits.mmio",
-        [VCPU_EXIT_INTERRUPTED] = "exits.interrupted",
-        [VCPU_EXIT_OTHER] = "exits.other",
-    };
-    uint64_t all = 0;
-
-    for (unsigned kind = 0; kind < VCPU_EXIT_KINDS; kind++) {
-        uint64_t sum = 0;
-
-        for (unsigned i = 0; i < machine->vcpu_count; i++)
-            sum += __atomic_load_n(&machine->vcpus[i].exits[kind], __ATOMIC_RELAXED);
-        visit(opaque, names[kind], sum);
-        all += sum;
-    }
-    visit(opaque, "exits", all);
-}
-
-static void visit_named(const char *device, const char *what, uint64_t value, count_visitor *visit,
-                        void *opaque)
-{
-    char name[40];
-
-    snprintf(name, sizeof(name), "%s.%s", device, what);
-    visit(opaque, name, value);
-}
-
-static void visit_bus(const struct bus *bus, const char *name, count_visitor *visit, void *opaque)
-{
-    for (unsigned i = 0; i < bus->count; i++) {
-        const struct bus_range *range = &bus->ranges[i];
-
-        visit_named(range->name, "reads", __atomic_load_n(&range->reads, __ATOMIC_RELAXED), visit,
-                    opaque);
-        visit_named(range->name, "writes", __atomic_load_n(&range->writes, __ATOMIC_RELAXED), visit,
-                    opaque);
-    }
-    visit(opaque, name, __atomic_load_n(&bus->unclaimed, __ATOMIC_RELAXED));
-}
-
 void machine_visit_counts(const struct machine *machine, count_visitor *visit, void *opaque)
 {
-    visit_exits(machine, visit, opaque);
-    visit_bus(&machine->shared.ports, "unclaimed.port", visit, opaque);
-    visit_bus(&machine->shared.memory, "unclaimed.mmio", visit, opaque);
-    for (unsigned i = 0; i < machine->devices.count; i++) {
-        const struct device *device = &machine->devices.list[i];
-        struct virtio_mmio_counts counts;
-
-        virtio_mmio_get_counts(device->mmio, &counts);
-        visit_named(device->name, "kicks", counts.kicks, visit, opaque);
-        visit_named(device->name, "interrupts", counts.interrupts, visit, opaque);
-    }
+    vcpu_visit_counts(machine->vcpus, machine->vcpu_count, visit, opaque);
+    bus_visit_counts(&machine->shared.ports, "unclaimed.port", visit, opaque);
+    bus_visit_counts(&machine->shared.memory, "unclaimed.mmio", visit, opaque);
+    devices_visit_counts(&machine->devices, visit, opaque);
     visit(opaque, "bytes.copied", machine->linux_guest.boot.bytes_copied);
 }

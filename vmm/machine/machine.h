@@ -15,6 +15,7 @@
 
 #include "devices/guest_memory.h"
 #include "vmm/base/error.h"
+#include "vmm/machine/counts.h"
 #include "vmm/machine/event_loop.h"
 #include "vmm/machine/spec.h"
 
@@ -92,8 +93,6 @@ void machine_set_window(struct machine *machine, uint16_t rows, uint16_t columns
  * space, "NAME.reads", "NAME.writes" of registers, "NAME.kicks", "NAME.interrupts" of a device,
  * "bytes.copied" into guest memory. Any thread.
  */
-void machine_visit_counts(const struct machine *machine,
-                          void (*visit)(void *opaque, const char *name, uint64_t value),
-                          void *opaque);
+void machine_visit_counts(const struct machine *machine, count_visitor *visit, void *opaque);
 
 #endif

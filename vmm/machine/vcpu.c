@@ -64,7 +64,7 @@ int vcpu_prepare_signal(struct error *err)
     return 0;
 }
 
-static void count(struct vcpu *vcpu, enum vcpu_exit kind)
+static void count_exit(struct vcpu *vcpu, enum vcpu_exit kind)
 {
     __atomic_store_n(&vcpu->exits[kind], vcpu->exits[kind] + 1, __ATOMIC_RELAXED);
 }
@@ -129,20 +129,20 @@ static void handle_exit(struct vcpu *vcpu)
 
     switch (run->exit_reason) {
     case KVM_EXIT_IO:
-        count(vcpu, VCPU_EXIT_PORT);
+        count_exit(vcpu, VCPU_EXIT_PORT);
         handle_port(vcpu);
         return;
     case KVM_EXIT_MMIO:
-        count(vcpu, VCPU_EXIT_MMIO);
+        count_exit(vcpu, VCPU_EXIT_MMIO);
         handle_mmio(vcpu);
         return;
     case KVM_EXIT_INTR:
-        count(vcpu, VCPU_EXIT_INTERRUPTED);
+        count_exit(vcpu, VCPU_EXIT_INTERRUPTED);
         return;
     default:
         break;
     }
-    count(vcpu, VCPU_EXIT_OTHER);
+    count_exit(vcpu, VCPU_EXIT_OTHER);
     switch (run->exit_reason) {
     case KVM_EXIT_SHUTDOWN:
         end(vcpu, MACHINE_RESET, "");
@@ -173,7 +173,7 @@ static void *run_vcpu(void *opaque)
         if (ioctl(vcpu->fd, KVM_RUN, 0) == 0)
             handle_exit(vcpu);
         else if (errno == EINTR || errno == EAGAIN)
-            count(vcpu, VCPU_EXIT_INTERRUPTED);
+            count_exit(vcpu, VCPU_EXIT_INTERRUPTED);
         else
             handle_failure(vcpu, strerror(errno), (unsigned long long)errno);
     }
@@ -210,4 +210,25 @@ void vcpu_join(struct vcpu *vcpu)
     if (vcpu->started)
         pthread_join(vcpu->thread, NULL);
     vcpu->started = false;
+}
+
+void vcpu_visit_counts(const struct vcpu *vcpus, unsigned count, count_visitor *visit, void *opaque)
+{
+    static const char *const names[VCPU_EXIT_KINDS] = {
+        [VCPU_EXIT_PORT] = "exits.port",
+        [VCPU_EXIT_MMIO] = "exits.mmio",
+        [VCPU_EXIT_INTERRUPTED] = "exits.interrupted",
+        [VCPU_EXIT_OTHER] = "exits.other",
+    };
+    uint64_t all = 0;
+
+    for (unsigned kind = 0; kind < VCPU_EXIT_KINDS; kind++) {
+        uint64_t sum = 0;
+
+        for (unsigned i = 0; i < count; i++)
+            sum += __atomic_load_n(&vcpus[i].exits[kind], __ATOMIC_RELAXED);
+        visit(opaque, names[kind], sum);
+        all += sum;
+    }
+    visit(opaque, "exits", all);
 }

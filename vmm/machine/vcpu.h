@@ -10,6 +10,7 @@
 
 #include "vmm/base/error.h"
 #include "vmm/machine/bus.h"
+#include "vmm/machine/counts.h"
 #include "vmm/machine/kvm.h"
 #include "vmm/machine/machine.h"
 
@@ -57,5 +58,9 @@ int vcpu_start(struct vcpu *vcpu, struct error *err);
 /* Makes the thread leave the guest, soon; vcpu_join() waits until it has. */
 void vcpu_stop(struct vcpu *vcpu);
 void vcpu_join(struct vcpu *vcpu);
+
+/* "exits.KIND" and "exits", of all `count` vCPUs together. Any thread. */
+void vcpu_visit_counts(const struct vcpu *vcpus, unsigned count, count_visitor *visit,
+                       void *opaque);
 
 #endif
