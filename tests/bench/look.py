@@ -156,7 +156,7 @@ def wait_ready(child, word, output):
             raise RuntimeError(f"{output}: init was not reached:\n{seen.decode(errors='replace')}")
         seen += child.stdout.read() or b""
         time.sleep(0.02)
-    time.sleep(0.5)
+    time.sleep(0.1)
 
 
 def look_at(contender, root, scratch):
