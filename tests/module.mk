@@ -33,7 +33,7 @@ lint:
 	@echo "lint: all fine"
 
 lint-tidy:
-	echo $(TIDY_FILES) | xargs -n 4 -P 2 clang-tidy --quiet -- -std=gnu17 -D_GNU_SOURCE -I.
+	@echo $(TIDY_FILES) | xargs -n 4 -P 2 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu17 -D_GNU_SOURCE -I.' clang-tidy
 
 format:
 	clang-format -i $(C_FILES)
