@@ -81,7 +81,7 @@ wait_for() {
     local deadline=$((SECONDS + E2E_PATIENCE))
     until "$@" >/dev/null 2>&1; do
         ((SECONDS < deadline)) || fail "waited $E2E_PATIENCE s in vain for: $*"
-        sleep 0.05
+        sleep 0.1
     done
 }
 
@@ -94,7 +94,7 @@ wait_for_output() {
             return
         fi
         ((SECONDS < deadline)) || fail "waited $E2E_PATIENCE s in vain for output: $1"
-        sleep 0.05
+        sleep 0.1
     done
 }
 

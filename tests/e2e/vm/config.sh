@@ -10,9 +10,9 @@ case_the_image_says_what_runs() {
     expect_out 'entry given words'
     try microvm run --entrypoint /bin/hostname --hostname alone layers
     expect_out alone
-    try microvm run --entrypoint /bin/sh layers -c 'id -u; id -g; id -G; pwd; echo "$GREETING, $SPACED"; echo "$HOME"; touch /data/new && echo volume'
+    try microvm run --entrypoint /bin/sh layers -c 'id -u; id -g; id -G; pwd; echo "$GREETING, $SPACED"; echo "$HOME"; ls /data'
     expect_status 0
-    expect_equal "$(cat "$out")" $'1000\n1000\n1000 29\n/work\nhello, two words\n/home/app'$'\nvolume'
+    expect_equal "$(cat "$out")" $'1000\n1000\n1000 29\n/work\nhello, two words\n/home/app\nkeep'
 }
 
 case_environment() {

@@ -60,7 +60,7 @@ case_a_closed_output_ends_the_writer() {
 case_output_that_cannot_be_written_is_a_failure() {
     try bash -c '"$MICROVM" run busybox echo lost >/dev/full'
     expect_status 125
-    expect_err "cannot write the command's output: No space left on device"
+    expect_err "microvm: cannot write the command's output: No space left on device"
 }
 
 case_closed_standard_streams_harm_nothing() {
