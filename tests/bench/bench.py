@@ -70,9 +70,11 @@ class Stage:
                 self.add(word)
 
 
-def timed(stamp, root, argv, environment=None):
-    """Runs argv once. Returns the time stamps in ms after the start and what was written."""
-    done = subprocess.run([stamp, "--root", root] + argv, capture_output=True, text=True, check=False, env=environment)
+def timed(stamp, root, argv, environment=None, byte=None):
+    """Runs argv once. Returns the time stamps in ms after the start, and what was written. `byte`: which output
+    is waited for, instead of any."""
+    which = ["--byte", str(byte)] if byte is not None else []
+    done = subprocess.run([stamp, "--root", root] + which + argv, capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:
         raise RuntimeError(f"{argv[0]}: {done.stderr}")
     start, first, end, status = map(int, done.stdout.split())
@@ -103,7 +105,7 @@ def measure_boot(stamp, root, machines, runs):
     timeline = None
     for number in range(runs + 1):
         for machine in machines:
-            run = timed(stamp, root, machine.argv())
+            run = timed(stamp, root, machine.argv(), byte=contenders.FIRST_BYTE[0])
             if number == 0:
                 continue
             if run["timeline"]:

@@ -10,6 +10,8 @@ import shutil
 MEMORY = "128m"
 # Said to every kernel. What a monitor adds of its own accord is its own.
 COMMAND_LINE = "console=hvc0 quiet panic=-1 reboot=t tsc=reliable no_timer_check swiotlb=noforce noreplace-smp 8250.nr_uarts=0"
+# What init writes to the serial port as its first act (init.c).
+FIRST_BYTE = b"\x01"
 
 
 class Contender:
@@ -53,7 +55,7 @@ def qemu(kernel, initrd):
         binary = shutil.which(program)
         if binary:
             base = [word.replace("@AUTO@", "on" if devices else "off") for word in QEMU_BASE]
-            found.append(Contender(name, note, [binary] + base + devices + end, b"I",
+            found.append(Contender(name, note, [binary] + base + devices + end, FIRST_BYTE,
                                    [binary, "/usr/share/qemu/qboot.rom"]))
 
     add("qemu", "QEMU -M microvm, console and entropy", "qemu-system-x86_64", QEMU_DEVICES)
@@ -70,4 +72,4 @@ def kvmtool(kernel, initrd):
         "kvmtool", "kvmtool, serial console",
         [binary, "run", "--console", "serial", "-k", kernel, "-i", initrd, "-m", MEMORY.rstrip("m"), "-c", "1",
          "--network", "mode=none", "-p", "@CMDLINE@"],
-        b"I", [binary])]
+        FIRST_BYTE, [binary])]

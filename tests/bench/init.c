@@ -16,6 +16,7 @@
 
 enum {
     SERIAL_PORT = 0x3f8,
+    FIRST_BYTE = 1, /* which no monitor prints of its own accord */
     IOPL_ALL_PORTS = 3,
     REBOOT_MAGIC1 = 0xfee1dead,
     REBOOT_MAGIC2 = 672274793,
@@ -55,7 +56,7 @@ __attribute__((noreturn, used)) void bench_init(const long *stack)
     const char *const *argv = (const char *const *)(stack + 1);
 
     call(__NR_iopl, IOPL_ALL_PORTS, 0, 0);
-    out8(SERIAL_PORT, 'I');
+    out8(SERIAL_PORT, FIRST_BYTE);
     out32(DOORBELL_PORT, DOORBELL_VALUE(DOORBELL_MARK, DOORBELL_MARK_INIT));
 
     for (long i = 1; i < stack[0]; i++) {

@@ -16,7 +16,7 @@ from pathlib import Path
 TRACING = Path("/sys/kernel/tracing")
 EVENTS = ["kvm_userspace_exit", "kvm_pio", "kvm_mmio"]
 READY_TIMEOUT_S = 120
-FIRST_ACT = re.compile(r"pio_write at 0x3f8 .*val 0x49")
+FIRST_ACT = re.compile(r"pio_write at 0x3f8 .*val 0x1 ?$")
 
 PORTS = [(0x20, 0x21, "pic"), (0x40, 0x43, "pit"), (0x60, 0x64, "keyboard"), (0x70, 0x71, "cmos"), (0x80, 0x80, "post"),
          (0xa0, 0xa1, "pic"), (0x2e8, 0x2ef, "serial"), (0x2f8, 0x2ff, "serial"),

@@ -4,7 +4,8 @@
  * its first byte of output arrived and when it ended. Small and in C, so that the instrument costs
  * next to nothing on a clock that counts instructions.
  *
- * Usage: stamp [--root DIR] COMMAND [ARGUMENT...]
+ * Usage: stamp [--root DIR] [--byte N] COMMAND [ARGUMENT...]
+ * With --byte, the first byte of that value is waited for, whatever is printed before it.
  * The command gets /dev/null as input. Its output goes to our standard error. Our standard output
  * gets one line: START FIRST-BYTE END STATUS (first byte 0: there was none; status 128+N: a
  * signal).
@@ -35,8 +36,9 @@ static _Noreturn void fail(const char *what)
     exit(125);
 }
 
-/* Reads the command's output to its end; returns when the first byte came, 0 for none. */
-static uint64_t drain(int fd)
+/* Reads the command's output to its end; returns when the byte `wanted` (negative: any byte) came
+ * first, 0 for never. */
+static uint64_t drain(int fd, int wanted)
 {
     uint64_t first = 0;
     char buffer[4096];
@@ -46,7 +48,7 @@ static uint64_t drain(int fd)
 
         if (size <= 0)
             return first;
-        if (first == 0)
+        if (first == 0 && (wanted < 0 || memchr(buffer, wanted, (size_t)size)))
             first = now_ns();
         if (write(STDERR_FILENO, buffer, (size_t)size) < 0)
             fail("standard error");
@@ -72,17 +74,19 @@ static pid_t start_command(char **command, int output)
 int main(int argc, char **argv)
 {
     char **command = argv + 1;
-    int output[2], status;
+    int output[2], status, wanted = -1;
     uint64_t start, first, end;
     pid_t child;
 
-    if (argc > 3 && strcmp(argv[1], "--root") == 0) {
-        if (chroot(argv[2]) != 0 || chdir("/") != 0)
-            fail(argv[2]);
-        command = argv + 3;
+    (void)argc;
+    for (; command[0] && command[1] && strncmp(command[0], "--", 2) == 0; command += 2) {
+        if (strcmp(command[0], "--byte") == 0)
+            wanted = atoi(command[1]);
+        else if (strcmp(command[0], "--root") != 0 || chroot(command[1]) != 0 || chdir("/") != 0)
+            fail(command[1]);
     }
     if (!*command) {
-        fprintf(stderr, "usage: stamp [--root DIR] COMMAND [ARGUMENT...]\n");
+        fprintf(stderr, "usage: stamp [--root DIR] [--byte N] COMMAND [ARGUMENT...]\n");
         return 125;
     }
     if (pipe2(output, O_CLOEXEC) != 0)
@@ -91,7 +95,7 @@ int main(int argc, char **argv)
     start = now_ns();
     child = start_command(command, output[1]);
     close(output[1]);
-    first = drain(output[0]);
+    first = drain(output[0], wanted);
     if (waitpid(child, &status, 0) != child)
         fail("waitpid");
     end = now_ns();
