@@ -167,6 +167,15 @@ static bool take_frames(struct session *session)
     return result == 0;
 }
 
+/* The host ends the input of a terminal only when its own has gone. A container whose terminal goes
+ * gets what any process gets then: SIGHUP from the kernel, and the end of its input. */
+static void pass_hang_up(struct session *session)
+{
+    if (session->conf.terminal && !session->ended &&
+        !relay_is_open(&session->relays[SESSION_STDIN]))
+        relay_close(&session->relays[SESSION_STDOUT]);
+}
+
 static bool output_is_open(const struct session *session)
 {
     return relay_is_open(&session->relays[SESSION_STDOUT]) ||
@@ -201,6 +210,7 @@ int session_run(struct session *session, struct failure *failure)
         for (unsigned i = 0; i < SESSION_STREAMS; i++)
             if (polls[2 + i].revents)
                 relay_step(&session->relays[i]);
+        pass_hang_up(session);
         if (polls[1].revents && reap(session, failure) < 0)
             return -1;
     }

@@ -21,7 +21,7 @@ case_json_for_programs() {
     expect_status 3
     expect_out hello
     expect_err ''
-    jq -e --arg steps "${steps[*]}" '
+    jq -e --arg steps "command ${steps[*]}" '
         ([.steps[].step] | join(" ")) == $steps
         and ([.steps[].at_ns] | . == sort) and all(.steps[]; .took_ns >= 0)
         and .total_ns == .steps[-1].at_ns and .start_ns > 0' "$file" || fail "timeline: $(cat "$file")"
