@@ -60,14 +60,16 @@ case_a_shell_with_size_colours_and_job_control() {
     type_line 'while [ "$(stty size)" != "40 100" ]; do sleep 0.1; done; echo "resized"'
     wait_for_screen '^resized$'
 
-    # Ctrl-C kills the command, not the shell.
-    type_line 'sleep 1000; echo "after $?"'
+    # Ctrl-C kills the command, not the shell. (Each says that it has the terminal before a key is pressed.)
+    type_line 'sh -c "echo first \$((1 + 1)); exec sleep 1000"'
+    wait_for_screen '^first 2$'
     press C-c
     type_line 'echo "still $((40 + 2))"'
     wait_for_screen '^still 42$'
 
     # Ctrl-Z stops it, it goes on in the background.
-    type_line 'sleep 2000'
+    type_line 'sh -c "echo second \$((1 + 1)); exec sleep 2000"'
+    wait_for_screen '^second 2$'
     press C-z
     wait_for_screen 'Stopped'
     type_line 'jobs'
