@@ -6,7 +6,7 @@ export TERM=xterm
 
 # terminal COMMAND: a shell command line in a terminal of 90 columns and 30 rows, $out its whole transcript.
 terminal() {
-    cd "$scratch"
+    cd "$scratch" || return
     tmux -S "$scratch/tmux" -f /dev/null new-session -d -x 90 -y 30 "bash --norc --noprofile -c '$1'"
     tmux -S "$scratch/tmux" set-option -g status off
     tmux -S "$scratch/tmux" set-option -g remain-on-exit on
@@ -36,7 +36,6 @@ screen_matches() {
 }
 
 close_terminal() {
-    cd "$scratch"
     tmux -S "$scratch/tmux" kill-server
     wait_for sessions_gone
 }
