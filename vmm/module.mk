@@ -5,7 +5,7 @@ VERSION = 0.1.0
 
 # Libraries that the monitor needs are linked statically: its start-up is part of what users wait for.
 MICROVM_SOURCES = $(wildcard vmm/base/*.c vmm/arch/*.c vmm/arch/$(ARCH)/*.c vmm/machine/*.c vmm/image/*.c \
-    vmm/instance/*.c vmm/isolation/*.c vmm/jail/*.c vmm/cli/*.c devices/*.c devices/*/*.c)
+    vmm/instance/*.c vmm/isolation/*.c vmm/jail/*.c vmm/contrast/*.c vmm/cli/*.c devices/*.c devices/*/*.c)
 MICROVM_LIBS    = -Wl,-Bstatic -lfdt -ljansson -lnettle -Wl,-Bdynamic -lpthread
 
 IMPORT_SOURCES = $(wildcard vmm/base/*.c vmm/image/*.c vmm/image/import/*.c)
