@@ -16,7 +16,7 @@ CFLAGS_COMMON = -std=gnu17 -O2 -g -fno-common -fstack-protector-strong -D_GNU_SO
     -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
     -Wcast-qual -Wconversion -Wno-sign-conversion -Wformat=2 -Wvla -Wundef \
     -ffunction-sections -fdata-sections
-CPPFLAGS_COMMON = -I. -MMD -MP
+CPPFLAGS_COMMON = -I. -I$(BUILD) -MMD -MP
 LDFLAGS_COMMON  = -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now -pie
 CFLAGS_COMMON  += -fPIE
 
@@ -36,12 +36,21 @@ all:
 # objects(sources): the object file of each source, below $(BUILD)/obj.
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-$(BUILD)/obj/%.o: %.c
+# Tables that are made, not written; `#include <gen/NAME>` finds them.
+GENERATED = $(BUILD)/gen/syscall_names.inc
+
+# The kernel's names of its system calls on this architecture: lines of `[number] = "name",`.
+$(BUILD)/gen/syscall_names.inc: Makefile
+	@mkdir -p $(@D)
+	$(call brief,GEN)echo '#include <asm/unistd.h>' | $(CC) -dM -E -x c - | \
+	    sed -nE 's/^#define __NR_([a-z0-9_]+) ([0-9]+)$$/[\2] = "\1",/p' | sort >$@
+
+$(BUILD)/obj/%.o: %.c | $(GENERATED)
 	@mkdir -p $(@D)
 	$(call brief,CC)$(CC) $(CPPFLAGS_COMMON) $(CPPFLAGS) $(CFLAGS_COMMON) $(CFLAGS) -c -o $@ $<
 
 # The same source with sanitizers, for tests.
-$(BUILD)/san/%.o: %.c
+$(BUILD)/san/%.o: %.c | $(GENERATED)
 	@mkdir -p $(@D)
 	$(call brief,CC san)$(CC) $(CPPFLAGS_COMMON) $(CPPFLAGS) $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS_COMMON)) -fsanitize=address,undefined \
 	    -fno-sanitize-recover=all $(CFLAGS) -c -o $@ $<

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # build/microvm-init: process 1 of the guest. build/initramfs.cpio: what every guest boots with.
+# build/microvm-probes: asks and measures behind a wall, for `microvm probe` and `microvm compare`.
 
 # Static with musl: small, and it starts in a few thousand instructions. The kernel's headers come last, behind musl's own.
 GUEST_CC     ?= musl-gcc
@@ -9,13 +10,19 @@ GUEST_CFLAGS  = $(filter-out -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2,
 INIT_SOURCES = $(wildcard guest/init/*.c)
 INIT_OBJECTS = $(patsubst %.c,$(BUILD)/guest/%.o,$(INIT_SOURCES))
 
-all: $(BUILD)/initramfs.cpio
+PROBES_SOURCES = $(wildcard guest/probes/*.c)
+PROBES_OBJECTS = $(patsubst %.c,$(BUILD)/guest/%.o,$(PROBES_SOURCES))
 
-$(BUILD)/guest/%.o: %.c
+all: $(BUILD)/initramfs.cpio $(BUILD)/microvm-probes
+
+$(BUILD)/guest/%.o: %.c | $(GENERATED)
 	@mkdir -p $(@D)
 	$(call brief,CC)$(GUEST_CC) $(CPPFLAGS_COMMON) $(GUEST_CFLAGS) -c -o $@ $<
 
 $(BUILD)/microvm-init: $(INIT_OBJECTS)
+	$(call brief,LINK)$(GUEST_CC) -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none -o $@ $^
+
+$(BUILD)/microvm-probes: $(PROBES_OBJECTS)
 	$(call brief,LINK)$(GUEST_CC) -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none -o $@ $^
 
 # Comes from a cache outside of the tree.

@@ -32,8 +32,8 @@ lint:
 	$(MAKE) --no-print-directory lint-tidy
 	@echo "lint: all fine"
 
-lint-tidy:
-	@echo $(TIDY_FILES) | xargs -n 4 -P 2 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu17 -D_GNU_SOURCE -I.' clang-tidy
+lint-tidy: $(GENERATED)
+	@echo $(TIDY_FILES) | xargs -n 4 -P 2 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu17 -D_GNU_SOURCE -I. -I$(BUILD)' clang-tidy
 
 format:
 	clang-format -i $(C_FILES)

@@ -43,11 +43,12 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(MANDIR)/man1
 	install -s -m 755 $(BUILD)/microvm $(DESTDIR)$(PREFIX)/bin/microvm
 	install -s -m 755 $(BUILD)/microvm-import $(DESTDIR)$(LIBEXECDIR)/microvm-import
+	install -s -m 755 $(BUILD)/microvm-probes $(DESTDIR)$(LIBEXECDIR)/microvm-probes
 	install -m 644 $(BUILD)/initramfs.cpio $(DESTDIR)$(LIBEXECDIR)/initramfs.cpio
 	install -m 644 $(KERNEL) $(DESTDIR)$(LIBEXECDIR)/vmlinux
 	install -m 644 docs/microvm.1 $(DESTDIR)$(MANDIR)/man1/microvm.1
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/microvm $(DESTDIR)$(MANDIR)/man1/microvm.1
-	rm -f $(addprefix $(DESTDIR)$(LIBEXECDIR)/,microvm-import initramfs.cpio vmlinux)
+	rm -f $(addprefix $(DESTDIR)$(LIBEXECDIR)/,microvm-import microvm-probes initramfs.cpio vmlinux)
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXECDIR)

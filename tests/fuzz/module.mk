@@ -8,14 +8,14 @@ FUZZ_TARGETS  = $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ         ?= $(FUZZ_TARGETS:fuzz_%=%)
 FUZZ_HELPERS  = $(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c))
 # Warnings are the business of the normal build.
-FUZZ_CFLAGS   = -std=gnu17 -O1 -g -w -D_GNU_SOURCE -I. -MMD -MP -DFAKE_REGION_SIZE=65536U \
+FUZZ_CFLAGS   = -std=gnu17 -O1 -g -w -D_GNU_SOURCE -I. -I$(BUILD) -MMD -MP -DFAKE_REGION_SIZE=65536U \
     -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 
 .PHONY: fuzz
 fuzz: $(foreach name,$(FUZZ),$(BUILD)/fuzz/fuzz_$(name))
 	tests/fuzz/run $(BUILD)/fuzz $(FUZZ_SECONDS) $^
 
-$(BUILD)/fuzz/obj/%.o: %.c
+$(BUILD)/fuzz/obj/%.o: %.c | $(GENERATED)
 	@mkdir -p $(@D)
 	$(call brief,CC fuzz)clang $(FUZZ_CFLAGS) -c -o $@ $<
 

@@ -35,6 +35,12 @@ const struct program_file program_file_import = {
     .variable = "MICROVM_IMPORT",
     .made_by = "make",
 };
+const struct program_file program_file_probes = {
+    .name = "microvm-probes",
+    .what = "probes program",
+    .variable = "MICROVM_PROBES",
+    .made_by = "make",
+};
 
 /* What the user names must be there: no other place is tried. */
 static int check_named(const struct program_file *file, const char *named_by, const char *value,

@@ -19,6 +19,7 @@ struct program_file {
 extern const struct program_file program_file_kernel;    /* vmlinux */
 extern const struct program_file program_file_initramfs; /* initramfs.cpio */
 extern const struct program_file program_file_import;    /* microvm-import */
+extern const struct program_file program_file_probes;    /* microvm-probes */
 
 /*
  * Writes the path of a file that exists to *path, which the caller frees. `given` is the value of
