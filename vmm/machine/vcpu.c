@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vmm/arch/arch.h"
@@ -163,6 +164,16 @@ static void handle_exit(struct vcpu *vcpu)
     }
 }
 
+static void note_cpu_time(struct vcpu *vcpu)
+{
+    struct timespec used;
+
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) == 0)
+        __atomic_store_n(&vcpu->cpu_ns,
+                         (uint64_t)used.tv_sec * 1000000000U + (uint64_t)used.tv_nsec,
+                         __ATOMIC_RELEASE);
+}
+
 static void *run_vcpu(void *opaque)
 {
     struct vcpu *vcpu = opaque;
@@ -177,6 +188,7 @@ static void *run_vcpu(void *opaque)
         else
             handle_failure(vcpu, strerror(errno), (unsigned long long)errno);
     }
+    note_cpu_time(vcpu);
     return NULL;
 }
 
@@ -221,6 +233,7 @@ void vcpu_visit_counts(const struct vcpu *vcpus, unsigned count, count_visitor *
         [VCPU_EXIT_OTHER] = "exits.other",
     };
     uint64_t all = 0;
+    uint64_t cpu_ns = 0;
 
     for (unsigned kind = 0; kind < VCPU_EXIT_KINDS; kind++) {
         uint64_t sum = 0;
@@ -231,4 +244,8 @@ void vcpu_visit_counts(const struct vcpu *vcpus, unsigned count, count_visitor *
         all += sum;
     }
     visit(opaque, "exits", all);
+    for (unsigned i = 0; i < count; i++)
+        cpu_ns += __atomic_load_n(&vcpus[i].cpu_ns, __ATOMIC_ACQUIRE);
+    if (cpu_ns > 0)
+        visit(opaque, "inside.cpu_us", cpu_ns / 1000);
 }

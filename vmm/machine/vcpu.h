@@ -45,6 +45,7 @@ struct vcpu {
     bool started;
     bool stopping;                   /* atomic */
     uint64_t exits[VCPU_EXIT_KINDS]; /* atomic, written by its own thread */
+    uint64_t cpu_ns;                 /* processor time of its thread, once that has ended; atomic */
 };
 
 int vcpu_create(const struct kvm *kvm, unsigned index, struct vcpu_shared *shared,
@@ -59,7 +60,11 @@ int vcpu_start(struct vcpu *vcpu, struct error *err);
 void vcpu_stop(struct vcpu *vcpu);
 void vcpu_join(struct vcpu *vcpu);
 
-/* "exits.KIND" and "exits", of all `count` vCPUs together. Any thread. */
+/*
+ * "exits.KIND" and "exits", of all `count` vCPUs together, and, once their threads have ended,
+ * "inside.cpu_us": the processor time the guest had, exits answered by its vCPU threads included.
+ * Any thread.
+ */
 void vcpu_visit_counts(const struct vcpu *vcpus, unsigned count, count_visitor *visit,
                        void *opaque);
 
