@@ -17,6 +17,9 @@ static const struct {
     int (*run)(int argc, char **argv);
 } words[] = {
     {"ask", word_ask},
+    {"measure", word_measure},
+    {"measure-machine", word_measure_machine},
+    {"nothing", word_nothing},
 };
 
 int main(int argc, char **argv)
