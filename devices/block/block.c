@@ -281,6 +281,7 @@ static const struct virtio_device_class block_class = {
                 1ULL << VIRTIO_BLK_F_FLUSH | 1ULL << VIRTIO_BLK_F_RO |
                 1ULL << VIRTIO_BLK_F_DISCARD | 1ULL << VIRTIO_BLK_F_WRITE_ZEROES,
     .queue_count = 1,
+    .queue_names = {"requestq"},
     .queue_size_max = QUEUE_SIZE,
     .state_size = sizeof(struct block_state),
     .handle_queue = handle_queue,

@@ -268,6 +268,7 @@ static const struct virtio_device_class console_class = {
     .device_id = VIRTIO_ID_CONSOLE,
     .features = 1ULL << VIRTIO_CONSOLE_F_SIZE,
     .queue_count = QUEUE_COUNT,
+    .queue_names = {[INPUT_QUEUE] = "receiveq", [OUTPUT_QUEUE] = "transmitq"},
     .queue_size_max = QUEUE_SIZE,
     .state_size = sizeof(struct console_state),
     .handle_queue = handle_queue,

@@ -65,6 +65,7 @@ static const struct virtio_device_class entropy_class = {
     .name = "entropy",
     .device_id = VIRTIO_ID_RNG,
     .queue_count = 1,
+    .queue_names = {"requestq"},
     .queue_size_max = QUEUE_SIZE,
     .handle_queue = handle_queue,
     .destroy = destroy,

@@ -29,12 +29,13 @@
 struct virtio_device;
 
 struct virtio_device_class {
-    const char *name;        /* "console", as shown to people */
-    uint32_t device_id;      /* virtio 1.2, 5 */
-    uint64_t features;       /* device-specific bits; the transport adds the common ones */
-    unsigned queue_count;    /* <= VIRTIO_DEVICE_QUEUES */
-    uint16_t queue_size_max; /* power of two, <= VIRTQUEUE_SIZE_MAX */
-    size_t state_size;       /* bytes of the plain, pointer-free state that save and load carry */
+    const char *name;     /* "console", as shown to people */
+    uint32_t device_id;   /* virtio 1.2, 5 */
+    uint64_t features;    /* device-specific bits; the transport adds the common ones */
+    unsigned queue_count; /* <= VIRTIO_DEVICE_QUEUES */
+    const char *queue_names[VIRTIO_DEVICE_QUEUES]; /* as virtio 1.2 calls them: "receiveq" */
+    uint16_t queue_size_max;                       /* power of two, <= VIRTQUEUE_SIZE_MAX */
+    size_t state_size; /* bytes of the plain, pointer-free state that save and load carry */
 
     /* The driver notified queue `index`. */
     void (*handle_queue)(struct virtio_device *device, unsigned index);

@@ -65,6 +65,11 @@ void virtio_mmio_get_counts(const struct virtio_mmio *mmio, struct virtio_mmio_c
     counts->register_writes = __atomic_load_n(&from->register_writes, __ATOMIC_RELAXED);
     counts->kicks = __atomic_load_n(&from->kicks, __ATOMIC_RELAXED);
     counts->interrupts = __atomic_load_n(&from->interrupts, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < VIRTIO_DEVICE_QUEUES; i++) {
+        counts->queues[i].notified = __atomic_load_n(&from->queues[i].notified, __ATOMIC_RELAXED);
+        counts->queues[i].suppressed =
+            __atomic_load_n(&from->queues[i].suppressed, __ATOMIC_RELAXED);
+    }
 }
 
 void virtio_mmio_settle(struct virtio_mmio *mmio)
@@ -122,8 +127,16 @@ static void interrupt(struct virtio_device *device, uint32_t cause)
 
 void virtio_device_notify(struct virtio_device *device, unsigned index)
 {
-    if (virtqueue_needs_interrupt(&device->queues[index], device->memory))
+    struct virtio_mmio_queue_counts *counts = &device->transport->counts.queues[index];
+    struct virtqueue *queue = &device->queues[index];
+    bool anything_used = queue->next_used != queue->signalled_used;
+
+    if (virtqueue_needs_interrupt(queue, device->memory)) {
+        virtio_mmio_count(&counts->notified);
         interrupt(device, VIRTIO_MMIO_INT_VRING);
+    } else if (anything_used) {
+        virtio_mmio_count(&counts->suppressed);
+    }
 }
 
 void virtio_device_config_changed(struct virtio_device *device)

@@ -49,11 +49,32 @@ size_t virtio_mmio_state_size(const struct virtio_mmio *mmio);
 void virtio_mmio_save(struct virtio_mmio *mmio, void *state);
 int virtio_mmio_load(struct virtio_mmio *mmio, const void *state, struct error *err);
 
+/* What a register is for (virtio 1.2, 4.2.2): the rows of a ledger. */
+enum virtio_mmio_purpose {
+    VIRTIO_MMIO_FOR_IDENTITY, /* MagicValue, Version, DeviceID, VendorID */
+    VIRTIO_MMIO_FOR_FEATURES,
+    VIRTIO_MMIO_FOR_QUEUES, /* their set-up */
+    VIRTIO_MMIO_FOR_NOTIFY, /* QueueNotify, where no ioeventfd takes it */
+    VIRTIO_MMIO_FOR_INTERRUPTS,
+    VIRTIO_MMIO_FOR_STATUS,
+    VIRTIO_MMIO_FOR_CONFIG, /* the device's configuration space */
+    VIRTIO_MMIO_FOR_NOTHING,
+    VIRTIO_MMIO_PURPOSES
+};
+enum virtio_mmio_purpose virtio_mmio_purpose(uint64_t offset);
+const char *virtio_mmio_purpose_name(enum virtio_mmio_purpose purpose); /* "status" */
+
+/* What became of used buffers of one queue: each decision to notify the driver, or not to. */
+struct virtio_mmio_queue_counts {
+    uint64_t notified, suppressed;
+};
+
 /* Counters for the ledger and for tests. */
 struct virtio_mmio_counts {
     uint64_t register_reads, register_writes; /* exits to user space */
     uint64_t kicks;                           /* queue notifications handled */
     uint64_t interrupts;
+    struct virtio_mmio_queue_counts queues[VIRTIO_DEVICE_QUEUES];
 };
 void virtio_mmio_get_counts(const struct virtio_mmio *mmio, struct virtio_mmio_counts *counts);
 

@@ -27,6 +27,49 @@ static struct virtqueue *selected_queue(struct virtio_mmio *mmio)
     return &mmio->device->queues[mmio->queue_select];
 }
 
+enum virtio_mmio_purpose virtio_mmio_purpose(uint64_t offset)
+{
+    if (offset >= VIRTIO_MMIO_CONFIG)
+        return VIRTIO_MMIO_FOR_CONFIG;
+    switch (offset) {
+    case VIRTIO_MMIO_MAGIC_VALUE:
+    case VIRTIO_MMIO_VERSION:
+    case VIRTIO_MMIO_DEVICE_ID:
+    case VIRTIO_MMIO_VENDOR_ID:
+        return VIRTIO_MMIO_FOR_IDENTITY;
+    case VIRTIO_MMIO_DEVICE_FEATURES:
+    case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
+    case VIRTIO_MMIO_DRIVER_FEATURES:
+    case VIRTIO_MMIO_DRIVER_FEATURES_SEL:
+        return VIRTIO_MMIO_FOR_FEATURES;
+    case VIRTIO_MMIO_QUEUE_NOTIFY:
+        return VIRTIO_MMIO_FOR_NOTIFY;
+    case VIRTIO_MMIO_INTERRUPT_STATUS:
+    case VIRTIO_MMIO_INTERRUPT_ACK:
+        return VIRTIO_MMIO_FOR_INTERRUPTS;
+    case VIRTIO_MMIO_STATUS:
+        return VIRTIO_MMIO_FOR_STATUS;
+    case VIRTIO_MMIO_CONFIG_GENERATION:
+        return VIRTIO_MMIO_FOR_CONFIG;
+    default:
+        return offset >= VIRTIO_MMIO_QUEUE_SEL && offset <= VIRTIO_MMIO_QUEUE_USED_HIGH
+                   ? VIRTIO_MMIO_FOR_QUEUES
+                   : VIRTIO_MMIO_FOR_NOTHING;
+    }
+}
+
+const char *virtio_mmio_purpose_name(enum virtio_mmio_purpose purpose)
+{
+    static const char *const names[VIRTIO_MMIO_PURPOSES] = {
+        [VIRTIO_MMIO_FOR_IDENTITY] = "identity",     [VIRTIO_MMIO_FOR_FEATURES] = "features",
+        [VIRTIO_MMIO_FOR_QUEUES] = "queues",         [VIRTIO_MMIO_FOR_NOTIFY] = "notify",
+        [VIRTIO_MMIO_FOR_INTERRUPTS] = "interrupts", [VIRTIO_MMIO_FOR_STATUS] = "status",
+        [VIRTIO_MMIO_FOR_CONFIG] = "config",         [VIRTIO_MMIO_FOR_NOTHING] = "nothing",
+    };
+
+    return names[purpose];
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 static uint32_t read_locked(struct virtio_mmio *mmio, uint32_t offset)

@@ -359,6 +359,8 @@ static const struct virtio_device_class vsock_class = {
     .name = "vsock",
     .device_id = VIRTIO_ID_VSOCK,
     .queue_count = VSOCK_QUEUE_COUNT,
+    .queue_names =
+        {[VSOCK_RX_QUEUE] = "rx", [VSOCK_TX_QUEUE] = "tx", [VSOCK_EVENT_QUEUE] = "event"},
     .queue_size_max = QUEUE_SIZE,
     .state_size = sizeof(struct vsock_saved),
     .handle_queue = handle_queue,

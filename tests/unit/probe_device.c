@@ -71,6 +71,7 @@ static const struct virtio_device_class probe_class = {
     .device_id = 77,
     .features = PROBE_FEATURE,
     .queue_count = PROBE_QUEUE_COUNT,
+    .queue_names = {"first", "second"},
     .queue_size_max = 16,
     .state_size = 4,
     .handle_queue = probe_queue,

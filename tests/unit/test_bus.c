@@ -45,7 +45,7 @@ static int add(struct bus *bus, uint64_t base, uint64_t size, struct seen *seen)
                                     .read = note_read,
                                     .write = note_write,
                                     .opaque = seen,
-                                    .reads = 99};
+                                    .reads = {.count = 99}};
 
     return bus_add(bus, &range, NULL);
 }
@@ -72,8 +72,8 @@ static void accesses_find_their_range(void **state)
     assert_int_equal(last.offset, 0xf);
     assert_int_equal(bus.unclaimed, 0);
     assert_int_equal(bus.ranges[0].base, 0x1000);
-    assert_int_equal(bus.ranges[0].reads, 1);
-    assert_int_equal(bus.ranges[1].writes, 1);
+    assert_int_equal(bus.ranges[0].reads.count, 1);
+    assert_int_equal(bus.ranges[1].writes.count, 1);
 }
 
 static void others_find_nobody(void **state)

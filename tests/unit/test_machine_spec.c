@@ -29,6 +29,7 @@ static void full_spec_survives(void **state)
         .disk_count = 2,
         .vsock = true,
         .earlycon = true,
+        .timed = true,
     };
     struct machine_spec back;
     struct error err = ERROR_INIT;
@@ -51,6 +52,8 @@ static void full_spec_survives(void **state)
     assert_true(back.vsock);
     assert_false(back.console_attached);
     assert_true(back.earlycon);
+    assert_true(back.timed);
+    assert_false(back.narrated);
     machine_spec_clear(&back);
     assert_null(back.kernel_path);
 }
@@ -69,7 +72,8 @@ static void path_that_is_not_utf8_is_an_error(void **state)
 
 #define REST                                                                                       \
     "\"kernel_path\":\"k\",\"initramfs_path\":null,\"initramfs_tail_path\":null,"                  \
-    "\"command_line\":null,\"vsock\":false,\"console_attached\":false,\"earlycon\":false"
+    "\"command_line\":null,\"vsock\":false,\"console_attached\":false,\"earlycon\":false,"         \
+    "\"timed\":false,\"narrated\":false"
 
 static void others_are_refused(void **state)
 {

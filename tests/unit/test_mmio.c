@@ -346,6 +346,7 @@ static void configuration_changes_are_told(void **state)
 static void used_buffers_interrupt_when_wanted(void **state)
 {
     const struct fake_buffer buffer = {0x100000, 16, true};
+    struct virtio_mmio_counts counts;
     struct virtqueue_chain chain;
 
     (void)state;
@@ -358,6 +359,46 @@ static void used_buffers_interrupt_when_wanted(void **state)
     virtio_device_notify(machine.device, 0);
     assert_int_equal(machine.interrupts, 1);
     assert_int_equal(fake_read(&machine, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_VRING);
+    virtio_device_notify(machine.device, 0); /* nothing new: no decision */
+    store_le16(fake_at(&machine, machine.device->queues[0].available), VRING_AVAIL_F_NO_INTERRUPT);
+    fake_add(&machine, 0, &buffer, 1);
+    assert_int_equal(virtqueue_take(&machine.device->queues[0], &machine.memory, &chain), 1);
+    virtqueue_complete(&machine.device->queues[0], &machine.memory, chain.head, 0);
+    virtio_device_notify(machine.device, 0);
+    assert_int_equal(machine.interrupts, 1);
+    virtio_mmio_get_counts(machine.mmio, &counts);
+    assert_int_equal(counts.queues[0].notified, 1);
+    assert_int_equal(counts.queues[0].suppressed, 1);
+    assert_int_equal(counts.queues[1].notified + counts.queues[1].suppressed, 0);
+}
+
+static void registers_have_purposes(void **state)
+{
+    static const struct {
+        uint64_t offset;
+        enum virtio_mmio_purpose purpose;
+    } cases[] = {
+        {VIRTIO_MMIO_MAGIC_VALUE, VIRTIO_MMIO_FOR_IDENTITY},
+        {VIRTIO_MMIO_VENDOR_ID, VIRTIO_MMIO_FOR_IDENTITY},
+        {VIRTIO_MMIO_DRIVER_FEATURES_SEL, VIRTIO_MMIO_FOR_FEATURES},
+        {VIRTIO_MMIO_QUEUE_SEL, VIRTIO_MMIO_FOR_QUEUES},
+        {VIRTIO_MMIO_QUEUE_USED_HIGH, VIRTIO_MMIO_FOR_QUEUES},
+        {VIRTIO_MMIO_QUEUE_NOTIFY, VIRTIO_MMIO_FOR_NOTIFY},
+        {VIRTIO_MMIO_INTERRUPT_STATUS, VIRTIO_MMIO_FOR_INTERRUPTS},
+        {VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_FOR_INTERRUPTS},
+        {VIRTIO_MMIO_STATUS, VIRTIO_MMIO_FOR_STATUS},
+        {VIRTIO_MMIO_CONFIG_GENERATION, VIRTIO_MMIO_FOR_CONFIG},
+        {VIRTIO_MMIO_CONFIG, VIRTIO_MMIO_FOR_CONFIG},
+        {VIRTIO_MMIO_SIZE - 1, VIRTIO_MMIO_FOR_CONFIG},
+        {VIRTIO_MMIO_SHM_SEL, VIRTIO_MMIO_FOR_NOTHING},
+        {0x18, VIRTIO_MMIO_FOR_NOTHING},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
+        assert_int_equal(virtio_mmio_purpose(cases[i].offset), cases[i].purpose);
+    for (unsigned i = 0; i < VIRTIO_MMIO_PURPOSES; i++)
+        assert_non_null(virtio_mmio_purpose_name(i));
 }
 
 static void a_failed_device_stands_still_until_its_reset(void **state)
@@ -404,6 +445,7 @@ int main(void)
         TEST(a_driver_and_the_loop_may_run_at_once),
         TEST(configuration_changes_are_told),
         TEST(used_buffers_interrupt_when_wanted),
+        TEST(registers_have_purposes),
         TEST(a_failed_device_stands_still_until_its_reset),
     };
 

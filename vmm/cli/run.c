@@ -55,6 +55,7 @@ struct run_options {
     const char *initramfs;
     const char *isolation;
     const char *timeline;
+    const char *explain;
 };
 
 #define AT(member) offsetof(struct run_options, member)
@@ -84,6 +85,8 @@ static const struct option_row rows[] = {
      AT(initramfs)},
     {0, OPTION_TEXT, "isolation", "KIND", "what runs the command: vm (default)", AT(isolation)},
     {0, OPTION_OPTIONAL, "timeline", COMMON_TIMELINE_VALUE, COMMON_TIMELINE_HELP, AT(timeline)},
+    {0, OPTION_OPTIONAL, "explain", "live",
+     "say afterwards what happened underneath, or as it happens", AT(explain)},
     {0, OPTION_FLAG, "earlycon", NULL, "early serial port, for a kernel that dies early",
      AT(earlycon)},
 };
@@ -111,6 +114,7 @@ struct run {
     const struct run_options *options;
     const struct isolation *isolation;
     struct timeline timeline;
+    struct explanation explanation;
     struct instance instance;
     struct isolation_request request;
     uint32_t cpu_thousandths;
@@ -158,6 +162,8 @@ static int check_options(struct run *run, struct error *err)
 
     if (rc == 0)
         rc = common_timeline_check(options->timeline, err);
+    if (rc == 0)
+        rc = explain_check(options->explain, err);
     if (rc == 0 && options->name)
         rc = instance_check_name(options->name, err);
     if (rc == 0 && options->hostname)
@@ -179,6 +185,8 @@ static int check_options(struct run *run, struct error *err)
     request->disk_bytes = align_up(options->disk, 4096);
     request->earlycon = options->earlycon;
     request->timeline = &run->timeline;
+    request->explanation = options->explain ? &run->explanation : NULL;
+    run->explanation.live = options->explain && *options->explain;
     return 0;
 }
 
@@ -371,6 +379,8 @@ int cli_run(int argc, char **argv)
     }
     common_timeline_write(&run.timeline,
                           status == CLI_FAILURE && err.code ? NULL : options.timeline);
+    if (run.request.explanation && !(status == CLI_FAILURE && err.code))
+        explain_write(&run.explanation, &run.timeline, stderr);
     free(run.kernel);
     free(run.initramfs);
     release_options(&options);

@@ -33,7 +33,7 @@
 
 #define CONTROL_MESSAGE_MAX 32768
 #define CONTROL_CONSOLE_MAX 4096 /* bytes of console text in an end event */
-#define CONTROL_COUNTS_MAX  64
+#define CONTROL_COUNTS_MAX  256
 
 enum control_event_type {
     CONTROL_EVENT_STAGE,

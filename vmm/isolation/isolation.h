@@ -13,6 +13,7 @@
 #include "vmm/image/bundle.h"
 #include "vmm/instance/instance.h"
 #include "vmm/instance/timeline.h"
+#include "vmm/isolation/explain.h"
 
 struct isolation_request {
     struct instance *instance;
@@ -27,7 +28,8 @@ struct isolation_request {
     const char *kernel_path;
     const char *initramfs_path;
     bool earlycon;
-    struct timeline *timeline; /* never NULL */
+    struct timeline *timeline;       /* never NULL */
+    struct explanation *explanation; /* gets what --explain asks for; NULL = not asked */
 };
 
 struct isolation {

@@ -100,6 +100,8 @@ static int describe_machine(const struct isolation_request *request, int disk,
     spec->vcpu_count = request->vcpu_count;
     spec->vsock = true;
     spec->earlycon = request->earlycon;
+    spec->timed = request->explanation;
+    spec->narrated = request->explanation && request->explanation->live;
     spec->kernel_path = strdup(request->kernel_path);
     spec->initramfs_path = strdup(request->initramfs_path);
     if (asprintf(&spec->initramfs_tail_path, "%s/%s", request->instance->directory,
@@ -162,6 +164,8 @@ static int vm_run(const struct isolation_request *request, int *status, struct e
     }
     if (rc == 0)
         rc = launch(request, &session, disk, err);
+    if (rc == 0 && request->explanation)
+        request->explanation->machine = true;
     if (rc == 0)
         rc = session_run(&session, err);
     session_release(&session);

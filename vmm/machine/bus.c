@@ -3,7 +3,6 @@
 #include "vmm/machine/bus.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 static bool overlap(const struct bus_range *one, const struct bus_range *other)
@@ -28,8 +27,7 @@ int bus_add(struct bus *bus, const struct bus_range *range, struct error *err)
     }
     memmove(&bus->ranges[at + 1], &bus->ranges[at], (bus->count - at) * sizeof(bus->ranges[0]));
     bus->ranges[at] = *range;
-    bus->ranges[at].reads = 0;
-    bus->ranges[at].writes = 0;
+    bus->ranges[at].reads = bus->ranges[at].writes = (struct cost){0};
     bus->count++;
     return 0;
 }
@@ -62,23 +60,27 @@ static struct bus_range *find(struct bus *bus, uint64_t address, uint32_t size)
 void bus_read(struct bus *bus, uint64_t address, void *data, uint32_t size)
 {
     struct bus_range *range = find(bus, address, size);
+    uint64_t begun_ns = cost_begin(bus->timed);
 
     if (!range) {
         memset(data, 0xff, size);
         return;
     }
-    __atomic_fetch_add(&range->reads, 1, __ATOMIC_RELAXED);
+    cost_count(&range->reads);
     range->read(range->opaque, address - range->base, data, size);
+    cost_end(&range->reads, begun_ns);
 }
 
 void bus_write(struct bus *bus, uint64_t address, const void *data, uint32_t size)
 {
     struct bus_range *range = find(bus, address, size);
+    uint64_t begun_ns = cost_begin(bus->timed);
 
     if (!range)
         return;
-    __atomic_fetch_add(&range->writes, 1, __ATOMIC_RELAXED);
+    cost_count(&range->writes);
     range->write(range->opaque, address - range->base, data, size);
+    cost_end(&range->writes, begun_ns);
 }
 
 void bus_visit_counts(const struct bus *bus, const char *unclaimed, count_visitor *visit,
@@ -86,12 +88,13 @@ void bus_visit_counts(const struct bus *bus, const char *unclaimed, count_visito
 {
     for (unsigned i = 0; i < bus->count; i++) {
         const struct bus_range *range = &bus->ranges[i];
-        char name[40];
 
-        snprintf(name, sizeof(name), "%s.reads", range->name);
-        visit(opaque, name, __atomic_load_n(&range->reads, __ATOMIC_RELAXED));
-        snprintf(name, sizeof(name), "%s.writes", range->name);
-        visit(opaque, name, __atomic_load_n(&range->writes, __ATOMIC_RELAXED));
+        counts_visit(visit, opaque, count_load(&range->reads.count), "%s.reads", range->name);
+        counts_visit(visit, opaque, count_load(&range->writes.count), "%s.writes", range->name);
+        if (bus->timed)
+            counts_visit(visit, opaque,
+                         count_load(&range->reads.ns) + count_load(&range->writes.ns), "%s.ns",
+                         range->name);
     }
-    visit(opaque, unclaimed, __atomic_load_n(&bus->unclaimed, __ATOMIC_RELAXED));
+    visit(opaque, unclaimed, count_load(&bus->unclaimed));
 }

@@ -25,12 +25,13 @@ struct bus_range {
     bus_read_handler *read;
     bus_write_handler *write;
     void *opaque;
-    uint64_t reads, writes; /* how often; updated atomically */
+    struct cost reads, writes;
 };
 
 struct bus {
     struct bus_range ranges[BUS_RANGES]; /* sorted by base */
     unsigned count;
+    bool timed;
     uint64_t unclaimed; /* accesses to no range */
 };
 
@@ -44,7 +45,8 @@ int bus_add(struct bus *bus, const struct bus_range *range, struct error *err);
 void bus_read(struct bus *bus, uint64_t address, void *data, uint32_t size);
 void bus_write(struct bus *bus, uint64_t address, const void *data, uint32_t size);
 
-/* "RANGE.reads" and "RANGE.writes" of each range; those of none by the name `unclaimed`. */
+/* "RANGE.reads" and "RANGE.writes" of each range, on a timed bus "RANGE.ns" for both together; the
+ * accesses to none by the name `unclaimed`. */
 void bus_visit_counts(const struct bus *bus, const char *unclaimed, count_visitor *visit,
                       void *opaque);
 

@@ -1,10 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: how the parts of a machine tell what they have counted; the names are in machine.h. */
+/*
+ * Purpose: how the parts of a machine count, and tell what they have counted; the names are in
+ * machine.h. Times are taken only when the machine's spec asks for them: a plain run pays nothing.
+ */
 #ifndef MICROVM_MACHINE_COUNTS_H
 #define MICROVM_MACHINE_COUNTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "vmm/base/io.h"
+
 typedef void count_visitor(void *opaque, const char *name, uint64_t value);
+
+/* Something that happens again and again. Any thread: both members are atomic. */
+struct cost {
+    uint64_t count;
+    uint64_t ns; /* 0 unless times are taken */
+};
+
+static inline void cost_count(struct cost *cost)
+{
+    __atomic_fetch_add(&cost->count, 1, __ATOMIC_RELAXED);
+}
+
+/* The moment at which something begins, or 0 when times are not taken. */
+static inline uint64_t cost_begin(bool timed)
+{
+    return timed ? io_now_ns() : 0;
+}
+
+static inline void cost_end(struct cost *cost, uint64_t begun_ns)
+{
+    if (begun_ns > 0)
+        __atomic_fetch_add(&cost->ns, io_now_ns() - begun_ns, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t count_load(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/* Visits with a name that is made by `format`. */
+void counts_visit(count_visitor *visit, void *opaque, uint64_t value, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 #endif

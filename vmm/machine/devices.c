@@ -153,20 +153,35 @@ static void kick(void *opaque, unsigned index)
 /* Edge-triggered: each signal is an event of its own, so the counter need not be read. */
 static void handle_kick(void *opaque, uint32_t events)
 {
-    const struct device_queue *queue = opaque;
+    struct device_queue *queue = opaque;
+    uint64_t begun_ns = cost_begin(queue->device->timed);
 
     (void)events;
+    cost_count(&queue->kicks);
     virtio_mmio_notify(queue->device->mmio, queue->index);
+    cost_end(&queue->kicks, begun_ns);
 }
 
 static void read_registers(void *opaque, uint64_t offset, void *data, uint32_t size)
 {
-    virtio_mmio_read(opaque, offset, data, size);
+    struct device *device = opaque;
+    struct cost *cost = &device->reads[virtio_mmio_purpose(offset)];
+    uint64_t begun_ns = cost_begin(device->timed);
+
+    cost_count(cost);
+    virtio_mmio_read(device->mmio, offset, data, size);
+    cost_end(cost, begun_ns);
 }
 
 static void write_registers(void *opaque, uint64_t offset, const void *data, uint32_t size)
 {
-    virtio_mmio_write(opaque, offset, data, size);
+    struct device *device = opaque;
+    struct cost *cost = &device->writes[virtio_mmio_purpose(offset)];
+    uint64_t begun_ns = cost_begin(device->timed);
+
+    cost_count(cost);
+    virtio_mmio_write(device->mmio, offset, data, size);
+    cost_end(cost, begun_ns);
 }
 
 static int wire_queue(struct device *device, unsigned index, int vm_fd, struct error *err)
@@ -232,7 +247,7 @@ static int wire(const struct devices_setup *setup, struct device *device,
     }
     device->virtio = virtio;
     virtio_mmio_set_kick(device->mmio, kick, device);
-    range.opaque = device->mmio;
+    range.opaque = device;
     rc = bus_add(setup->bus, &range, err);
     if (rc == 0)
         rc = wire_interrupt(device, setup->vm_fd, err);
@@ -256,6 +271,7 @@ static int add_device(const struct devices_setup *setup, const struct device_kin
     *device = (struct device){
         .slot = arch_device_slot(devices->count),
         .loop = setup->loop,
+        .timed = setup->spec->timed,
         .interrupt_fd = -1,
     };
     for (unsigned i = 0; i < VIRTIO_DEVICE_QUEUES; i++)
@@ -313,17 +329,54 @@ struct device *devices_find(struct devices *devices, const char *kind)
     return NULL;
 }
 
+static void visit_registers(const struct device *device, count_visitor *visit, void *opaque)
+{
+    for (unsigned i = 0; i < VIRTIO_MMIO_PURPOSES; i++) {
+        const char *purpose = virtio_mmio_purpose_name(i);
+        uint64_t reads = count_load(&device->reads[i].count);
+        uint64_t writes = count_load(&device->writes[i].count);
+
+        if (reads + writes == 0)
+            continue;
+        counts_visit(visit, opaque, reads, "%s.%s.reads", device->name, purpose);
+        counts_visit(visit, opaque, writes, "%s.%s.writes", device->name, purpose);
+        counts_visit(visit, opaque,
+                     count_load(&device->reads[i].ns) + count_load(&device->writes[i].ns),
+                     "%s.%s.ns", device->name, purpose);
+    }
+}
+
+static void visit_queues(const struct device *device, const struct virtio_mmio_counts *counts,
+                         count_visitor *visit, void *opaque)
+{
+    const struct virtio_device_class *class = device->virtio->class;
+
+    for (unsigned i = 0; i < class->queue_count; i++) {
+        const struct virtio_mmio_queue_counts *used = &counts->queues[i];
+        const struct cost *kicks = &device->queues[i].kicks;
+        const char *queue = class->queue_names[i];
+
+        if (count_load(&kicks->count) + used->notified + used->suppressed == 0)
+            continue;
+        counts_visit(visit, opaque, count_load(&kicks->count), "%s.%s.kicks", device->name, queue);
+        counts_visit(visit, opaque, count_load(&kicks->ns), "%s.%s.ns", device->name, queue);
+        counts_visit(visit, opaque, used->notified, "%s.%s.notified", device->name, queue);
+        counts_visit(visit, opaque, used->suppressed, "%s.%s.suppressed", device->name, queue);
+    }
+}
+
 void devices_visit_counts(const struct devices *devices, count_visitor *visit, void *opaque)
 {
     for (unsigned i = 0; i < devices->count; i++) {
         const struct device *device = &devices->list[i];
         struct virtio_mmio_counts counts;
-        char name[40];
 
         virtio_mmio_get_counts(device->mmio, &counts);
-        snprintf(name, sizeof(name), "%s.kicks", device->name);
-        visit(opaque, name, counts.kicks);
-        snprintf(name, sizeof(name), "%s.interrupts", device->name);
-        visit(opaque, name, counts.interrupts);
+        counts_visit(visit, opaque, counts.kicks, "%s.kicks", device->name);
+        counts_visit(visit, opaque, counts.interrupts, "%s.interrupts", device->name);
+        if (!device->timed)
+            continue;
+        visit_registers(device, visit, opaque);
+        visit_queues(device, &counts, visit, opaque);
     }
 }

@@ -6,6 +6,7 @@
 #ifndef MICROVM_MACHINE_DEVICES_H
 #define MICROVM_MACHINE_DEVICES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "devices/guest_memory.h"
@@ -25,6 +26,7 @@ struct device_queue {
     struct device *device;
     unsigned index;
     int event_fd;
+    struct cost kicks; /* and the I/O loop's time in handling them */
 };
 
 struct device {
@@ -34,7 +36,10 @@ struct device {
     struct virtio_device *virtio; /* owned by mmio */
     struct event_loop *loop;
     int interrupt_fd;
+    bool timed;
     struct device_queue queues[VIRTIO_DEVICE_QUEUES];
+    /* Accesses to registers by purpose, if timed. */
+    struct cost reads[VIRTIO_MMIO_PURPOSES], writes[VIRTIO_MMIO_PURPOSES];
 };
 
 struct devices {
@@ -59,7 +64,11 @@ void devices_destroy(struct devices *devices);
 /* The first device of a kind (its class name), or NULL. */
 struct device *devices_find(struct devices *devices, const char *kind);
 
-/* "NAME.kicks" and "NAME.interrupts" of each; the bus counts accesses. Any thread. */
+/*
+ * "NAME.kicks" and "NAME.interrupts" of each; the bus counts accesses. With times also, of those
+ * that are not 0, "NAME.PURPOSE.reads", "NAME.PURPOSE.writes", "NAME.PURPOSE.ns" of registers, and
+ * "NAME.QUEUE.kicks", "NAME.QUEUE.ns", "NAME.QUEUE.notified", "NAME.QUEUE.suppressed". Any thread.
+ */
 void devices_visit_counts(const struct devices *devices, count_visitor *visit, void *opaque);
 
 #endif

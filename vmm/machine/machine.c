@@ -277,6 +277,7 @@ int machine_create(const struct machine_spec *spec, const struct machine_host *h
     made->kvm = (struct kvm)KVM_INIT;
     made->early = (struct early_serial)EARLY_SERIAL_INIT;
     made->linux_guest = (struct linux_guest)LINUX_GUEST_INIT;
+    made->shared.timed = made->shared.ports.timed = made->shared.memory.timed = spec->timed;
     made->shared.opaque = made;
     made->shared.ended = vcpu_ended;
     pthread_mutex_init(&made->end_lock, NULL);

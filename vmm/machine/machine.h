@@ -91,7 +91,8 @@ void machine_set_window(struct machine *machine, uint16_t rows, uint16_t columns
 /*
  * Calls `visit` with each count of what the machine has done: "exits" and "exits.KIND" to user
  * space, "NAME.reads", "NAME.writes" of registers, "NAME.kicks", "NAME.interrupts" of a device,
- * "bytes.copied" into guest memory. Any thread.
+ * "bytes.copied" into guest memory. With a timed spec "exits.KIND.ns", "NAME.ns", and more of each
+ * device (devices.h). Any thread.
  */
 void machine_visit_counts(const struct machine *machine, count_visitor *visit, void *opaque);
 

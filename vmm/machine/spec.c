@@ -48,12 +48,12 @@ int machine_spec_to_json(const struct machine_spec *spec, char **json, struct er
 {
     json_error_t why;
     AUTO_JSON json_t *root = json_pack_ex(
-        &why, 0, "{s:I, s:i, s:s?, s:s?, s:s?, s:s?, s:o, s:b, s:b, s:b}", "memory_bytes",
+        &why, 0, "{s:I, s:i, s:s?, s:s?, s:s?, s:s?, s:o, s:b, s:b, s:b, s:b, s:b}", "memory_bytes",
         (json_int_t)spec->memory_bytes, "vcpu_count", (int)spec->vcpu_count, "kernel_path",
         spec->kernel_path, "initramfs_path", spec->initramfs_path, "initramfs_tail_path",
         spec->initramfs_tail_path, "command_line", spec->command_line, "disks", disks_to_json(spec),
         "vsock", (int)spec->vsock, "console_attached", (int)spec->console_attached, "earlycon",
-        (int)spec->earlycon);
+        (int)spec->earlycon, "timed", (int)spec->timed, "narrated", (int)spec->narrated);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 
     if (!text) /* memory, or a path or command line that is not UTF-8 */
@@ -125,14 +125,16 @@ static int read_spec(json_t *root, struct machine_spec *spec, struct error *err)
     int vsock;
     int console_attached;
     int earlycon;
+    int timed;
+    int narrated;
     int rc;
 
-    if (json_unpack_ex(root, &why, JSON_STRICT,
-                       "{s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b}", "memory_bytes",
-                       &memory_bytes, "vcpu_count", &vcpu_count, "kernel_path", &kernel,
-                       "initramfs_path", &initramfs, "initramfs_tail_path", &tail, "command_line",
-                       &command_line, "disks", &disks, "vsock", &vsock, "console_attached",
-                       &console_attached, "earlycon", &earlycon) < 0)
+    if (json_unpack_ex(
+            root, &why, JSON_STRICT, "{s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b}",
+            "memory_bytes", &memory_bytes, "vcpu_count", &vcpu_count, "kernel_path", &kernel,
+            "initramfs_path", &initramfs, "initramfs_tail_path", &tail, "command_line",
+            &command_line, "disks", &disks, "vsock", &vsock, "console_attached", &console_attached,
+            "earlycon", &earlycon, "timed", &timed, "narrated", &narrated) < 0)
         return error_set(err, EINVAL, "machine description: %s", why.text);
     if (memory_bytes <= 0)
         return error_set(err, EINVAL, "machine description: no memory");
@@ -144,6 +146,8 @@ static int read_spec(json_t *root, struct machine_spec *spec, struct error *err)
     spec->vsock = vsock;
     spec->console_attached = console_attached;
     spec->earlycon = earlycon;
+    spec->timed = timed;
+    spec->narrated = narrated;
     rc = copy_text(kernel, "kernel_path", &spec->kernel_path, err);
     if (rc == 0)
         rc = copy_text(initramfs, "initramfs_path", &spec->initramfs_path, err);

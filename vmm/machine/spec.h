@@ -33,6 +33,8 @@ struct machine_spec {
     bool vsock;            /* host side in the instance directory */
     bool console_attached; /* the client passes a stream for the console (microvm boot) */
     bool earlycon;
+    bool timed;    /* counts say where time went, too (`run --explain`) */
+    bool narrated; /* the client passes a pipe for what happens, as it happens */
 };
 
 /* Releases all members. */

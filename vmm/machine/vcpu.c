@@ -65,11 +65,6 @@ int vcpu_prepare_signal(struct error *err)
     return 0;
 }
 
-static void count_exit(struct vcpu *vcpu, enum vcpu_exit kind)
-{
-    __atomic_store_n(&vcpu->exits[kind], vcpu->exits[kind] + 1, __ATOMIC_RELAXED);
-}
-
 static void end(struct vcpu *vcpu, enum machine_reason reason, const char *text)
 {
     vcpu->shared->ended(vcpu->shared->opaque, reason, text);
@@ -124,27 +119,33 @@ static void handle_failure(struct vcpu *vcpu, const char *what, unsigned long lo
     end(vcpu, MACHINE_ERROR, text);
 }
 
+static enum vcpu_exit kind_of_exit(uint32_t reason)
+{
+    switch (reason) {
+    case KVM_EXIT_IO:
+        return VCPU_EXIT_PORT;
+    case KVM_EXIT_MMIO:
+        return VCPU_EXIT_MMIO;
+    case KVM_EXIT_INTR:
+        return VCPU_EXIT_INTERRUPTED;
+    default:
+        return VCPU_EXIT_OTHER;
+    }
+}
+
 static void handle_exit(struct vcpu *vcpu)
 {
     const struct kvm_run *run = vcpu->run;
 
     switch (run->exit_reason) {
     case KVM_EXIT_IO:
-        count_exit(vcpu, VCPU_EXIT_PORT);
         handle_port(vcpu);
-        return;
-    case KVM_EXIT_MMIO:
-        count_exit(vcpu, VCPU_EXIT_MMIO);
-        handle_mmio(vcpu);
-        return;
-    case KVM_EXIT_INTR:
-        count_exit(vcpu, VCPU_EXIT_INTERRUPTED);
-        return;
-    default:
         break;
-    }
-    count_exit(vcpu, VCPU_EXIT_OTHER);
-    switch (run->exit_reason) {
+    case KVM_EXIT_MMIO:
+        handle_mmio(vcpu);
+        break;
+    case KVM_EXIT_INTR:
+        break;
     case KVM_EXIT_SHUTDOWN:
         end(vcpu, MACHINE_RESET, "");
         break;
@@ -174,6 +175,17 @@ static void note_cpu_time(struct vcpu *vcpu)
                          __ATOMIC_RELEASE);
 }
 
+/* KVM_RUN has returned with an exit: counted before it is handled, since handling may tell. */
+static void take_exit(struct vcpu *vcpu)
+{
+    struct cost *cost = &vcpu->exits[kind_of_exit(vcpu->run->exit_reason)];
+    uint64_t begun_ns = cost_begin(vcpu->shared->timed);
+
+    cost_count(cost);
+    handle_exit(vcpu);
+    cost_end(cost, begun_ns);
+}
+
 static void *run_vcpu(void *opaque)
 {
     struct vcpu *vcpu = opaque;
@@ -182,9 +194,9 @@ static void *run_vcpu(void *opaque)
     pthread_mutex_unlock(&vcpu->shared->gate);
     while (!__atomic_load_n(&vcpu->stopping, __ATOMIC_ACQUIRE)) {
         if (ioctl(vcpu->fd, KVM_RUN, 0) == 0)
-            handle_exit(vcpu);
+            take_exit(vcpu);
         else if (errno == EINTR || errno == EAGAIN)
-            count_exit(vcpu, VCPU_EXIT_INTERRUPTED);
+            cost_count(&vcpu->exits[VCPU_EXIT_INTERRUPTED]);
         else
             handle_failure(vcpu, strerror(errno), (unsigned long long)errno);
     }
@@ -236,12 +248,16 @@ void vcpu_visit_counts(const struct vcpu *vcpus, unsigned count, count_visitor *
     uint64_t cpu_ns = 0;
 
     for (unsigned kind = 0; kind < VCPU_EXIT_KINDS; kind++) {
-        uint64_t sum = 0;
+        struct cost sum = {0};
 
-        for (unsigned i = 0; i < count; i++)
-            sum += __atomic_load_n(&vcpus[i].exits[kind], __ATOMIC_RELAXED);
-        visit(opaque, names[kind], sum);
-        all += sum;
+        for (unsigned i = 0; i < count; i++) {
+            sum.count += count_load(&vcpus[i].exits[kind].count);
+            sum.ns += count_load(&vcpus[i].exits[kind].ns);
+        }
+        visit(opaque, names[kind], sum.count);
+        if (count > 0 && vcpus[0].shared->timed)
+            counts_visit(visit, opaque, sum.ns, "%s.ns", names[kind]);
+        all += sum.count;
     }
     visit(opaque, "exits", all);
     for (unsigned i = 0; i < count; i++)

@@ -30,6 +30,7 @@ struct vcpu_shared {
     struct bus memory;
     pthread_mutex_t
         gate; /* a thread that starts passes it: who holds it keeps guests from running */
+    bool timed;
     void *opaque;
     /* The guest, or KVM, ended the machine; `text` for a person, maybe empty. vCPU threads. */
     void (*ended)(void *opaque, enum machine_reason reason, const char *text);
@@ -43,9 +44,9 @@ struct vcpu {
     size_t run_size;
     pthread_t thread;
     bool started;
-    bool stopping;                   /* atomic */
-    uint64_t exits[VCPU_EXIT_KINDS]; /* atomic, written by its own thread */
-    uint64_t cpu_ns;                 /* processor time of its thread, once that has ended; atomic */
+    bool stopping; /* atomic */
+    struct cost exits[VCPU_EXIT_KINDS];
+    uint64_t cpu_ns; /* processor time of its thread, once that has ended; atomic */
 };
 
 int vcpu_create(const struct kvm *kvm, unsigned index, struct vcpu_shared *shared,
@@ -61,9 +62,9 @@ void vcpu_stop(struct vcpu *vcpu);
 void vcpu_join(struct vcpu *vcpu);
 
 /*
- * "exits.KIND" and "exits", of all `count` vCPUs together, and, once their threads have ended,
- * "inside.cpu_us": the processor time the guest had, exits answered by its vCPU threads included.
- * Any thread.
+ * "exits.KIND" (timed: "exits.KIND.ns", too) and "exits", of all `count` vCPUs together, and, once
+ * their threads have ended, "inside.cpu_us": the processor time the guest had, exits answered by
+ * its vCPU threads included. Any thread.
  */
 void vcpu_visit_counts(const struct vcpu *vcpus, unsigned count, count_visitor *visit,
                        void *opaque);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: `run --explain`: what is gathered on the way of a run, and its report at the end. */
+#ifndef MICROVM_ISOLATION_EXPLAIN_H
+#define MICROVM_ISOLATION_EXPLAIN_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "vmm/base/error.h"
+#include "vmm/instance/timeline.h"
+
+struct explanation {
+    bool live;    /* narrate as it happens, too */
+    bool machine; /* there was one: its ledger is of interest */
+};
+
+/* Checks the value of --explain ("" or "live", NULL = not given). Errors: EINVAL. */
+int explain_check(const char *value, struct error *err);
+
+/* Writes the ledger of the machine. */
+void explain_write(const struct explanation *explanation, const struct timeline *timeline,
+                   FILE *out);
+
+#endif
