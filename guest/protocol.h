@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what guest init and the client on the host say to each other over vsock, and the names
- * of the files that the host puts into the initramfs for init. One definition for both sides.
+ * Purpose: what init and the client on the host say to each other, and the names of the files that
+ * the client hands to init. One definition for both sides.
+ *
+ * In a virtual machine init reaches the client over vsock. On a host, as process 1 of a container's
+ * outer namespaces, it connects to the UNIX sockets that a monitor would connect for a guest, and
+ * all paths below are within the instance's directory.
  *
  * Init connects to the host on the ports below; the host accepts one connection each.
  * Control carries frames: a header of two little-endian 16-bit numbers (type, payload size), then
@@ -31,7 +35,8 @@ enum protocol_type {
     PROTOCOL_STARTED = 1, /* no payload: the container's process runs */
     PROTOCOL_EXIT = 2,    /* payload: struct protocol_exit */
     PROTOCOL_FAILURE =
-        3, /* payload: struct protocol_exit, then one line of text: the runner failed */
+        3,             /* payload: struct protocol_exit, then one line of text: the runner failed */
+    PROTOCOL_MARK = 4, /* payload: struct protocol_mark; only on a host: a guest has the doorbell */
     /* host -> guest */
     PROTOCOL_SIGNAL = 16,  /* payload: struct protocol_signal */
     PROTOCOL_WINDOW = 17,  /* payload: struct protocol_window */
@@ -49,6 +54,10 @@ struct protocol_exit {
     uint8_t status; /* as docker: the command's own, 128+N, 125-127 */
 };
 
+struct protocol_mark {
+    uint8_t number; /* enum doorbell_mark */
+};
+
 struct protocol_signal {
     uint8_t number; /* Linux signal number */
 };
@@ -62,17 +71,24 @@ _Static_assert(sizeof(struct protocol_header) == 4, "wire format");
 _Static_assert(sizeof(struct protocol_window) == 4, "wire format");
 
 /*
- * Files of the per-VM cpio. init.conf has lines `key=value`:
+ * Files that init finds. init.conf has lines `key=value`:
  *   terminal=0|1       the container has a terminal
  *   stdin=0|1          the host offers a stdin stream
  *   overlay=tmpfs|disk where the writable layer lives (disk: the second block device, ext4)
  *   hostname=NAME
+ *   runtime=PATH       the OCI runtime (default: PROTOCOL_RUNTIME)
+ *   runtime_option=O   one option of the runtime, before its command; may come several times
+ *   runtime_signals=0|1  signals go through the runtime's `kill` command: the process it names is
+ *                      not the container's own (gVisor)
  */
 #define PROTOCOL_BUNDLE_DIR "/bundle"
 #define PROTOCOL_CONF_PATH  "/bundle/init.conf"
 #define PROTOCOL_OCI_CONFIG "/bundle/config.json"
 #define PROTOCOL_ROOTFS_PATH                                                                       \
     "/bundle/rootfs" /* mounted by init, named by config.json's root.path */
+
+#define PROTOCOL_RUNTIME "/bin/crun"
+#define PROTOCOL_RUN_DIR "/run" /* of init and the runtime */
 
 #define PROTOCOL_ROOT_DISK    "/dev/vda" /* squashfs, read-only */
 #define PROTOCOL_OVERLAY_DISK "/dev/vdb"

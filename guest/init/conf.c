@@ -3,6 +3,7 @@
 #include "guest/init/conf.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +15,17 @@ static int parse_flag(const char *key, const char *value, bool *flag, struct fai
         return failure_set(failure, "%s: %s is %s, not 0 or 1", PROTOCOL_CONF_PATH, key, value);
     *flag = value[0] == '1';
     return 0;
+}
+
+static int add_option(const char *value, struct conf *conf, struct failure *failure)
+{
+    for (unsigned i = 0; i < CONF_OPTIONS_MAX; i++) {
+        if (!conf->runtime_options[i]) {
+            conf->runtime_options[i] = value;
+            return 0;
+        }
+    }
+    return failure_set(failure, "%s: too many runtime options", PROTOCOL_CONF_PATH);
 }
 
 static int parse_entry(const char *key, const char *value, struct conf *conf,
@@ -37,6 +49,14 @@ static int parse_entry(const char *key, const char *value, struct conf *conf,
         memcpy(conf->hostname, value, size);
         return 0;
     }
+    if (strcmp(key, "runtime") == 0) {
+        conf->runtime = value;
+        return 0;
+    }
+    if (strcmp(key, "runtime_option") == 0)
+        return add_option(value, conf, failure);
+    if (strcmp(key, "runtime_signals") == 0)
+        return parse_flag(key, value, &conf->runtime_signals, failure);
     return failure_set(failure, "%s: unknown key %s", PROTOCOL_CONF_PATH, key);
 }
 
@@ -44,7 +64,7 @@ int conf_parse(char *text, struct conf *conf, struct failure *failure)
 {
     char *line;
 
-    memset(conf, 0, sizeof(*conf));
+    *conf = (struct conf){.directory = "", .runtime = PROTOCOL_RUNTIME};
     while ((line = strsep(&text, "\n"))) {
         char *value = strchr(line, '=');
 
@@ -59,14 +79,18 @@ int conf_parse(char *text, struct conf *conf, struct failure *failure)
     return 0;
 }
 
-int conf_read(struct conf *conf, struct failure *failure)
+int conf_read(const char *directory, struct conf *conf, struct failure *failure)
 {
-    char text[CONF_SIZE_MAX + 1];
-    int fd = open(PROTOCOL_CONF_PATH, O_RDONLY | O_CLOEXEC);
+    static char text[CONF_SIZE_MAX + 1];
+    char path[CONF_PATH_MAX];
     ssize_t size;
+    int fd;
+
+    snprintf(path, sizeof(path), "%s%s", directory, PROTOCOL_CONF_PATH);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
-        return failure_set_errno(failure, "%s", PROTOCOL_CONF_PATH);
+        return failure_set_errno(failure, "%s", path);
     size = read(fd, text, sizeof(text));
     close(fd);
     if (size < 0)
@@ -75,5 +99,8 @@ int conf_read(struct conf *conf, struct failure *failure)
         return failure_set(failure, "%s: is larger than %d bytes", PROTOCOL_CONF_PATH,
                            CONF_SIZE_MAX);
     text[size] = '\0';
-    return conf_parse(text, conf, failure);
+    if (conf_parse(text, conf, failure) < 0)
+        return -1;
+    conf->directory = directory;
+    return 0;
 }

@@ -7,19 +7,27 @@
 
 #include "guest/init/failure.h"
 
-#define CONF_SIZE_MAX 4096
+#define CONF_SIZE_MAX    8192
+#define CONF_PATH_MAX    4096
+#define CONF_OPTIONS_MAX 8
 
 struct conf {
+    const char *directory; /* "" in a machine, the instance's directory on a host */
     bool terminal;
     bool standard_input;
     bool overlay_on_disk;
     char hostname[65]; /* as long as Linux allows, and a NUL */
+    /* Within the text that was parsed. */
+    const char *runtime;
+    const char *runtime_options[CONF_OPTIONS_MAX + 1]; /* null at the end */
+    bool runtime_signals;
 };
 
-/* Parses `text`, which is changed. Unknown keys and bad values are failures. */
+/* Parses `text`, which is changed and must outlive *conf. Unknown keys and bad values are failures.
+ */
 int conf_parse(char *text, struct conf *conf, struct failure *failure);
 
-/* Reads and parses PROTOCOL_CONF_PATH. */
-int conf_read(struct conf *conf, struct failure *failure);
+/* Reads and parses PROTOCOL_CONF_PATH in `directory`, which must outlive *conf. Once a process. */
+int conf_read(const char *directory, struct conf *conf, struct failure *failure);
 
 #endif

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,10 +17,18 @@
 
 #include "guest/protocol.h"
 
-#define CRUN           "/bin/crun"
-#define PID_FILE       "/run/container.pid"
-#define CONSOLE_SOCKET "/run/console.sock"
+#define PID_FILE       PROTOCOL_RUN_DIR "/container.pid"
+#define CONSOLE_SOCKET PROTOCOL_RUN_DIR "/console.sock"
 #define CONTAINER_ID   "container"
+
+#define ARGUMENTS_MAX (CONF_OPTIONS_MAX + 16)
+
+/* A path within the directory that holds all of this container. */
+static const char *locate(const struct conf *conf, const char *path, char buffer[CONF_PATH_MAX])
+{
+    snprintf(buffer, CONF_PATH_MAX, "%s%s", conf->directory, path);
+    return buffer;
+}
 
 static int set_nonblocking(int fd)
 {
@@ -43,37 +53,38 @@ static int open_null(struct failure *failure)
     return fd < 0 ? failure_set_errno(failure, "/dev/null") : fd;
 }
 
-static int listen_for_console(struct failure *failure)
+static int listen_for_console(const struct conf *conf, struct failure *failure)
 {
-    static const struct sockaddr_un address = {AF_UNIX, CONSOLE_SOCKET};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char path[CONF_PATH_MAX];
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-        listen(fd, 1) < 0)
-        return failure_set_errno(failure, "console socket");
-    return fd;
+    if (snprintf(address.sun_path, sizeof(address.sun_path), "%s",
+                 locate(conf, CONSOLE_SOCKET, path)) >= (int)sizeof(address.sun_path))
+        errno = ENAMETOOLONG;
+    else if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
+             listen(fd, 1) == 0)
+        return fd;
+    return failure_set_errno(failure, "console socket %s", path);
 }
 
-static int spawn_crun(struct container *container, const int stdio[3], bool terminal,
-                      struct failure *failure)
+/* Starts the runtime with the options of `conf` and then `arguments` (null at the end). */
+static int spawn_runtime(const struct conf *conf, const int stdio[3], const char *const arguments[],
+                         pid_t *pid, struct failure *failure)
 {
-    char *arguments[] = {"crun",
-                         "run",
-                         "--detach",
-                         "--bundle",
-                         PROTOCOL_BUNDLE_DIR,
-                         "--pid-file",
-                         PID_FILE,
-                         terminal ? "--console-socket" : CONTAINER_ID,
-                         terminal ? CONSOLE_SOCKET : NULL,
-                         terminal ? CONTAINER_ID : NULL,
-                         NULL};
-    char *environment[] = {NULL};
+    const char *all[ARGUMENTS_MAX] = {conf->runtime};
+    char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    char *environment[] = {path, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
+    unsigned count = 1;
     sigset_t none;
     int reason;
 
+    for (unsigned i = 0; conf->runtime_options[i]; i++)
+        all[count++] = conf->runtime_options[i];
+    while (*arguments)
+        all[count++] = *arguments++;
     sigemptyset(&none);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
@@ -81,36 +92,80 @@ static int spawn_crun(struct container *container, const int stdio[3], bool term
     posix_spawn_file_actions_init(&actions);
     for (int i = 0; i < 3; i++)
         posix_spawn_file_actions_adddup2(&actions, stdio[i], i);
-    reason = posix_spawn(&container->runtime, CRUN, &actions, &attributes, arguments, environment);
+    /* posix_spawn() does not change its arguments (POSIX.1-2017, exec, rationale). */
+    reason = posix_spawn(pid, conf->runtime, &actions, &attributes, (char *const *)(uintptr_t)all,
+                         environment);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
-    if (reason != 0) {
-        container->runtime = 0;
-        errno = reason;
-        return failure_set_errno(failure, "cannot start %s", CRUN);
-    }
-    return 0;
+    if (reason == 0)
+        return 0;
+    *pid = 0;
+    errno = reason;
+    return failure_set_errno(failure, "cannot start %s", conf->runtime);
 }
 
-int container_start(struct container *container, bool terminal, bool standard_input,
-                    struct failure *failure)
+static int run_detached(struct container *container, const struct conf *conf, const int stdio[3],
+                        struct failure *failure)
+{
+    char bundle[CONF_PATH_MAX];
+    char pid_file[CONF_PATH_MAX];
+    char console[CONF_PATH_MAX];
+    const char *const arguments[] = {
+        "run",
+        "--detach",
+        "--bundle",
+        locate(conf, PROTOCOL_BUNDLE_DIR, bundle),
+        "--pid-file",
+        locate(conf, PID_FILE, pid_file),
+        conf->terminal ? "--console-socket" : CONTAINER_ID,
+        conf->terminal ? locate(conf, CONSOLE_SOCKET, console) : NULL,
+        CONTAINER_ID,
+        NULL,
+    };
+
+    return spawn_runtime(conf, stdio, arguments, &container->runtime, failure);
+}
+
+int container_start(struct container *container, const struct conf *conf, struct failure *failure)
 {
     int stdio[3];
     int result;
 
     *container = (struct container){.input = -1, .output = -1, .error = -1, .console_listener = -1};
-    if (terminal && (container->console_listener = listen_for_console(failure)) < 0)
+    if (conf->terminal && (container->console_listener = listen_for_console(conf, failure)) < 0)
         return -1;
-    stdio[0] =
-        standard_input && !terminal ? make_pipe(1, &container->input, failure) : open_null(failure);
-    stdio[1] = terminal ? open_null(failure) : make_pipe(0, &container->output, failure);
+    stdio[0] = conf->standard_input && !conf->terminal ? make_pipe(1, &container->input, failure)
+                                                       : open_null(failure);
+    stdio[1] = conf->terminal ? open_null(failure) : make_pipe(0, &container->output, failure);
     stdio[2] = make_pipe(0, &container->error, failure);
     if (stdio[0] < 0 || stdio[1] < 0 || stdio[2] < 0)
         return -1;
-    result = spawn_crun(container, stdio, terminal, failure);
+    result = run_detached(container, conf, stdio, failure);
     for (int i = 0; i < 3; i++)
         close(stdio[i]);
     return result;
+}
+
+void container_signal(const struct container *container, const struct conf *conf, int number)
+{
+    char text[16];
+    const char *const arguments[] = {"kill", CONTAINER_ID, text, NULL};
+    struct failure ignored;
+    int null;
+    pid_t pid;
+
+    if (container->pid <= 0)
+        return;
+    if (!conf->runtime_signals) {
+        kill(container->pid, number);
+        return;
+    }
+    snprintf(text, sizeof(text), "%d", number);
+    null = open_null(&ignored);
+    if (null >= 0) /* it is reaped like all others */
+        (void)spawn_runtime(conf, (const int[]){null, null, null}, arguments, &pid, &ignored);
+    if (null >= 0)
+        close(null);
 }
 
 /* Takes the terminal that crun has sent. Returns its non-blocking master. */
@@ -144,26 +199,27 @@ static int receive_console(int listener, struct failure *failure)
     return fd;
 }
 
-static int read_pid_file(pid_t *pid, struct failure *failure)
+static int read_pid_file(const struct conf *conf, pid_t *pid, struct failure *failure)
 {
+    char path[CONF_PATH_MAX];
     char text[16];
-    int fd = open(PID_FILE, O_RDONLY | O_CLOEXEC);
+    int fd = open(locate(conf, PID_FILE, path), O_RDONLY | O_CLOEXEC);
     ssize_t size;
 
     if (fd < 0)
-        return failure_set_errno(failure, PID_FILE);
+        return failure_set_errno(failure, "%s", path);
     size = read(fd, text, sizeof(text) - 1);
     close(fd);
     text[size > 0 ? size : 0] = '\0';
     *pid = atoi(text);
-    return *pid > 1 ? 0 : failure_set(failure, "%s: is no process number: %s", PID_FILE, text);
+    return *pid > 1 ? 0 : failure_set(failure, "%s: is no process number: %s", path, text);
 }
 
-int container_attach(struct container *container, bool terminal, struct failure *failure)
+int container_attach(struct container *container, const struct conf *conf, struct failure *failure)
 {
-    if (read_pid_file(&container->pid, failure) < 0)
+    if (read_pid_file(conf, &container->pid, failure) < 0)
         return -1;
-    if (!terminal)
+    if (!conf->terminal)
         return 0;
     container->input = receive_console(container->console_listener, failure);
     close(container->console_listener);

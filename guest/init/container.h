@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "guest/init/conf.h"
 #include "guest/init/failure.h"
 
 struct container {
@@ -25,12 +26,15 @@ struct container {
     int console_listener; /* where crun delivers the terminal */
 };
 
-/* Starts crun. Without `standard_input` the container reads /dev/null. */
-int container_start(struct container *container, bool terminal, bool standard_input,
-                    struct failure *failure);
+/* Starts the runtime. Without standard input the container reads /dev/null. */
+int container_start(struct container *container, const struct conf *conf, struct failure *failure);
 
 /* Once crun has ended well: learns the process, and with a terminal sets `input` and `output`. */
-int container_attach(struct container *container, bool terminal, struct failure *failure);
+int container_attach(struct container *container, const struct conf *conf, struct failure *failure);
+
+/* Sends a signal to the container's first process. From outside of its namespace it gets it just as
+ * under docker: ignored when it has no handler, but for SIGKILL and SIGSTOP. */
+void container_signal(const struct container *container, const struct conf *conf, int number);
 
 /* Once crun has failed with wait status `wait_status`: its message and docker's exit status.
  * Returns -1. */

@@ -3,23 +3,21 @@
  * Purpose: process 1 of the guest. Makes the machine fit for one container, runs it, reports its
  * end and rings the doorbell. Never returns: the end of process 1 would be a kernel panic.
  *
+ * The same program is process 1 of a container's outer namespaces on a host (`microvm-init --host
+ * DIRECTORY`): there the client has mounted everything, and what is left to do is the same.
+ *
  * The connections to the host are begun before the mounts and needed after them, so that the
  * host's work on them runs beside the guest's.
  */
-#include <linux/reboot.h>
 #include <net/if.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "guest/init/doorbell.h"
 #include "guest/init/mount.h"
 #include "guest/init/session.h"
-#include "guest/init/vsock.h"
 
 #define OPEN_FILES_MAX 1048576 /* as docker's default */
 
@@ -44,28 +42,32 @@ static void set_limits(void)
     setrlimit(RLIMIT_NPROC, &processes);
 }
 
-static int prepare(struct session *session, struct failure *failure)
+static int prepare_machine(struct session *session, struct failure *failure)
 {
-    if (conf_read(&session->conf, failure) < 0 || session_start_connecting(session, failure) < 0 ||
-        mount_system(failure) < 0 ||
+    if (mount_system(failure) < 0 ||
         mount_container_root(session->conf.overlay_on_disk, failure) < 0)
         return -1;
     bring_up_loopback();
     set_limits();
     if (sethostname(session->conf.hostname, strlen(session->conf.hostname)) < 0)
         return failure_set_errno(failure, "hostname %s", session->conf.hostname);
+    return 0;
+}
+
+/* `directory` is NULL in a machine. */
+static int prepare(struct session *session, const char *directory, struct failure *failure)
+{
+    if (conf_read(directory ? directory : "", &session->conf, failure) < 0 ||
+        session_start_connecting(session, failure) < 0)
+        return -1;
+    if (directory)
+        set_limits();
+    else if (prepare_machine(session, failure) < 0)
+        return -1;
     return session_finish_connecting(session, failure);
 }
 
-static void power_off(enum doorbell_call call, unsigned argument)
-{
-    doorbell_ring(call, argument);
-    reboot(LINUX_REBOOT_CMD_POWER_OFF); /* on a machine without a doorbell */
-    for (;;)
-        pause();
-}
-
-/* Tells the host why there is no container: over the connection, else over the console. */
+/* Tells the host why there is no container: over the connection, else as its last word. */
 static void report_failure(struct session *session, const struct failure *failure)
 {
     unsigned char payload[sizeof(struct protocol_exit) + FAILURE_TEXT_SIZE];
@@ -73,10 +75,8 @@ static void report_failure(struct session *session, const struct failure *failur
     struct failure ignored;
 
     if (session->control.fd < 0 ||
-        vsock_finish_connect(session->control.fd, PROTOCOL_PORT_CONTROL, &ignored) < 0) {
-        dprintf(STDERR_FILENO, "init: %s\n", failure->text);
-        power_off(DOORBELL_PANIC, 0);
-    }
+        session->outside->finish_connect(session->control.fd, PROTOCOL_PORT_CONTROL, &ignored) < 0)
+        session->outside->give_up(failure);
     for (unsigned i = 0; i < SESSION_STREAMS; i++)
         if (session->sockets[i] >= 0)
             close(session->sockets[i]); /* the host waits for the end of each stream */
@@ -85,21 +85,23 @@ static void report_failure(struct session *session, const struct failure *failur
     control_send(&session->control, PROTOCOL_FAILURE, payload, 1 + length);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static struct session session;
+    const char *directory = argc == 3 && strcmp(argv[1], "--host") == 0 ? argv[2] : NULL;
     struct failure failure;
     int result;
 
-    doorbell_ring(DOORBELL_MARK, DOORBELL_MARK_INIT);
+    session.outside = directory ? &outside_host : &outside_machine;
     session.control.fd = -1;
+    session.outside->mark(&session.control, DOORBELL_MARK_INIT);
     for (unsigned i = 0; i < SESSION_STREAMS; i++) {
         session.sockets[i] = -1;
         relay_open(&session.relays[i], -1, -1);
     }
-    result = prepare(&session, &failure);
+    result = prepare(&session, directory, &failure);
     if (result == 0) {
-        doorbell_ring(DOORBELL_MARK, DOORBELL_MARK_RUNTIME);
+        session.outside->mark(&session.control, DOORBELL_MARK_RUNTIME);
         result = session_run(&session, &failure);
     }
     if (result < 0) {
@@ -107,5 +109,5 @@ int main(void)
         report_failure(&session, &failure);
     }
     session_wait_drained(&session);
-    power_off(DOORBELL_EXIT, session.status);
+    session.outside->end(session.status);
 }

@@ -18,9 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "guest/init/doorbell.h"
-#include "guest/init/vsock.h"
-
 static const unsigned stream_ports[SESSION_STREAMS] = {
     [SESSION_STDIN] = PROTOCOL_PORT_STDIN,
     [SESSION_STDOUT] = PROTOCOL_PORT_STDOUT,
@@ -36,13 +33,15 @@ static bool stream_is_used(const struct conf *conf, enum session_stream stream)
 
 int session_start_connecting(struct session *session, struct failure *failure)
 {
-    session->control.fd = vsock_start_connect(PROTOCOL_PORT_CONTROL, failure);
+    session->control.fd =
+        session->outside->start_connect(&session->conf, PROTOCOL_PORT_CONTROL, failure);
     if (session->control.fd < 0)
         return -1;
     for (unsigned i = 0; i < SESSION_STREAMS; i++) {
         if (!stream_is_used(&session->conf, i))
             continue;
-        session->sockets[i] = vsock_start_connect(stream_ports[i], failure);
+        session->sockets[i] =
+            session->outside->start_connect(&session->conf, stream_ports[i], failure);
         if (session->sockets[i] < 0)
             return -1;
     }
@@ -51,11 +50,11 @@ int session_start_connecting(struct session *session, struct failure *failure)
 
 int session_finish_connecting(struct session *session, struct failure *failure)
 {
-    if (vsock_finish_connect(session->control.fd, PROTOCOL_PORT_CONTROL, failure) < 0)
+    if (session->outside->finish_connect(session->control.fd, PROTOCOL_PORT_CONTROL, failure) < 0)
         return -1;
     for (unsigned i = 0; i < SESSION_STREAMS; i++)
         if (session->sockets[i] >= 0 &&
-            vsock_finish_connect(session->sockets[i], stream_ports[i], failure) < 0)
+            session->outside->finish_connect(session->sockets[i], stream_ports[i], failure) < 0)
             return -1;
     return 0;
 }
@@ -84,9 +83,9 @@ static int attach(struct session *session, struct failure *failure)
 {
     struct container *container = &session->container;
 
-    if (container_attach(container, session->conf.terminal, failure) < 0)
+    if (container_attach(container, &session->conf, failure) < 0)
         return -1;
-    doorbell_ring(DOORBELL_MARK, DOORBELL_MARK_CONTAINER);
+    session->outside->mark(&session->control, DOORBELL_MARK_CONTAINER);
     control_send(&session->control, PROTOCOL_STARTED, NULL, 0);
     if (!session->conf.terminal) {
         relay_connect(session, SESSION_STDERR, container->error);
@@ -104,7 +103,7 @@ static int attach(struct session *session, struct failure *failure)
 
 static void note_end(struct session *session, int wait_status)
 {
-    doorbell_ring(DOORBELL_MARK, DOORBELL_MARK_EXIT);
+    session->outside->mark(&session->control, DOORBELL_MARK_EXIT);
     session->container.pid = 0;
     session->ended = true;
     session->status = (uint8_t)(WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status)
@@ -141,10 +140,7 @@ static void handle_frame(struct session *session, const struct control_frame *fr
     const unsigned char *payload = frame->payload;
 
     if (frame->type == PROTOCOL_SIGNAL && frame->size == sizeof(struct protocol_signal)) {
-        /* From outside of its namespace the container's first process gets a signal just as under
-         * docker: ignored when it has no handler, but for SIGKILL and SIGSTOP. */
-        if (session->container.pid > 0)
-            kill(session->container.pid, payload[0]);
+        container_signal(&session->container, &session->conf, payload[0]);
     } else if (frame->type == PROTOCOL_WINDOW && frame->size == sizeof(struct protocol_window)) {
         const struct winsize size = {
             .ws_row = (unsigned short)(payload[0] | payload[1] << 8),
@@ -187,8 +183,7 @@ int session_run(struct session *session, struct failure *failure)
     struct container *container = &session->container;
 
     if (watch_children(session, failure) < 0 ||
-        container_start(container, session->conf.terminal, session->conf.standard_input, failure) <
-            0)
+        container_start(container, &session->conf, failure) < 0)
         return -1;
     if (!session->conf.terminal) {
         relay_connect(session, SESSION_STDOUT, container->output);

@@ -9,12 +9,14 @@
 #include "guest/init/conf.h"
 #include "guest/init/container.h"
 #include "guest/init/control.h"
+#include "guest/init/outside.h"
 #include "guest/init/relay.h"
 
 /* By what session_start_connecting() has opened; order of the connections. */
 enum session_stream { SESSION_STDIN, SESSION_STDOUT, SESSION_STDERR, SESSION_STREAMS };
 
 struct session {
+    const struct outside *outside;
     struct conf conf;
     struct control control;
     int sockets[SESSION_STREAMS]; /* to the host, non-blocking, -1 = not used */

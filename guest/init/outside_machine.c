@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: stream connections from the guest to the host. */
-#include "guest/init/vsock.h"
-
+/* Purpose: init in a virtual machine: the host is reached by vsock, marks and end by the doorbell.
+ */
 #include <errno.h>
+#include <linux/reboot.h>
 #include <poll.h>
+#include <stdio.h>
+#include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include <linux/vm_sockets.h>
 
+#include "guest/init/doorbell.h"
+#include "guest/init/outside.h"
+
 #define CONNECT_TIMEOUT_S 60 /* the kernel's 2 s is short for a host that emulates */
 
-int vsock_start_connect(unsigned port, struct failure *failure)
+static int start_connect(const struct conf *conf, unsigned port, struct failure *failure)
 {
     const struct sockaddr_vm address = {
         .svm_family = AF_VSOCK,
@@ -22,6 +27,7 @@ int vsock_start_connect(unsigned port, struct failure *failure)
     const struct timeval timeout = {.tv_sec = CONNECT_TIMEOUT_S};
     int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
+    (void)conf;
     if (fd < 0)
         return failure_set_errno(failure, "vsock socket");
     setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &timeout, sizeof(timeout));
@@ -34,7 +40,7 @@ int vsock_start_connect(unsigned port, struct failure *failure)
     return fd;
 }
 
-int vsock_finish_connect(int fd, unsigned port, struct failure *failure)
+static int finish_connect(int fd, unsigned port, struct failure *failure)
 {
     struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
     int reason = 0;
@@ -48,3 +54,31 @@ int vsock_finish_connect(int fd, unsigned port, struct failure *failure)
     errno = reason ? reason : errno;
     return failure_set_errno(failure, "vsock connection to port %u of the host", port);
 }
+
+static void mark(const struct control *control, enum doorbell_mark number)
+{
+    (void)control;
+    doorbell_ring(DOORBELL_MARK, number);
+}
+
+/* The end of process 1 would be a kernel panic: it powers the machine off instead. */
+static void __attribute__((noreturn)) power_off(enum doorbell_call call, unsigned argument)
+{
+    doorbell_ring(call, argument);
+    reboot(LINUX_REBOOT_CMD_POWER_OFF); /* on a machine without a doorbell */
+    for (;;)
+        pause();
+}
+
+static void __attribute__((noreturn)) end(uint8_t status)
+{
+    power_off(DOORBELL_EXIT, status);
+}
+
+static void __attribute__((noreturn)) give_up(const struct failure *failure)
+{
+    dprintf(STDERR_FILENO, "init: %s\n", failure->text);
+    power_off(DOORBELL_PANIC, 0);
+}
+
+const struct outside outside_machine = {start_connect, finish_connect, mark, end, give_up};
