@@ -44,11 +44,13 @@ install: all
 	install -s -m 755 $(BUILD)/microvm $(DESTDIR)$(PREFIX)/bin/microvm
 	install -s -m 755 $(BUILD)/microvm-import $(DESTDIR)$(LIBEXECDIR)/microvm-import
 	install -s -m 755 $(BUILD)/microvm-probes $(DESTDIR)$(LIBEXECDIR)/microvm-probes
+	install -m 755 $(BUILD)/microvm-init $(DESTDIR)$(LIBEXECDIR)/microvm-init
+	install -m 755 $(BUILD)/crun $(DESTDIR)$(LIBEXECDIR)/crun
 	install -m 644 $(BUILD)/initramfs.cpio $(DESTDIR)$(LIBEXECDIR)/initramfs.cpio
 	install -m 644 $(KERNEL) $(DESTDIR)$(LIBEXECDIR)/vmlinux
 	install -m 644 docs/microvm.1 $(DESTDIR)$(MANDIR)/man1/microvm.1
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/microvm $(DESTDIR)$(MANDIR)/man1/microvm.1
-	rm -f $(addprefix $(DESTDIR)$(LIBEXECDIR)/,microvm-import microvm-probes initramfs.cpio vmlinux)
+	rm -f $(addprefix $(DESTDIR)$(LIBEXECDIR)/,microvm-import microvm-init crun microvm-probes initramfs.cpio vmlinux)
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXECDIR)

@@ -286,7 +286,7 @@ static void test_files(void **state)
     assert_string_equal(fixture.bundle.files[2].data, "box\n");
     assert_string_equal(fixture.bundle.files[3].name, "resolv.conf");
     assert_string_equal(fixture.bundle.files[3].data, "nameserver 192.0.2.1\n");
-    for (size_t i = 0; i < BUNDLE_FILES; i++) {
+    for (size_t i = 0; i < fixture.bundle.count; i++) {
         assert_int_equal(fixture.bundle.files[i].size, strlen(fixture.bundle.files[i].data));
         assert_int_equal(fixture.bundle.files[i].mode, 0644);
     }

@@ -11,6 +11,8 @@
 
 #include "vmm/base/cleanup.h"
 
+#define KERNEL_FILE_MAX (64U << 10)
+
 int io_write_all(int fd, const void *data, size_t size)
 {
     const char *at = data;
@@ -76,6 +78,7 @@ int io_read_file(int dir, const char *path, size_t limit, char **data, size_t *s
     AUTO_FREE char *text = NULL;
     struct stat status;
     ssize_t count;
+    size_t wanted;
 
     if (fd < 0 || fstat(fd, &status) < 0)
         return error_set_errno(err, errno, "%s", path);
@@ -83,10 +86,12 @@ int io_read_file(int dir, const char *path, size_t limit, char **data, size_t *s
         return error_set(err, EINVAL, "%s: is not a regular file", path);
     if ((uint64_t)status.st_size > limit)
         return error_set(err, EFBIG, "%s: is larger than %zu bytes", path, limit);
-    text = malloc((size_t)status.st_size + 1);
+    /* The kernel's own files say 0 and are not empty. */
+    wanted = status.st_size > 0 ? (size_t)status.st_size : KERNEL_FILE_MAX;
+    text = malloc(wanted + 1);
     if (!text)
         return error_set_errno(err, ENOMEM, "%s", path);
-    count = io_read_full(fd, text, (size_t)status.st_size);
+    count = io_read_full(fd, text, wanted);
     if (count < 0)
         return error_set_errno(err, (int)-count, "%s", path);
     text[count] = '\0';

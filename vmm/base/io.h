@@ -20,8 +20,8 @@ ssize_t io_pread_full(int fd, void *data, size_t size, off_t offset);
 
 /*
  * Reads a whole file of at most `limit` bytes, relative to `dir` (AT_FDCWD for none), into new
- * memory that the caller frees; a NUL follows the data and is not counted in *size.
- * Errors: those of openat(2) and read(2), EFBIG.
+ * memory that the caller frees (of a file of /proc or /sys: the first 64 KiB); a NUL follows the
+ * data and is not counted in *size. Errors: those of openat(2) and read(2), EFBIG.
  */
 int io_read_file(int dir, const char *path, size_t limit, char **data, size_t *size,
                  struct error *err);

@@ -29,6 +29,19 @@ const struct program_file program_file_initramfs = {
     .variable = "MICROVM_INITRAMFS",
     .made_by = "make",
 };
+const struct program_file program_file_init = {
+    .name = "microvm-init",
+    .what = "init program",
+    .variable = "MICROVM_INIT",
+    .made_by = "make",
+};
+const struct program_file program_file_crun = {
+    .name = "crun",
+    .what = "OCI runtime",
+    .option = "--runtime",
+    .variable = "MICROVM_CRUN",
+    .made_by = "make",
+};
 const struct program_file program_file_import = {
     .name = "microvm-import",
     .what = "import program",

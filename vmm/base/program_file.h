@@ -18,6 +18,8 @@ struct program_file {
 
 extern const struct program_file program_file_kernel;    /* vmlinux */
 extern const struct program_file program_file_initramfs; /* initramfs.cpio */
+extern const struct program_file program_file_init;      /* microvm-init */
+extern const struct program_file program_file_crun;      /* crun */
 extern const struct program_file program_file_import;    /* microvm-import */
 extern const struct program_file program_file_probes;    /* microvm-probes */
 

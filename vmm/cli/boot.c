@@ -125,7 +125,7 @@ static int make_spec(const struct boot_options *options, struct machine_spec *sp
         rc = common_memory(options->memory, false, &spec->memory_bytes, err);
     if (rc == 0)
         rc = common_cpus(options->cpus, &spec->vcpu_count, &fraction, err);
-    if (rc == 0 && fraction > 0)
+    if (rc == 0 && fraction % 1000 > 0)
         rc = error_set(err, EINVAL, "--cpus: %s: a bare kernel has whole processors only",
                        options->cpus);
     for (size_t i = 0; rc == 0 && i < options->disks.count; i++)

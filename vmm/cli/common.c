@@ -43,7 +43,7 @@ int common_cpus(const char *text, unsigned *vcpus, uint32_t *thousandths, struct
         return error_set(err, ERANGE, "--cpus: %s is more than the %d that a machine can have",
                          text, MACHINE_VCPUS_MAX);
     *vcpus = (asked + 999) / 1000;
-    *thousandths = asked % 1000 ? asked : 0;
+    *thousandths = text ? asked : 0;
     return 0;
 }
 

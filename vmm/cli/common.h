@@ -18,8 +18,8 @@
 int common_memory(uint64_t asked, bool linux_guest, uint64_t *bytes, struct error *err);
 
 /*
- * What --cpus said (NULL: nothing): so many vCPUs, and, when it was not a whole number, the limit
- * below that in thousandths of a processor (else 0). Errors: EINVAL, ERANGE.
+ * What --cpus said (NULL: nothing): so many vCPUs, and the limit in thousandths of a processor (0 =
+ * nothing was said). Errors: EINVAL, ERANGE.
  */
 int common_cpus(const char *text, unsigned *vcpus, uint32_t *thousandths, struct error *err);
 

@@ -13,12 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "guest/protocol.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 #include "vmm/base/log.h"
-#include "vmm/base/program_file.h"
+#include "vmm/base/parse.h"
 #include "vmm/base/terminal.h"
 #include "vmm/cli/commands.h"
 #include "vmm/cli/common.h"
@@ -28,10 +27,11 @@
 #include "vmm/image/load.h"
 #include "vmm/image/process.h"
 #include "vmm/isolation/isolation.h"
-#include "vmm/machine/host.h"
 
 #define ENV_FILE_MAX (1U << 20)
-#define HOSTNAME_MAX 64            /* bytes, as the kernel's */
+#define HOSTNAME_MAX 64 /* bytes, as the kernel's */
+#define PROGRAM_MAX  (64U << 20)
+#define PIDS_MAX     (1U << 22)    /* the kernel's PID_MAX_LIMIT */
 #define DISK_MIN     (16ULL << 20) /* an ext4 with its journal */
 
 struct run_options {
@@ -54,6 +54,10 @@ struct run_options {
     const char *kernel;
     const char *initramfs;
     const char *isolation;
+    const char *runtime;
+    const char *pids;
+    const char *cgroup_parent;
+    const char *program;
     const char *timeline;
     const char *explain;
 };
@@ -83,7 +87,16 @@ static const struct option_row rows[] = {
      AT(kernel)},
     {0, OPTION_TEXT, "initramfs", "FILE", "guest initramfs in place of the one that comes along",
      AT(initramfs)},
-    {0, OPTION_TEXT, "isolation", "KIND", "what runs the command: vm (default)", AT(isolation)},
+    {0, OPTION_TEXT, "isolation", "WALL",
+     "what is around the command: vm (default), container, gvisor", AT(isolation)},
+    {0, OPTION_TEXT, "runtime", "PROGRAM", "OCI runtime of a container (default: crun, runsc)",
+     AT(runtime)},
+    {0, OPTION_TEXT, "pids-limit", "NUMBER", "processes and threads at most (default: no limit)",
+     AT(pids)},
+    {0, OPTION_TEXT, "cgroup-parent", "PATH", "control group above that of a container",
+     AT(cgroup_parent)},
+    {0, OPTION_TEXT, "program", "FILE",
+     "run this static program of the host in place of the image's command", AT(program)},
     {0, OPTION_OPTIONAL, "timeline", COMMON_TIMELINE_VALUE, COMMON_TIMELINE_HELP, AT(timeline)},
     {0, OPTION_OPTIONAL, "explain", "live",
      "say afterwards what happened underneath, or as it happens", AT(explain)},
@@ -93,7 +106,8 @@ static const struct option_row rows[] = {
 
 static const struct option_table table = {
     .usage = "run [OPTIONS] IMAGE [COMMAND [ARGUMENT...]]",
-    .about = "Runs a command of a container image inside a virtual machine of its own. IMAGE is a\n"
+    .about = "Runs a command of a container image inside a virtual machine of its own, or, with\n"
+             "--isolation=container, the same as a plain container of this machine. IMAGE is a\n"
              "stored name[:tag], a digest, an image ID, or a path (./app.tar, /srv/rootfs).",
     .more =
         "Exit status: that of the command; 128+N when signal N ended it; 127 when the command is\n"
@@ -109,6 +123,12 @@ static void release_options(struct run_options *options)
     string_list_release(&options->tmpfs);
 }
 
+/* --program FILE, in memory. */
+struct program {
+    char *data;
+    size_t size;
+};
+
 /* Everything of a run that lives until its end. */
 struct run {
     const struct run_options *options;
@@ -117,26 +137,9 @@ struct run {
     struct explanation explanation;
     struct instance instance;
     struct isolation_request request;
-    uint32_t cpu_thousandths;
     char hostname[HOSTNAME_MAX + 1];
-    char *kernel;
-    char *initramfs;
+    struct program program;
 };
-
-static int find_isolation(const char *name, const struct isolation **isolation, struct error *err)
-{
-    static const struct isolation *const known[] = {&isolation_vm};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
-        if (!name || strcmp(known[i]->name, name) == 0) {
-            *isolation = known[i];
-            return 0;
-        }
-    }
-    if (strcmp(name, "container") == 0)
-        return error_set(err, ENOTSUP, "--isolation: container is not available yet; use vm");
-    return error_set(err, EINVAL, "--isolation: '%s' is unknown; use vm", name);
-}
 
 /* Label characters of a host name; others would break programs that look themselves up. */
 static int check_hostname(const char *hostname, struct error *err)
@@ -153,12 +156,28 @@ static int check_hostname(const char *hostname, struct error *err)
     return 0;
 }
 
+static int check_limits(struct run *run, struct error *err)
+{
+    const struct run_options *options = run->options;
+    struct isolation_request *request = &run->request;
+    struct isolation_limits *limits = &request->limits;
+    int rc = common_cpus(options->cpus, &request->vcpu_count, &limits->cpu_thousandths, err);
+
+    if (rc == 0 && run->isolation->has_machine)
+        rc = common_memory(options->memory, true, &request->memory_bytes, err);
+    /* docker's -1 and 0 are no limit. */
+    if (rc == 0 && options->pids && strcmp(options->pids, "-1") != 0)
+        rc = parse_u64(options->pids, "--pids-limit", 0, PIDS_MAX, &limits->pids, err);
+    limits->memory_bytes = options->memory;
+    return rc;
+}
+
 /* Checks all that needs no image; fills the plain members of the request. */
 static int check_options(struct run *run, struct error *err)
 {
     const struct run_options *options = run->options;
     struct isolation_request *request = &run->request;
-    int rc = find_isolation(options->isolation, &run->isolation, err);
+    int rc = isolation_find(options->isolation, &run->isolation, err);
 
     if (rc == 0)
         rc = common_timeline_check(options->timeline, err);
@@ -169,12 +188,12 @@ static int check_options(struct run *run, struct error *err)
     if (rc == 0 && options->hostname)
         rc = check_hostname(options->hostname, err);
     if (rc == 0)
-        rc = common_memory(options->memory, true, &request->memory_bytes, err);
-    if (rc == 0)
-        rc = common_cpus(options->cpus, &request->vcpu_count, &run->cpu_thousandths, err);
+        rc = check_limits(run, err);
     if (rc == 0 && options->disk > 0 && options->disk < DISK_MIN)
         rc = error_set(err, ERANGE, "--disk: %llu KiB are too little; give at least %llum",
                        (unsigned long long)options->disk >> 10, DISK_MIN >> 20);
+    if (rc == 0 && options->program && options->entrypoint)
+        rc = error_set(err, EINVAL, "--program and --entrypoint exclude each other");
     if (rc == 0 && options->terminal && options->interactive && !isatty(STDIN_FILENO))
         rc = error_set(err, ENOTTY,
                        "-t with -i: standard input is not a terminal; leave -t out to use a pipe");
@@ -184,22 +203,14 @@ static int check_options(struct run *run, struct error *err)
     request->terminal = options->terminal;
     request->disk_bytes = align_up(options->disk, 4096);
     request->earlycon = options->earlycon;
+    request->kernel = options->kernel;
+    request->initramfs = options->initramfs;
+    request->runtime = options->runtime;
+    request->cgroup_parent = options->cgroup_parent;
     request->timeline = &run->timeline;
     request->explanation = options->explain ? &run->explanation : NULL;
     run->explanation.live = options->explain && *options->explain;
     return 0;
-}
-
-static int find_files(struct run *run, struct error *err)
-{
-    int rc = program_file_find(&program_file_kernel, run->options->kernel, &run->kernel, err);
-
-    if (rc == 0)
-        rc = program_file_find(&program_file_initramfs, run->options->initramfs, &run->initramfs,
-                               err);
-    run->request.kernel_path = run->kernel;
-    run->request.initramfs_path = run->initramfs;
-    return rc;
 }
 
 /* Brings what is at `path` into the store; `ids` gets the image's ID. */
@@ -268,28 +279,30 @@ static void choose_hostname(struct run *run)
     run->request.hostname = run->hostname;
 }
 
-static int make_bundle(const struct run *run, const struct image *image, char **arguments,
+static int make_bundle(struct run *run, const struct image *image, char **arguments,
                        size_t argument_count, struct bundle *bundle, struct error *err)
 {
     const struct run_options *options = run->options;
     struct process_options process_options = {
-        .entrypoint = options->entrypoint,
+        .entrypoint = options->program ? BUNDLE_PROGRAM_PATH : options->entrypoint,
         .working_dir = options->workdir,
         .user = options->user,
         .hostname = run->hostname,
         .terminal = options->terminal,
     };
     struct bundle_options bundle_options = {
-        .root_path = PROTOCOL_ROOTFS_PATH,
-        .bundle_path = PROTOCOL_BUNDLE_DIR,
         .hostname = run->hostname,
         .tmpfs = options->tmpfs,
         .read_only = options->read_only,
         .terminal = options->terminal,
-        .cpu_thousandths = run->cpu_thousandths,
+        .program = run->program.data,
+        .program_size = run->program.size,
     };
     struct process process;
-    int rc = add_environment(options, &process_options.environment, err);
+    int rc = run->isolation->place(&run->request, &bundle_options, err);
+
+    if (rc == 0)
+        rc = add_environment(options, &process_options.environment, err);
 
     (void)terminal_size(STDOUT_FILENO, &bundle_options.rows, &bundle_options.columns);
     for (size_t i = 0; rc == 0 && i < argument_count; i++) {
@@ -316,12 +329,12 @@ static int run_instance(struct run *run, const struct image *image, char **argum
     char root[64];
     int rc;
 
+    run->request.instance = &run->instance;
     choose_hostname(run);
     rc = make_bundle(run, image, arguments, argument_count, &bundle, err);
     if (rc < 0)
         return rc;
     timeline_note(&run->timeline, TIMELINE_ROOT, io_now_ns());
-    run->request.instance = &run->instance;
     run->request.bundle = &bundle;
     /* By our descriptor, so that the image may be removed from the store meanwhile. */
     snprintf(root, sizeof(root), "/proc/%d/fd/%d", (int)getpid(), image->root_fd);
@@ -331,6 +344,18 @@ static int run_instance(struct run *run, const struct image *image, char **argum
     return rc;
 }
 
+/* A script needs its interpreter, and the image may have none: only programs are taken. */
+static int read_program(const char *path, struct program *program, struct error *err)
+{
+    int rc = io_read_file(AT_FDCWD, path, PROGRAM_MAX, &program->data, &program->size, err);
+
+    if (rc < 0)
+        return error_wrap(err, "--program");
+    if (program->size < 4 || memcmp(program->data, "\177ELF", 4) != 0)
+        return error_set(err, ENOEXEC, "--program: %s is no executable program", path);
+    return 0;
+}
+
 static int run_image(struct run *run, const char *reference, char **arguments,
                      size_t argument_count, int *status, struct error *err)
 {
@@ -338,9 +363,9 @@ static int run_image(struct run *run, const char *reference, char **arguments,
     int rc = check_options(run, err);
 
     if (rc == 0)
-        rc = host_require_kvm(true, err);
-    if (rc == 0)
-        rc = find_files(run, err);
+        rc = run->isolation->prepare(&run->request, err);
+    if (rc == 0 && run->options->program)
+        rc = read_program(run->options->program, &run->program, err);
     if (rc == 0)
         rc = open_image(reference, &image, err);
     if (rc != 0)
@@ -381,8 +406,8 @@ int cli_run(int argc, char **argv)
                           status == CLI_FAILURE && err.code ? NULL : options.timeline);
     if (run.request.explanation && !(status == CLI_FAILURE && err.code))
         explain_write(&run.explanation, &run.timeline, stderr);
-    free(run.kernel);
-    free(run.initramfs);
+    isolation_request_release(&run.request);
+    free(run.program.data);
     release_options(&options);
     return status;
 }

@@ -125,11 +125,12 @@ static json_t *make_resources(const struct bundle_options *options)
     json_t *resources = json_pack("{s:o}", "devices", make_device_rules());
 
     if (options->memory_bytes) {
-        /* "swap" is the sum of memory and swap. */
         json_int_t limit = (json_int_t)options->memory_bytes;
+        json_t *memory = json_pack("{s:I}", "limit", limit);
 
-        json_object_set_new(resources, "memory",
-                            json_pack("{s:I, s:I}", "limit", limit, "swap", 2 * limit));
+        if (!options->swap_unlimited) /* the sum of memory and swap */
+            json_object_set_new(memory, "swap", json_integer(2 * limit));
+        json_object_set_new(resources, "memory", memory);
     }
     if (options->cpu_thousandths)
         json_object_set_new(resources, "cpu",
@@ -203,9 +204,15 @@ static int make_hosts(const struct bundle_options *options, char **text)
                     options->hostname, options->hosts ? options->hosts : "");
 }
 
-static void set_file(struct bundle_file *file, const char *name, char *text)
+/* Takes over `data`. */
+static void add_file(struct bundle *bundle, const char *name, mode_t mode, char *data, size_t size)
 {
-    *file = (struct bundle_file){name, 0644, text, strlen(text)};
+    bundle->files[bundle->count++] = (struct bundle_file){name, mode, data, size};
+}
+
+static void add_text(struct bundle *bundle, const char *name, char *text)
+{
+    add_file(bundle, name, 0644, text, strlen(text));
 }
 
 int bundle_create(const struct image_config *config, const struct process *process,
@@ -215,23 +222,29 @@ int bundle_create(const struct image_config *config, const struct process *proce
     AUTO_FREE char *hosts = NULL;
     AUTO_FREE char *hostname = NULL;
     AUTO_FREE char *resolv_conf = strdup(options->resolv_conf ? options->resolv_conf : "");
+    AUTO_FREE char *program = options->program ? malloc(options->program_size) : NULL;
     int rc = make_config(config, process, options, &text, err);
 
     if (rc < 0)
         return rc;
-    if (!text || !resolv_conf || make_hosts(options, &hosts) < 0 ||
-        asprintf(&hostname, "%s\n", options->hostname) < 0)
+    if (!text || (options->program && !program) || !resolv_conf ||
+        make_hosts(options, &hosts) < 0 || asprintf(&hostname, "%s\n", options->hostname) < 0)
         return error_set_errno(err, ENOMEM, "bundle");
-    set_file(&bundle->files[0], "config.json", steal_pointer(text));
-    set_file(&bundle->files[1], "hosts", steal_pointer(hosts));
-    set_file(&bundle->files[2], "hostname", steal_pointer(hostname));
-    set_file(&bundle->files[3], "resolv.conf", steal_pointer(resolv_conf));
+    *bundle = (struct bundle){0};
+    add_text(bundle, "config.json", steal_pointer(text));
+    add_text(bundle, "hosts", steal_pointer(hosts));
+    add_text(bundle, "hostname", steal_pointer(hostname));
+    add_text(bundle, "resolv.conf", steal_pointer(resolv_conf));
+    if (program) {
+        memcpy(program, options->program, options->program_size);
+        add_file(bundle, "program", 0755, steal_pointer(program), options->program_size);
+    }
     return 0;
 }
 
 void bundle_release(struct bundle *bundle)
 {
-    for (size_t i = 0; i < BUNDLE_FILES; i++)
+    for (size_t i = 0; i < bundle->count; i++)
         free(bundle->files[i].data);
     *bundle = (struct bundle){0};
 }

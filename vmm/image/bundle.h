@@ -19,6 +19,9 @@
 #include "vmm/image/config.h"
 #include "vmm/image/process.h"
 
+/* Where a program that is brought in (--program) is in the container. */
+#define BUNDLE_PROGRAM_PATH "/.microvm/program"
+
 struct bundle_options {
     const char *root_path;    /* the root file system, where crun runs */
     const char *bundle_path;  /* directory of the bundle's files, where crun runs */
@@ -32,22 +35,26 @@ struct bundle_options {
     uint16_t rows, columns;   /* of the terminal; 0 = not known */
     bool network_namespace;   /* a new one; false: share the caller's (in a VM: the VM's network) */
     uint64_t
-        memory_bytes; /* limits; 0 = none. memory.max and no more swap than memory, as docker */
+        memory_bytes;    /* limits; 0 = none. memory.max and no more swap than memory, as docker */
+    bool swap_unlimited; /* the kernel does not count swap */
     uint32_t cpu_thousandths; /* 1500 = one and a half processors */
     uint64_t pids;
+    const void *program; /* an executable to show at BUNDLE_PROGRAM_PATH, or null */
+    size_t program_size;
 };
 
 struct bundle_file {
-    const char *name; /* "config.json", "hosts", "hostname", "resolv.conf" */
+    const char *name; /* "config.json", "hosts", "hostname", "resolv.conf", "program" */
     mode_t mode;      /* permission bits */
     char *data;
     size_t size;
 };
 
-#define BUNDLE_FILES 4
+#define BUNDLE_FILES_MAX 5
 
 struct bundle {
-    struct bundle_file files[BUNDLE_FILES];
+    struct bundle_file files[BUNDLE_FILES_MAX]; /* the first is config.json */
+    size_t count;
 };
 
 /*

@@ -61,6 +61,20 @@ static int add_bound_files(json_t *mounts, const struct bundle_options *options)
     return 0;
 }
 
+static int add_program(json_t *mounts, const struct bundle_options *options)
+{
+    static const char *const flags[] = {"rbind", "rprivate", "ro", "nosuid", "nodev", NULL};
+    AUTO_FREE char *source = NULL;
+
+    if (!options->program)
+        return 0;
+    if (asprintf(&source, "%s/program", options->bundle_path) < 0 ||
+        json_array_append_new(
+            mounts, make_mount(BUNDLE_PROGRAM_PATH, "bind", source, bundle_strings(flags))) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
 /* Flags of --tmpfs come in pairs: the later of a pair counts. */
 static const char *const flag_pairs[][2] = {
     {"noexec", "exec"}, {"nosuid", "suid"}, {"nodev", "dev"}, {"rw", "ro"}, {"async", "sync"},
@@ -210,7 +224,8 @@ int bundle_make_mounts(const struct image_config *config, const struct bundle_op
         json_array_append_new(array, make_mount(mount->destination, mount->type, mount->source,
                                                 bundle_strings(mount->options)));
     }
-    if (json_array_size(array) != ARRAY_LENGTH(fixed_mounts) || add_bound_files(array, options) < 0)
+    if (json_array_size(array) != ARRAY_LENGTH(fixed_mounts) ||
+        add_bound_files(array, options) < 0 || add_program(array, options) < 0)
         rc = error_set_errno(err, ENOMEM, "bundle");
     for (size_t i = 0; rc == 0 && i < options->tmpfs.count; i++)
         rc = add_tmpfs(array, options->tmpfs.items[i], err);

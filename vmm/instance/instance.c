@@ -21,7 +21,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "vmm/base/cgroup.h"
 #include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
 #include "vmm/base/log.h"
 #include "vmm/instance/name.h"
 #include "vmm/instance/remove.h"
@@ -128,6 +130,16 @@ static int lock_wait(int fd)
     return 0;
 }
 
+/* The group of a container whose client was killed; its processes ended with it. */
+static void remove_cgroup(int directory_fd)
+{
+    AUTO_FREE char *path = NULL;
+    size_t size;
+
+    if (io_read_file(directory_fd, INSTANCE_CGROUP_FILE, PATH_MAX, &path, &size, NULL) == 0)
+        cgroup_remove(path);
+}
+
 /* Removes instance `name` if nobody holds its lock. The caller holds RUNTIME/.lock. */
 static void remove_if_stale(int runtime_fd, const char *name)
 {
@@ -140,6 +152,7 @@ static void remove_if_stale(int runtime_fd, const char *name)
     lock_fd = openat(directory_fd, INSTANCE_LOCK, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (lock_fd >= 0 ? flock(lock_fd, LOCK_EX | LOCK_NB) < 0 : errno != ENOENT)
         return;
+    remove_cgroup(directory_fd);
     (void)remove_tree(runtime_fd, name);
 }
 

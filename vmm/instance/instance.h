@@ -8,9 +8,10 @@
  * or removes an instance.
  *
  * RUNTIME/NAME/ (mode 0700) holds: lock, control.sock, machine.json, vsock_PORT sockets,
- * console.log, the per-VM cpio and a --disk file. The client takes a shared flock on `lock` and the
- * monitor inherits the same open file description: the lock is free only when both are gone,
- * however they died; then the directory is stale and the next command removes it.
+ * console.log and the per-VM cpio; for a container on this machine its bundle, the directories that
+ * it is mounted on, and the path of its control group. The client takes a shared flock on `lock`
+ * and the monitor inherits the same open file description: the lock is free only when both are
+ * gone, however they died; then the directory is stale and the next command removes it.
  */
 #ifndef MICROVM_INSTANCE_INSTANCE_H
 #define MICROVM_INSTANCE_INSTANCE_H
@@ -19,6 +20,10 @@
 
 #include "vmm/base/error.h"
 #include "vmm/machine/spec.h"
+
+/* In the directory: path of the control group of a container on this machine (vmm/base/cgroup.h).
+ */
+#define INSTANCE_CGROUP_FILE "cgroup"
 
 #define INSTANCE_NAME_MAX 63 /* [a-zA-Z0-9][a-zA-Z0-9_.-]*, as docker's names */
 
@@ -61,10 +66,12 @@ enum monitor_fd {
     MONITOR_FD_CONSOLE = 5, /* stream socket of the console, with spec.console_attached */
 };
 
+/* The process that keeps a machine, or a container: its monitor or its init. */
 struct monitor_link {
     pid_t pid;
-    int pid_fd;     /* readable when the monitor has ended */
-    int control_fd; /* connected to control.sock: control_receive_event() of control.h */
+    int pid_fd;     /* readable when it has ended */
+    int control_fd; /* connected to control.sock: control_receive_event() of control.h;
+                       -1 for an init */
 };
 
 /*

@@ -50,6 +50,11 @@ static int decode(const struct frame_reader *reader, struct guest_message *messa
         copy_text(message->text, payload + sizeof(struct protocol_exit),
                   size - sizeof(struct protocol_exit));
         return 1;
+    case PROTOCOL_MARK:
+        message->mark = payload[0];
+        if (size == sizeof(struct protocol_mark))
+            return 1;
+        break;
     default:
         break;
     }

@@ -21,8 +21,9 @@ struct frame_reader {
 
 /* What a guest can say. */
 struct guest_message {
-    enum protocol_type type;         /* PROTOCOL_STARTED, _EXIT or _FAILURE */
+    enum protocol_type type;         /* PROTOCOL_STARTED, _EXIT, _FAILURE or _MARK */
     uint8_t status;                  /* of EXIT and FAILURE */
+    uint8_t mark;                    /* of MARK: enum doorbell_mark */
     char text[PROTOCOL_PAYLOAD_MAX]; /* of FAILURE: one line of printable ASCII */
 };
 

@@ -15,25 +15,61 @@
 #include "vmm/instance/timeline.h"
 #include "vmm/isolation/explain.h"
 
+/* Limits that the user has set; 0 = not. */
+struct isolation_limits {
+    uint64_t memory_bytes;
+    uint32_t cpu_thousandths;
+    uint64_t pids;
+};
+
 struct isolation_request {
+    /* What the user asked for; the pointers are the command line's, NULL = the default. */
+    bool interactive; /* -i: standard input reaches the command */
+    bool terminal;    /* -t */
+    bool earlycon;
+    uint64_t disk_bytes;   /* --disk: size of the writable layer's disk; 0 = in memory */
+    uint64_t memory_bytes; /* of a machine */
+    unsigned vcpu_count;   /* of a machine */
+    struct isolation_limits limits;
+    const char *kernel;
+    const char *initramfs;
+    const char *runtime;
+    const char *cgroup_parent;
+
+    /* What prepare() has found. */
+    char *kernel_path;
+    char *initramfs_path;
+    char *init_path;
+    char *runtime_path;
+
+    /* What place() has decided. */
+    char *bundle_path; /* directory of the bundle's files, where the runtime runs */
+    char *root_mount;  /* the container's root file system there */
+    char *cgroup_path; /* of the container on this machine; NULL = none */
+
     struct instance *instance;
     const struct bundle *bundle; /* config.json and its side files */
     const char *root_path;       /* squashfs of the image, for as long as this process lives */
     const char *hostname;
-    bool interactive;    /* -i: standard input reaches the command */
-    bool terminal;       /* -t */
-    uint64_t disk_bytes; /* --disk: size of the writable layer's disk; 0 = in memory */
-    uint64_t memory_bytes;
-    unsigned vcpu_count;
-    const char *kernel_path;
-    const char *initramfs_path;
-    bool earlycon;
     struct timeline *timeline;       /* never NULL */
     struct explanation *explanation; /* gets what --explain asks for; NULL = not asked */
 };
 
 struct isolation {
     const char *name; /* as in --isolation=NAME */
+    /* Memory and processors are a machine's, not limits of this one's. */
+    bool has_machine;
+    /*
+     * Before anything is made: can it run here? Finds its programs and files. Errors: those of the
+     * part that is missing, each with the way to mend it.
+     */
+    int (*prepare)(struct isolation_request *request, struct error *err);
+    /*
+     * Once there is an instance: says where the bundle will be and what its runtime is to limit. A
+     * limit that cannot be kept here is told to the user and left out.
+     */
+    int (*place)(struct isolation_request *request, struct bundle_options *options,
+                 struct error *err);
     /*
      * Runs the bundle to its end with this process's standard streams and signals. *status gets the
      * exit status as docker gives it: the command's own, 128+N, 126, 127. A failure of the runner
@@ -43,5 +79,17 @@ struct isolation {
 };
 
 extern const struct isolation isolation_vm;
+extern const struct isolation isolation_container;
+extern const struct isolation isolation_gvisor;
+
+/* The one called `name` (NULL: the default, vm). Errors: EINVAL (names those there are). */
+int isolation_find(const char *name, const struct isolation **isolation, struct error *err);
+
+/* Frees what prepare() and place() have allocated. */
+void isolation_request_release(struct isolation_request *request);
+
+/* Says on standard error why the command of a bundle could not be started; names the command where
+ * `reason`, the runtime's words, does not. */
+void isolation_say_failure(const struct bundle *bundle, const char *reason);
 
 #endif

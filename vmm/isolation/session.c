@@ -151,7 +151,8 @@ static void stop_machine(struct session *session, int number)
     const struct control_command command = {.type = CONTROL_COMMAND_STOP};
 
     session->stop_signal = number;
-    if (control_send_command(session->link.control_fd, &command, NULL) < 0)
+    if (session->keeper == SESSION_KEEPER_INIT ||
+        control_send_command(session->link.control_fd, &command, NULL) < 0)
         kill(session->link.pid, SIGKILL);
 }
 
@@ -182,7 +183,7 @@ static void handle_signal(struct session *session, int number)
             terminal_make_raw(STDIN_FILENO, &session->terminal);
         }
         send_window(session);
-    } else if (session->monitor_gone || session->stop_signal) {
+    } else if (session->keeper_gone || session->stop_signal) {
         session->abandoned = session->abandoned || means_stop(number) || number == SIGHUP;
     } else if (!session->started || session->finished) {
         keep_early_signal(session, number);
@@ -251,9 +252,23 @@ static int accept_connections(struct session *session, struct error *err)
     return 0;
 }
 
+/* Only an init of ours may tell the time of its steps: a guest has the doorbell for that. */
+static int handle_mark(struct session *session, uint8_t mark, struct error *err)
+{
+    const struct control_event event = {
+        .type = CONTROL_EVENT_MARK, .mark = mark, .time_ns = io_now_ns()};
+
+    if (session->keeper != SESSION_KEEPER_INIT)
+        return error_set(err, EPROTO, "the guest has sent a mark in place of ringing its doorbell");
+    timeline_note_event(session->timeline, &event);
+    return 0;
+}
+
 static int handle_message(struct session *session, const struct guest_message *message,
                           struct error *err)
 {
+    if (message->type == PROTOCOL_MARK)
+        return handle_mark(session, message->mark, err);
     if (message->type == PROTOCOL_STARTED) {
         session->started = true;
         send_window(session);
@@ -297,19 +312,25 @@ static int take_frames(struct session *session, struct error *err)
 static int take_event(struct session *session, struct error *err)
 {
     struct control_event event;
-    int rc = control_receive_event(session->link.control_fd, &event, err);
+    int rc;
+
+    if (session->keeper == SESSION_KEEPER_INIT) {
+        session->keeper_gone = true; /* its pid_fd says no more than that */
+        return accept_connections(session, err);
+    }
+    rc = control_receive_event(session->link.control_fd, &event, err);
 
     if (rc < 0 && rc != -ECONNRESET)
         return rc;
     if (rc <= 0) {
-        session->monitor_gone = true;
+        session->keeper_gone = true;
         return 0;
     }
     timeline_note_event(session->timeline, &event);
     if (event.type == CONTROL_EVENT_END) {
         session->end = event;
         session->end_known = true;
-        session->monitor_gone = true;
+        session->keeper_gone = true;
     }
     return 0;
 }
@@ -353,17 +374,24 @@ static void note_stream(struct session *session, const struct stream *stream)
         session->output_error = stream_write_error(stream);
 }
 
+static int keeper_fd(const struct session *session)
+{
+    if (session->keeper_gone)
+        return -1;
+    return session->keeper == SESSION_KEEPER_INIT ? session->link.pid_fd : session->link.control_fd;
+}
+
 int session_run(struct session *session, struct error *err)
 {
     int rc = 0;
 
     if (session->terminal_wanted && session->interactive)
         terminal_make_raw(STDIN_FILENO, &session->terminal);
-    while (rc == 0 && !session->abandoned && !(session->monitor_gone && output_is_done(session))) {
+    while (rc == 0 && !session->abandoned && !(session->keeper_gone && output_is_done(session))) {
         struct pollfd polls[4 + SESSION_PORTS] = {
             {.fd = session->signal_fd, .events = POLLIN},
             {.fd = session->stream_event, .events = POLLIN},
-            {.fd = session->monitor_gone ? -1 : session->link.control_fd, .events = POLLIN},
+            {.fd = keeper_fd(session), .events = POLLIN},
             {.fd = session->connections[SESSION_PORT_CONTROL], .events = POLLIN},
         };
 
@@ -384,13 +412,16 @@ int session_run(struct session *session, struct error *err)
 
 /* ---- after it ---- */
 
-static int monitor_error(int monitor_status, struct error *err)
+static int keeper_error(enum session_keeper keeper, int status, struct error *err)
 {
-    if (WIFSIGNALED(monitor_status))
-        return error_set(err, ECHILD, "the monitor process was ended by signal %d (%s)",
-                         WTERMSIG(monitor_status), strsignal(WTERMSIG(monitor_status)));
-    return error_set(err, ECHILD, "the monitor process ended unexpectedly, with status %d",
-                     WEXITSTATUS(monitor_status));
+    const char *name =
+        keeper == SESSION_KEEPER_INIT ? "the container's init" : "the monitor process";
+
+    if (WIFSIGNALED(status))
+        return error_set(err, ECHILD, "%s was ended by signal %d (%s)", name, WTERMSIG(status),
+                         strsignal(WTERMSIG(status)));
+    return error_set(err, ECHILD, "%s ended unexpectedly, with status %d", name,
+                     WEXITSTATUS(status));
 }
 
 /* The guest's last words, for a person who wonders why it has ended. */
@@ -422,8 +453,7 @@ static int end_error(const struct control_event *end, struct error *err)
     }
 }
 
-int session_result(const struct session *session, int monitor_status, int *status,
-                   struct error *err)
+int session_result(const struct session *session, int keeper_status, int *status, struct error *err)
 {
     if (session->stop_signal && !session->finished) {
         *status = 128 + session->stop_signal;
@@ -431,7 +461,7 @@ int session_result(const struct session *session, int monitor_status, int *statu
     }
     if (!session->finished)
         return session->end_known ? end_error(&session->end, err)
-                                  : monitor_error(monitor_status, err);
+                                  : keeper_error(session->keeper, keeper_status, err);
     if (session->output_error)
         return error_set_errno(err, session->output_error, "cannot write the command's output");
     if (session->last.type == PROTOCOL_FAILURE && session->last.status != STATUS_NOT_EXECUTABLE &&

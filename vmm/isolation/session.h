@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the client's side of one container in a machine: standard streams, terminal, signals,
- * messages of guest and monitor, in one poll loop from the launch to the end.
+ * Purpose: the client's side of one container, in a machine or on this one: standard streams,
+ * terminal, signals, messages of guest and monitor, in one poll loop from the launch to the end.
  */
 #ifndef MICROVM_ISOLATION_SESSION_H
 #define MICROVM_ISOLATION_SESSION_H
@@ -27,12 +27,20 @@ enum session_port {
     SESSION_PORTS
 };
 
+/* Which process keeps what the session is with, and at whose end it ends. */
+enum session_keeper {
+    SESSION_KEEPER_MONITOR, /* of a machine: tells its events over link.control_fd */
+    SESSION_KEEPER_INIT, /* of a container on this machine: marks come as frames, link.pid_fd tells
+                            its end */
+};
+
 #define SESSION_SIGNALS_MAX 16
 
 struct session {
     bool interactive;
     bool terminal_wanted;
     struct timeline *timeline;
+    enum session_keeper keeper;
     struct monitor_link link;
 
     int listeners[SESSION_PORTS];   /* -1 once the guest has connected, or not expected */
@@ -50,11 +58,11 @@ struct session {
 
     bool finished; /* EXIT or FAILURE has come, `last` is it */
     struct guest_message last;
-    bool drained;      /* and has been answered */
-    bool monitor_gone; /* after its last message, which is `end` if there was one */
+    bool drained;     /* and has been answered */
+    bool keeper_gone; /* after its last message, which is `end` if there was one */
     bool end_known;
     int output_error; /* why standard output or error could not be written, 0 = it could */
-    bool abandoned;   /* neither the monitor nor the rest of the output is waited for */
+    bool abandoned;   /* neither the keeper nor the rest of the output is waited for */
     struct control_event end;
 };
 
@@ -67,7 +75,7 @@ int session_run(struct session *session, struct error *err);
 
 /* Docker's exit status of a session that has run, or what went wrong. With a status of 126 or 127
  * from the runtime, `session->last` is a FAILURE that says why. */
-int session_result(const struct session *session, int monitor_status, int *status,
+int session_result(const struct session *session, int keeper_status, int *status,
                    struct error *err);
 
 /* Restores the terminal, releases all but the link. */

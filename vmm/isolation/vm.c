@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +13,12 @@
 #include "guest/protocol.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
-#include "vmm/base/log.h"
+#include "vmm/base/program_file.h"
 #include "vmm/isolation/cpio.h"
 #include "vmm/isolation/disk.h"
 #include "vmm/isolation/isolation.h"
 #include "vmm/isolation/session.h"
+#include "vmm/machine/host.h"
 
 #define BUNDLE_ARCHIVE "bundle.cpio"
 
@@ -43,7 +43,7 @@ static int pack_bundle(const struct isolation_request *request, struct cpio *cpi
 {
     int rc = cpio_add_directory(cpio, BUNDLE_DIRECTORY, 0755, err);
 
-    for (unsigned i = 0; rc == 0 && i < BUNDLE_FILES; i++) {
+    for (unsigned i = 0; rc == 0 && i < request->bundle->count; i++) {
         const struct bundle_file *file = &request->bundle->files[i];
         char path[128];
 
@@ -130,18 +130,33 @@ static int launch(const struct isolation_request *request, struct session *sessi
     return rc;
 }
 
-/* The command could not be started: says why, and names it where the runtime does not. */
-static void say_failure(const struct bundle *bundle, const char *reason)
+static int vm_prepare(struct isolation_request *request, struct error *err)
 {
-    json_t *config = json_loadb(bundle->files[0].data, bundle->files[0].size, 0, NULL);
-    const char *command = json_string_value(
-        json_array_get(json_object_get(json_object_get(config, "process"), "args"), 0));
+    int rc = 0;
 
-    if (command && !strstr(reason, command))
-        log_error("%s: %s", command, reason);
-    else
-        log_error("%s", reason);
-    json_decref(config);
+    if (request->runtime || request->cgroup_parent)
+        return error_set(err, EINVAL, "%s: a machine brings its own; use --isolation=container",
+                         request->runtime ? "--runtime" : "--cgroup-parent");
+    rc = host_require_kvm(true, err);
+    if (rc == 0)
+        rc = program_file_find(&program_file_kernel, request->kernel, &request->kernel_path, err);
+    if (rc == 0)
+        rc = program_file_find(&program_file_initramfs, request->initramfs,
+                               &request->initramfs_path, err);
+    return rc;
+}
+
+/* Memory is the machine's; what is left of the limits is kept by the guest. */
+static int vm_place(struct isolation_request *request, struct bundle_options *options,
+                    struct error *err)
+{
+    (void)err;
+    options->root_path = PROTOCOL_ROOTFS_PATH;
+    options->bundle_path = PROTOCOL_BUNDLE_DIR;
+    options->cpu_thousandths =
+        request->limits.cpu_thousandths % 1000 ? request->limits.cpu_thousandths : 0;
+    options->pids = request->limits.pids;
+    return 0;
 }
 
 static int vm_run(const struct isolation_request *request, int *status, struct error *err)
@@ -151,6 +166,7 @@ static int vm_run(const struct isolation_request *request, int *status, struct e
         .interactive = request->interactive,
         .terminal_wanted = request->terminal,
         .timeline = request->timeline,
+        .keeper = SESSION_KEEPER_MONITOR,
         .link = MONITOR_LINK_INIT,
     };
     int monitor_status;
@@ -173,8 +189,14 @@ static int vm_run(const struct isolation_request *request, int *status, struct e
     if (rc == 0)
         rc = session_result(&session, monitor_status, status, err);
     if (rc == 0 && session.last.type == PROTOCOL_FAILURE)
-        say_failure(request->bundle, session.last.text);
+        isolation_say_failure(request->bundle, session.last.text);
     return rc;
 }
 
-const struct isolation isolation_vm = {.name = "vm", .run = vm_run};
+const struct isolation isolation_vm = {
+    .name = "vm",
+    .has_machine = true,
+    .prepare = vm_prepare,
+    .place = vm_place,
+    .run = vm_run,
+};

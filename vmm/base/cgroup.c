@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: control groups of this machine; see cgroup.h. */
+#include "vmm/base/cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <linux/magic.h>
+
+#include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
+
+#define TOP       "/sys/fs/cgroup"
+#define HYBRID    TOP "/unified"
+#define FILE_MAX  (64U << 10)
+#define DEPTH_MAX 16
+#define REMOVE_TRY                                                                                 \
+    50 /* of 2 ms: a group is busy until the kernel has let go of its last process                 \
+        */
+
+static bool is_file_system(const char *path, long magic)
+{
+    struct statfs status;
+
+    return statfs(path, &status) == 0 && (long)status.f_type == magic;
+}
+
+enum cgroup_version cgroup_version(void)
+{
+    if (is_file_system(TOP, CGROUP2_SUPER_MAGIC))
+        return CGROUP_V2;
+    return is_file_system(TOP "/memory", CGROUP_SUPER_MAGIC) ||
+                   is_file_system(TOP "/cpu", CGROUP_SUPER_MAGIC)
+               ? CGROUP_V1
+               : CGROUP_NONE;
+}
+
+const char *cgroup_hybrid_mount(void)
+{
+    return cgroup_version() == CGROUP_V1 && is_file_system(HYBRID, CGROUP2_SUPER_MAGIC) ? HYBRID
+                                                                                        : NULL;
+}
+
+/* Is `word` one of those in `list`, with blanks between? */
+static bool has_word(const char *list, const char *word)
+{
+    size_t length = strlen(word);
+
+    for (const char *at = list; (at = strstr(at, word)); at += length) {
+        bool starts = at == list || at[-1] == ' ';
+
+        if (starts && (at[length] == ' ' || at[length] == '\n' || at[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+bool cgroup_directory(const char *controller, const char *path, char directory[PATH_MAX])
+{
+    AUTO_FREE char *controllers = NULL;
+    size_t size;
+
+    switch (cgroup_version()) {
+    case CGROUP_V2:
+        if (io_read_file(AT_FDCWD, TOP "/cgroup.controllers", FILE_MAX, &controllers, &size, NULL) <
+            0)
+            return false;
+        if (strcmp(controller, "devices") != 0 && !has_word(controllers, controller))
+            return false;
+        return snprintf(directory, PATH_MAX, TOP "%s", path) < PATH_MAX;
+    case CGROUP_V1:
+        if (snprintf(directory, PATH_MAX, TOP "/%s", controller) >= PATH_MAX ||
+            !is_file_system(directory, CGROUP_SUPER_MAGIC))
+            return false;
+        return snprintf(directory, PATH_MAX, TOP "/%s%s", controller, path) < PATH_MAX;
+    default:
+        return false;
+    }
+}
+
+bool cgroup_is_writable(const char *controller, const char *parent)
+{
+    char directory[PATH_MAX];
+
+    return cgroup_directory(controller, parent, directory) &&
+           (access(directory, W_OK) == 0 || (errno == ENOENT && geteuid() == 0));
+}
+
+bool cgroup_limits_swap(void)
+{
+    return cgroup_version() == CGROUP_V1 &&
+                   access(TOP "/memory/memory.memsw.usage_in_bytes", F_OK) < 0
+               ? false
+               : access("/proc/swaps", F_OK) == 0;
+}
+
+/* Reads the number after `key` ("" = the file is one number) in a file of group `path`. */
+static bool read_number(const char *controller, const char *path, const char *file, const char *key,
+                        uint64_t *number)
+{
+    char directory[PATH_MAX];
+    AUTO_FREE char *name = NULL;
+    AUTO_FREE char *text = NULL;
+    const char *at;
+    size_t size;
+    char *end;
+
+    if (!cgroup_directory(controller, path, directory))
+        return false;
+    if (asprintf(&name, "%s/%s", directory, file) < 0) {
+        name = NULL;
+        return false;
+    }
+    if (io_read_file(AT_FDCWD, name, FILE_MAX, &text, &size, NULL) < 0)
+        return false;
+    at = strstr(text, key);
+    if (!at)
+        return false;
+    at += strlen(key);
+    errno = 0;
+    *number = strtoumax(at, &end, 10);
+    return errno == 0 && end != at;
+}
+
+bool cgroup_read_memory_peak(const char *path, uint64_t *bytes)
+{
+    const char *file = cgroup_version() == CGROUP_V2 ? "memory.peak" : "memory.max_usage_in_bytes";
+
+    return read_number("memory", path, file, "", bytes);
+}
+
+bool cgroup_read_cpu_time(const char *path, uint64_t *microseconds)
+{
+    if (cgroup_version() == CGROUP_V2)
+        return read_number("cpu", path, "cpu.stat", "usage_usec ", microseconds);
+    if (!read_number("cpuacct", path, "cpuacct.usage", "", microseconds))
+        return false;
+    *microseconds /= 1000;
+    return true;
+}
+
+/* The groups below `fd`, then `name` itself. Its other entries are files of the kernel's. */
+static void remove_group(int parent, const char *name, unsigned depth)
+{
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
+
+    if (!directory) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    while (depth < DEPTH_MAX && (entry = readdir(directory)))
+        if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+            remove_group(dirfd(directory), entry->d_name, depth + 1);
+    closedir(directory);
+    for (unsigned i = 0; i < REMOVE_TRY && unlinkat(parent, name, AT_REMOVEDIR) < 0; i++) {
+        if (errno != EBUSY)
+            break;
+        usleep(2000);
+    }
+}
+
+static void remove_in(const char *hierarchy, const char *path)
+{
+    int fd = open(hierarchy, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    remove_group(fd, path + strspn(path, "/"), 0);
+    close(fd);
+}
+
+void cgroup_remove(const char *path)
+{
+    const struct dirent *entry;
+    DIR *directory;
+
+    if (path[0] != '/' || path[strspn(path, "/")] == '\0' || strstr(path, ".."))
+        return;
+    if (cgroup_version() == CGROUP_V2) {
+        remove_in(TOP, path);
+        return;
+    }
+    directory = opendir(TOP);
+    while (directory && (entry = readdir(directory))) {
+        char hierarchy[PATH_MAX];
+
+        if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+            snprintf(hierarchy, sizeof(hierarchy), TOP "/%s", entry->d_name) <
+                (int)sizeof(hierarchy))
+            remove_in(hierarchy, path);
+    }
+    if (directory)
+        closedir(directory);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: process 1 of a container's outer namespaces; see container_process.h. */
+#include "vmm/isolation/container_process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vmm/base/cgroup.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
+#include "vmm/isolation/id_map.h"
+
+#define LOCK_FD 3 /* in init */
+
+/* ---- in the new process ---- */
+
+/* Waits for the id maps, becomes root of the namespace, and ends with its parent from then on. */
+static int take_identity(int channel, bool rootless, struct error *err)
+{
+    struct pollfd parent = {.fd = channel};
+    char ready;
+
+    if (io_read_full(channel, &ready, 1) != 1)
+        _exit(1); /* the parent has given up */
+    if (rootless && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
+        return error_set_errno(err, errno, "cannot become root of the user namespace");
+    /* A change of identity would reset it: now is the time. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return error_set_errno(err, errno, "prctl");
+    if (poll(&parent, 1, 0) == 1 && (parent.revents & POLLHUP))
+        _exit(1); /* it was gone before */
+    return 0;
+}
+
+static int enter_namespaces(struct error *err)
+{
+    const char *hybrid = cgroup_hybrid_mount();
+
+    setsid(); /* a Ctrl-C is for the client to handle */
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return error_set_errno(err, errno, "cannot make the mounts private");
+    /* Runtimes of version 1 work as soon as they do not see the empty hierarchy beside it. */
+    if (hybrid)
+        (void)umount2(hybrid, MNT_DETACH);
+    return 0;
+}
+
+/* The process namespace is new, so what /proc has said until here was of another one. */
+static int mount_proc(struct error *err)
+{
+    if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+        return error_set_errno(err, errno,
+                               "cannot mount /proc for the container (parts of /proc that are "
+                               "masked here, as in another container, forbid it)");
+    return 0;
+}
+
+static int execute_init(const struct container_process *process, struct error *err)
+{
+    char program[] = "microvm-init";
+    char option[] = "--host";
+    AUTO_FREE char *directory = strdup(process->root.directory);
+    char *const arguments[] = {program, option, directory, NULL};
+    char *const environment[] = {NULL};
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    sigset_t none;
+
+    sigemptyset(&none);
+    for (int number = 1; number < SIGRTMAX; number++)
+        signal(number, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (!directory || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+        dup2(process->lock, LOCK_FD) < 0)
+        return error_set_errno(err, errno, "standard streams of init");
+    execve(process->init, arguments, environment);
+    return error_set_errno(err, errno, "%s", process->init);
+}
+
+/* Does not return. Whatever goes wrong before the exec goes to the parent as its text. */
+static void __attribute__((noreturn)) child(const struct container_process *process, int channel)
+{
+    struct error err = ERROR_INIT;
+    int rc = take_identity(channel, process->root.rootless, &err);
+
+    if (rc == 0)
+        rc = enter_namespaces(&err);
+    if (rc == 0)
+        rc = mount_proc(&err);
+    if (rc == 0)
+        rc = container_root_mount(&process->root, &err);
+    if (rc == 0)
+        rc = execute_init(process, &err);
+    (void)io_write_all(channel, &err, sizeof(err));
+    _exit(1);
+}
+
+/* ---- in the client ---- */
+
+/* Lets the child go on and waits until it has executed init (the channel closes) or says why not.
+ */
+static int wait_for_init(int channel, struct error *err)
+{
+    struct error failure;
+    ssize_t size;
+
+    if (send(channel, "", 1, MSG_NOSIGNAL) != 1)
+        return error_set(err, ECHILD, "the container's first process has ended at once");
+    size = io_read_full(channel, &failure, sizeof(failure));
+    if (size == 0)
+        return 0;
+    if (size != sizeof(failure))
+        return error_set(err, ECHILD, "the container's first process has ended at once");
+    failure.text[sizeof(failure.text) - 1] = '\0';
+    return error_set(err, failure.code > 0 ? failure.code : EIO, "%s", failure.text);
+}
+
+static int clone_error(int code, bool rootless, struct error *err)
+{
+    if (rootless && (code == EPERM || code == ENOSPC || code == EUSERS || code == EINVAL))
+        return error_set(err, EPERM,
+                         "--isolation=container without root needs user namespaces, and this "
+                         "system gives you none; run as root, or allow them (sysctl "
+                         "user.max_user_namespaces, kernel.unprivileged_userns_clone, "
+                         "kernel.apparmor_restrict_unprivileged_userns)");
+    if (code == EPERM)
+        return error_set(err, EPERM,
+                         "--isolation=container: this root may not make namespaces "
+                         "(CAP_SYS_ADMIN is missing, or a seccomp filter forbids it)");
+    return error_set_errno(err, code, "cannot make the container's namespaces");
+}
+
+int container_process_start(const struct container_process *process, pid_t *pid, struct error *err)
+{
+    const bool rootless = process->root.rootless;
+    unsigned long flags = CLONE_NEWNS | CLONE_NEWPID | (rootless ? CLONE_NEWUSER : 0) | SIGCHLD;
+    int channel[2];
+    int rc = 0;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) < 0)
+        return error_set_errno(err, errno, "socketpair");
+    signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap it behind our back */
+    *pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
+    if (*pid == 0) {
+        close(channel[0]);
+        child(process, channel[1]);
+    }
+    close(channel[1]);
+    if (*pid < 0)
+        rc = clone_error(errno, rootless, err);
+    else if (rootless)
+        rc = id_map_write(*pid, err);
+    if (rc == 0)
+        rc = wait_for_init(channel[0], err);
+    close(channel[0]);
+    if (rc < 0 && *pid > 0) {
+        kill(*pid, SIGKILL);
+        while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    return rc;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: a container's root file system on this machine; see container_root.h. */
+#include "vmm/isolation/container_root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/loop.h>
+
+#include "guest/protocol.h"
+#include "vmm/base/cleanup.h"
+
+#define LOOP_TRIES 64
+#define LOOP_PATH  32
+#define IMAGE_FD   3 /* in squashfuse */
+
+/*
+ * Binds `file` to a free loop device, which the kernel frees with its last user. Returns a
+ * descriptor of the device, to be closed once it is mounted, and its path.
+ */
+static int loop_attach(int file, bool read_only, char path[LOOP_PATH], struct error *err)
+{
+    const struct loop_config config = {
+        .fd = (unsigned)file,
+        .info = {.lo_flags = LO_FLAGS_AUTOCLEAR | (read_only ? LO_FLAGS_READ_ONLY : 0U)},
+    };
+    AUTO_CLOSE int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+
+    for (unsigned i = 0; control >= 0 && i < LOOP_TRIES; i++) {
+        AUTO_CLOSE int device = -1;
+        int number = ioctl(control, LOOP_CTL_GET_FREE);
+
+        if (number < 0)
+            break;
+        snprintf(path, LOOP_PATH, "/dev/loop%d", number);
+        device = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+        if (device < 0)
+            break;
+        if (ioctl(device, LOOP_CONFIGURE, &config) == 0)
+            return steal_fd(&device);
+        if (errno != EBUSY) /* somebody else was faster */
+            break;
+    }
+    return error_set(err, ENODEV,
+                     "no loop device for the image's root (%s); load the kernel module loop",
+                     strerror(errno));
+}
+
+static int mount_file(int file, const char *target, const char *type, bool read_only,
+                      struct error *err)
+{
+    char device[LOOP_PATH];
+    AUTO_CLOSE int fd = loop_attach(file, read_only, device, err);
+
+    if (fd < 0)
+        return fd;
+    if (mount(device, target, type, read_only ? MS_RDONLY : 0, NULL) < 0)
+        return error_set_errno(err, errno, "cannot mount the %s of %s", type,
+                               read_only ? "image" : "--disk");
+    return 0;
+}
+
+/* Runs a FUSE program, which goes on in the background once it serves its mount. */
+static int run_fuse(const char *program, const char *package, char *const arguments[], int image,
+                    struct error *err)
+{
+    char path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
+    char *environment[] = {path, NULL};
+    posix_spawn_file_actions_t actions;
+    int status = 0;
+    pid_t pid;
+    int rc;
+
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    if (image >= 0)
+        posix_spawn_file_actions_adddup2(&actions, image, IMAGE_FD);
+    posix_spawn_file_actions_addclosefrom_np(&actions, image >= 0 ? IMAGE_FD + 1 : IMAGE_FD);
+    rc = posix_spawnp(&pid, program, &actions, NULL, arguments, environment);
+    posix_spawn_file_actions_destroy(&actions);
+    if (rc == ENOENT)
+        return error_set(err, ENOENT,
+                         "--isolation=container without root needs %s; install the package %s",
+                         program, package);
+    if (rc != 0)
+        return error_set_errno(err, rc, "%s", program);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (status != 0)
+        return error_set(err, EIO, "%s failed, see above", program);
+    return 0;
+}
+
+static int mount_lower(const struct container_root *root, char *lower, struct error *err)
+{
+    char options[] = "allow_other";
+    char program[] = "squashfuse";
+    char option[] = "-o";
+    char file[] = "/proc/self/fd/3";
+    char *const arguments[] = {program, option, options, file, lower, NULL};
+
+    if (!root->rootless)
+        return mount_file(root->image, lower, "squashfs", true, err);
+    return run_fuse(program, "squashfuse", arguments, root->image, err);
+}
+
+static int mount_writable(const struct container_root *root, const char *overlay, struct error *err)
+{
+    if (root->disk >= 0) {
+        if (root->rootless)
+            return error_set(err, ENOTSUP, "--disk with --isolation=container needs root");
+        return mount_file(root->disk, overlay, "ext4", false, err);
+    }
+    if (mount("tmpfs", overlay, "tmpfs", MS_NODEV, "mode=700") < 0)
+        return error_set_errno(err, errno, "cannot mount a tmpfs for the writable layer");
+    return 0;
+}
+
+/* The overlay's root directory shows the attributes of the upper layer's: give it the image's. */
+static int make_layers(const char *lower, const char *upper, const char *work, struct error *err)
+{
+    struct stat status;
+
+    if (mkdir(upper, 0755) < 0 || mkdir(work, 0755) < 0 || stat(lower, &status) < 0 ||
+        chown(upper, status.st_uid, status.st_gid) < 0 || chmod(upper, status.st_mode & 07777) < 0)
+        return error_set_errno(err, errno, "writable layer");
+    return 0;
+}
+
+static int mount_overlay(const struct container_root *root, char *options, char *target,
+                         struct error *err)
+{
+    char program[] = "fuse-overlayfs";
+    char option[] = "-o";
+    char *const arguments[] = {program, option, options, target, NULL};
+
+    if (root->rootless)
+        return run_fuse(program, "fuse-overlayfs", arguments, -1, err);
+    if (mount("overlay", target, "overlay", 0, options) < 0)
+        return error_set_errno(err, errno, "cannot mount the overlay of the container's root");
+    return 0;
+}
+
+int container_root_mount(const struct container_root *root, struct error *err)
+{
+    AUTO_FREE char *lower = NULL;
+    AUTO_FREE char *overlay = NULL;
+    AUTO_FREE char *upper = NULL;
+    AUTO_FREE char *work = NULL;
+    AUTO_FREE char *target = NULL;
+    AUTO_FREE char *options = NULL;
+    int rc;
+
+    if (asprintf(&lower, "%s" CONTAINER_ROOT_LOWER, root->directory) < 0 ||
+        asprintf(&overlay, "%s" CONTAINER_ROOT_OVERLAY, root->directory) < 0 ||
+        asprintf(&upper, "%s/upper", overlay) < 0 || asprintf(&work, "%s/work", overlay) < 0 ||
+        asprintf(&target, "%s" PROTOCOL_ROOTFS_PATH, root->directory) < 0 ||
+        asprintf(&options, "%slowerdir=%s,upperdir=%s,workdir=%s",
+                 root->rootless ? "" : "volatile,", lower, upper, work) < 0)
+        return error_set_errno(err, ENOMEM, "root of the container");
+    if (strpbrk(root->directory, ",:\\"))
+        return error_set(err, EINVAL,
+                         "runtime directory of %s: overlayfs takes no ',', ':' or '\\' in a path; "
+                         "choose another by MICROVM_RUNTIME",
+                         root->directory);
+    rc = mount_lower(root, lower, err);
+    if (rc == 0)
+        rc = mount_writable(root, overlay, err);
+    if (rc == 0)
+        rc = make_layers(lower, upper, work, err);
+    if (rc == 0)
+        rc = mount_overlay(root, options, target, err);
+    return rc;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: a container's root file system on this machine: the image's squashfs below, a writable
+ * layer above, as guest init puts them together in a machine. Everything is mounted in the calling
+ * process's mount namespace and gone with it.
+ *
+ * With root's rights the kernel does it (a loop device, overlayfs); without, in a user namespace,
+ * squashfuse and fuse-overlayfs do.
+ */
+#ifndef MICROVM_ISOLATION_CONTAINER_ROOT_H
+#define MICROVM_ISOLATION_CONTAINER_ROOT_H
+
+#include <stdbool.h>
+
+#include "vmm/base/error.h"
+
+/* Within the instance's directory; beside PROTOCOL_ROOTFS_PATH, where the result is. */
+#define CONTAINER_ROOT_LOWER   "/lower"
+#define CONTAINER_ROOT_OVERLAY "/overlay"
+
+struct container_root {
+    const char *directory; /* of the instance; the directories above exist in it */
+    int image;             /* squashfs file */
+    int disk;              /* file with an ext4 for the writable layer; -1 = in memory */
+    bool rootless;
+};
+
+/* Errors: ENOENT (a FUSE program is missing), ENOTSUP (--disk without root), ENODEV (no loop
+ * device), EIO (a program failed), of mount(2). */
+int container_root_mount(const struct container_root *root, struct error *err);
+
+#endif
