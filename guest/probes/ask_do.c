@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: questions about what can be done from inside. None of them does it: each is asked with
+ * arguments with which success changes nothing, or which the kernel refuses after it has checked
+ * the right to do it and before it acts.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/capability.h>
+#include <linux/io_uring.h>
+#include <linux/keyctl.h>
+#include <linux/perf_event.h>
+#include <linux/vm_sockets.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/timex.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "guest/probes/questions.h"
+
+static void set_call(struct fact *fact, long call, long first, long second)
+{
+    fact->call = call;
+    fact->arguments[0] = first;
+    fact->arguments[1] = second;
+}
+
+/* Opened for writing and closed again: nothing is written. */
+static void open_for_writing(const char *path, struct fact *fact)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    snprintf(fact->path, sizeof(fact->path), "%s", path);
+    fact_set_result(fact, fd);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* ---- kernel ---------------------------------------------------------------------------------- */
+
+/* ADJ_TICK with a tick of 0 is out of range, which is found after the right has been checked. */
+static void do_clock(const struct ask_context *context, struct fact *fact)
+{
+    struct timex change = {.modes = ADJ_TICK, .tick = 0};
+
+    (void)context;
+    set_call(fact, SYS_adjtimex, 0, 0);
+    fact->capability = CAP_SYS_TIME;
+    fact_set_result_unless(fact, syscall(SYS_adjtimex, &change), EINVAL);
+}
+
+/* To the name that it already has. */
+static void do_hostname(const struct ask_context *context, struct fact *fact)
+{
+    struct utsname names;
+
+    (void)context;
+    set_call(fact, SYS_sethostname, 0, 0);
+    fact->capability = CAP_SYS_ADMIN;
+    if (uname(&names) == 0)
+        fact_set_result(fact, sethostname(names.nodename, strlen(names.nodename)));
+}
+
+/* An image of no bytes is no module. */
+static void do_module(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    set_call(fact, SYS_init_module, 0, 0);
+    fact->capability = CAP_SYS_MODULE;
+    fact_set_result_unless(fact, syscall(SYS_init_module, NULL, 0UL, ""), ENOEXEC);
+}
+
+/* With magic numbers that mean nothing. */
+static void do_reboot(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    set_call(fact, SYS_reboot, 0, 0);
+    fact->capability = CAP_SYS_BOOT;
+    fact_set_result_unless(fact, syscall(SYS_reboot, 0, 0, 0, NULL), EINVAL);
+}
+
+static void do_sysctl(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    open_for_writing("/proc/sys/kernel/panic", fact);
+}
+
+static void do_sysrq(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    open_for_writing("/proc/sysrq-trigger", fact);
+}
+
+static void do_cgroup(const struct ask_context *context, struct fact *fact)
+{
+    static const char *const paths[] = {
+        "/sys/fs/cgroup/cgroup.procs",
+        "/sys/fs/cgroup/pids/cgroup.procs",
+        "/sys/fs/cgroup/memory/cgroup.procs",
+    };
+
+    (void)context;
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        open_for_writing(paths[i], fact);
+        if (fact->error != ENOENT)
+            return;
+    }
+}
+
+/* ---- processes ------------------------------------------------------------------------------- */
+
+static bool know_outside(const struct ask_context *context, struct fact *fact)
+{
+    if (context->outside <= 0)
+        fact_set_text(fact, "no process of the host was named");
+    return context->outside > 0;
+}
+
+static void do_signal(const struct ask_context *context, struct fact *fact)
+{
+    set_call(fact, SYS_kill, context->outside, 0);
+    fact->capability = CAP_KILL;
+    if (know_outside(context, fact))
+        fact_set_result(fact, kill(context->outside, 0));
+}
+
+/* Seized without being stopped; our end lets it go. */
+static void do_ptrace(const struct ask_context *context, struct fact *fact)
+{
+    set_call(fact, SYS_ptrace, PTRACE_SEIZE, context->outside);
+    fact->capability = CAP_SYS_PTRACE;
+    if (know_outside(context, fact))
+        fact_set_result(fact, ptrace(PTRACE_SEIZE, context->outside, NULL, NULL));
+}
+
+/* ---- namespaces and mounts ------------------------------------------------------------------- */
+
+static void unshare_one(int flag, struct fact *fact)
+{
+    set_call(fact, SYS_unshare, flag, 0);
+    fact->capability = flag == CLONE_NEWUSER ? -1 : CAP_SYS_ADMIN;
+    fact_set_result(fact, unshare(flag));
+}
+
+#define NAMESPACE_QUESTION(name, flag)                                                             \
+    static void do_namespace_##name(const struct ask_context *context, struct fact *fact)          \
+    {                                                                                              \
+        (void)context;                                                                             \
+        unshare_one(flag, fact);                                                                   \
+    }
+NAMESPACE_QUESTION(user, CLONE_NEWUSER)
+NAMESPACE_QUESTION(mount, CLONE_NEWNS)
+NAMESPACE_QUESTION(pid, CLONE_NEWPID)
+NAMESPACE_QUESTION(net, CLONE_NEWNET)
+NAMESPACE_QUESTION(uts, CLONE_NEWUTS)
+NAMESPACE_QUESTION(ipc, CLONE_NEWIPC)
+NAMESPACE_QUESTION(cgroup, CLONE_NEWCGROUP)
+NAMESPACE_QUESTION(time, CLONE_NEWTIME)
+
+/* Into the namespace in which we are. */
+static void do_setns(const struct ask_context *context, struct fact *fact)
+{
+    int fd = open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC);
+
+    (void)context;
+    set_call(fact, SYS_setns, fd, CLONE_NEWUTS);
+    fact->capability = CAP_SYS_ADMIN;
+    fact_set_result(fact, fd < 0 ? -1 : setns(fd, CLONE_NEWUTS));
+}
+
+/* Of a kind of file system that no kernel has. */
+static void do_mount(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    set_call(fact, SYS_mount, 0, 0);
+    fact->capability = CAP_SYS_ADMIN;
+    fact_set_result_unless(fact, mount("none", "/", "microvm-none", 0, NULL), ENODEV);
+}
+
+static long make_directory(char *path, size_t size)
+{
+    static const char *const places[] = {"/dev/shm", "/tmp", "/run", "/"};
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        snprintf(path, size, "%s/microvm-probe-root", places[i]);
+        if (mkdir(path, 0700) == 0)
+            return 0;
+    }
+    return -1;
+}
+
+/* The old way out: keep a directory open, change the root below it, climb. Where does it end? */
+static void do_chroot(const struct ask_context *context, struct fact *fact)
+{
+    int top = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char path[64];
+    struct stat status;
+
+    (void)context;
+    set_call(fact, SYS_chroot, 0, 0);
+    fact->capability = CAP_SYS_CHROOT;
+    if (make_directory(path, sizeof(path)) < 0) {
+        fact_set_text(fact, "no place for a directory of its own: %s", strerror(errno));
+        return;
+    }
+    fact_set_result(fact, chroot(path));
+    if (fact->outcome == FACT_ALLOWED && fchdir(top) == 0) {
+        for (int i = 0; i < 64; i++)
+            if (chdir("..") < 0)
+                break;
+        if (chroot(".") == 0 && stat("/", &status) == 0)
+            fact_set_text(fact, "root %llu:%llu", (unsigned long long)status.st_dev,
+                          (unsigned long long)status.st_ino);
+        rmdir(path);
+    } else {
+        rmdir(path);
+    }
+}
+
+/* A handle of no bytes; the right is checked before it is looked at. */
+static void do_handle(const struct ask_context *context, struct fact *fact)
+{
+    struct {
+        unsigned bytes;
+        int type;
+    } handle = {0, 0};
+
+    (void)context;
+    set_call(fact, SYS_open_by_handle_at, AT_FDCWD, 0);
+    fact->capability = CAP_DAC_READ_SEARCH;
+    fact_set_result_unless(fact, syscall(SYS_open_by_handle_at, AT_FDCWD, &handle, O_RDONLY),
+                           EINVAL);
+}
+
+/* ---- kernel interfaces known for their holes ------------------------------------------------- */
+
+static void do_keyctl(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    set_call(fact, SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING);
+    fact_set_result_unless(
+        fact, syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0), ENOKEY);
+}
+
+/* Asks for the number of a program that there is, and gets no hold of it. */
+static void do_bpf(const struct ask_context *context, struct fact *fact)
+{
+    union bpf_attr attributes;
+
+    (void)context;
+    memset(&attributes, 0, sizeof(attributes));
+    set_call(fact, SYS_bpf, BPF_PROG_GET_NEXT_ID, 0);
+    fact->capability = CAP_SYS_ADMIN;
+    fact_set_result_unless(
+        fact, syscall(SYS_bpf, BPF_PROG_GET_NEXT_ID, &attributes, sizeof(attributes)), ENOENT);
+}
+
+/* A counter that counts nothing, of this process, the kernel's part included. */
+static void do_perf(const struct ask_context *context, struct fact *fact)
+{
+    struct perf_event_attr attributes;
+    long fd;
+
+    (void)context;
+    memset(&attributes, 0, sizeof(attributes));
+    attributes.type = PERF_TYPE_SOFTWARE;
+    attributes.size = sizeof(attributes);
+    attributes.config = PERF_COUNT_SW_DUMMY;
+    attributes.disabled = 1;
+    set_call(fact, SYS_perf_event_open, 0, 0);
+    fact->capability = CAP_PERFMON;
+    fd = syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+    fact_set_result(fact, fd);
+    if (fd >= 0)
+        close((int)fd);
+}
+
+static void do_userfaultfd(const struct ask_context *context, struct fact *fact)
+{
+    long fd;
+
+    (void)context;
+    set_call(fact, SYS_userfaultfd, O_CLOEXEC, 0);
+    fact->capability = CAP_SYS_PTRACE;
+    fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+    fact_set_result(fact, fd);
+    if (fd >= 0)
+        close((int)fd);
+}
+
+static void do_io_uring(const struct ask_context *context, struct fact *fact)
+{
+    struct io_uring_params parameters;
+    long fd;
+
+    (void)context;
+    memset(&parameters, 0, sizeof(parameters));
+    set_call(fact, SYS_io_uring_setup, 1, 0);
+    fd = syscall(SYS_io_uring_setup, 1, &parameters);
+    fact_set_result(fact, fd);
+    if (fd >= 0)
+        close((int)fd);
+}
+
+/* ---- sockets --------------------------------------------------------------------------------- */
+
+static void open_socket(int family, int type, int protocol, int capability, struct fact *fact)
+{
+    int fd = socket(family, type | SOCK_CLOEXEC, protocol);
+
+    set_call(fact, SYS_socket, family, type | SOCK_CLOEXEC);
+    fact->arguments[2] = protocol;
+    fact->capability = capability;
+    fact_set_result(fact, fd);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void do_raw_socket(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    open_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP, CAP_NET_RAW, fact);
+}
+
+/* Protocol 0: it is given no frame. */
+static void do_packet_socket(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    open_socket(AF_PACKET, SOCK_RAW, 0, CAP_NET_RAW, fact);
+}
+
+static void do_netlink_socket(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    open_socket(AF_NETLINK, SOCK_RAW, 0, -1, fact);
+}
+
+static void do_vsock(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    open_socket(AF_VSOCK, SOCK_STREAM, 0, -1, fact);
+}
+
+/* ---- devices --------------------------------------------------------------------------------- */
+
+/*
+ * A node made here and opened: reading and writing are left alone. The path of the fact is where
+ * the node was, so that its mount tells whether device nodes mean anything on it.
+ */
+static void open_device(mode_t kind, unsigned major_number, unsigned minor_number, int flags,
+                        struct fact *fact)
+{
+    static const char *const places[] = {"/dev", "/dev/shm", "/tmp", "/run", ""};
+    int fd;
+    int error = 0;
+
+    set_call(fact, SYS_mknod, 0, kind | 0600);
+    fact->capability = CAP_MKNOD;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        snprintf(fact->path, sizeof(fact->path), "%s/microvm-probe-node", places[i]);
+        if (mknod(fact->path, kind | 0600, makedev(major_number, minor_number)) == 0) {
+            error = 0;
+            break;
+        }
+        error = errno;
+        if (error != EROFS && error != ENOENT)
+            break;
+    }
+    if (error) {
+        errno = error;
+        fact_set_result(fact, -1);
+        fact_set_text(fact, "mknod");
+        return;
+    }
+    fd = open(fact->path, flags | O_CLOEXEC | O_NONBLOCK);
+    fact_set_result(fact, fd);
+    if (fd < 0) {
+        fact_set_text(fact, "open");
+        set_call(fact, SYS_openat, 0, 0);
+    }
+    unlink(fact->path);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void do_mem(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    open_device(S_IFCHR, 1, 1, O_RDONLY, fact);
+}
+
+static void do_kmsg(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    open_device(S_IFCHR, 1, 11, O_RDONLY, fact);
+}
+
+static void do_block_device(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    open_device(S_IFBLK, 7, 0, O_RDONLY, fact);
+}
+
+static void do_kvm(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    open_device(S_IFCHR, 10, 232, O_RDWR, fact);
+}
+
+const struct ask_question ask_do_questions[] = {
+    {"mem", do_mem},
+    {"kmsg", do_kmsg},
+    {"block_device", do_block_device},
+    {"kvm", do_kvm},
+    {"clock", do_clock},
+    {"set_hostname", do_hostname},
+    {"module", do_module},
+    {"reboot", do_reboot},
+    {"sysctl", do_sysctl},
+    {"sysrq", do_sysrq},
+    {"cgroup_write", do_cgroup},
+    {"signal", do_signal},
+    {"ptrace", do_ptrace},
+    {"namespace_user", do_namespace_user},
+    {"namespace_mount", do_namespace_mount},
+    {"namespace_pid", do_namespace_pid},
+    {"namespace_net", do_namespace_net},
+    {"namespace_uts", do_namespace_uts},
+    {"namespace_ipc", do_namespace_ipc},
+    {"namespace_cgroup", do_namespace_cgroup},
+    {"namespace_time", do_namespace_time},
+    {"setns", do_setns},
+    {"mount", do_mount},
+    {"chroot", do_chroot},
+    {"file_handle", do_handle},
+    {"keyctl", do_keyctl},
+    {"bpf", do_bpf},
+    {"perf", do_perf},
+    {"userfaultfd", do_userfaultfd},
+    {"io_uring", do_io_uring},
+    {"raw_socket", do_raw_socket},
+    {"packet_socket", do_packet_socket},
+    {"netlink_socket", do_netlink_socket},
+    {"vsock", do_vsock},
+    {NULL, NULL},
+};

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: questions about what can be seen from inside. They read, and nothing else. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/klog.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "guest/probes/questions.h"
+
+#define KLOG_READ_ALL 3
+
+/* The first line of a file is the answer. */
+static void see_file(const char *path, struct fact *fact)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : read(fd, fact->text, sizeof(fact->text) - 1);
+
+    snprintf(fact->path, sizeof(fact->path), "%s", path);
+    if (size < 0) {
+        fact_set_result(fact, -1);
+        fact->text[0] = '\0';
+    } else if (size == 0) {
+        fact->outcome = FACT_EMPTY;
+    } else {
+        fact->text[size] = '\0';
+        fact->text[strcspn(fact->text, "\n")] = '\0';
+        fact->outcome = FACT_ANSWERED;
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+static void see_release(const struct ask_context *context, struct fact *fact)
+{
+    struct utsname names;
+
+    (void)context;
+    if (uname(&names) < 0) {
+        fact_set_result(fact, -1);
+        return;
+    }
+    fact->outcome = FACT_ANSWERED;
+    fact_set_text(fact, "%s", names.release);
+}
+
+static void see_version(const struct ask_context *context, struct fact *fact)
+{
+    struct utsname names;
+
+    (void)context;
+    if (uname(&names) < 0) {
+        fact_set_result(fact, -1);
+        return;
+    }
+    fact->outcome = FACT_ANSWERED;
+    fact_set_text(fact, "%s", names.version);
+}
+
+static void see_hostname(const struct ask_context *context, struct fact *fact)
+{
+    struct utsname names;
+
+    (void)context;
+    if (uname(&names) < 0) {
+        fact_set_result(fact, -1);
+        return;
+    }
+    fact->outcome = FACT_ANSWERED;
+    fact_set_text(fact, "%s", names.nodename);
+}
+
+static void see_command_line(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    see_file("/proc/cmdline", fact);
+}
+
+static void see_boot_id(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    see_file("/proc/sys/kernel/random/boot_id", fact);
+}
+
+static bool is_number(const char *text)
+{
+    return isdigit((unsigned char)text[0]);
+}
+
+static bool is_any(const char *text)
+{
+    return text[0] != '.';
+}
+
+/* Entries of a directory that `wanted` takes; -1 with errno. */
+static int count_entries(const char *path, bool (*wanted)(const char *name))
+{
+    DIR *directory = opendir(path);
+    const struct dirent *entry;
+    int count = 0;
+
+    if (!directory)
+        return -1;
+    while ((entry = readdir(directory)))
+        count += wanted(entry->d_name);
+    closedir(directory);
+    return count;
+}
+
+/* Lines of a file; -1 with errno. */
+static int count_lines(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    int count = 0;
+    int byte;
+
+    if (!file)
+        return -1;
+    while ((byte = getc(file)) != EOF)
+        count += byte == '\n';
+    fclose(file);
+    return count;
+}
+
+static void answer_count(struct fact *fact, int count)
+{
+    if (count < 0) {
+        fact_set_result(fact, -1);
+        return;
+    }
+    fact->outcome = FACT_ANSWERED;
+    fact_set_text(fact, "%d", count);
+}
+
+static void see_processes(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    answer_count(fact, count_entries("/proc", is_number) - 1); /* the child that counts */
+}
+
+/* Whether the host's process can be found by its number. */
+static void see_outside(const struct ask_context *context, struct fact *fact)
+{
+    char path[64];
+
+    if (context->outside <= 0) {
+        fact_set_text(fact, "no process of the host was named");
+        return;
+    }
+    snprintf(path, sizeof(path), "/proc/%d/comm", (int)context->outside);
+    see_file(path, fact);
+}
+
+static void see_mounts(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    answer_count(fact, count_lines("/proc/self/mountinfo"));
+}
+
+static void see_modules(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    answer_count(fact, count_lines("/proc/modules"));
+}
+
+/* How many device nodes of each kind, and the names of what is not every container's. */
+static void see_devices(const struct ask_context *context, struct fact *fact)
+{
+    DIR *directory = opendir("/dev");
+    const struct dirent *entry;
+    size_t used = 0;
+
+    (void)context;
+    if (!directory) {
+        fact_set_result(fact, -1);
+        return;
+    }
+    fact->outcome = FACT_ANSWERED;
+    while ((entry = readdir(directory))) {
+        struct stat status;
+
+        if (fstatat(dirfd(directory), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+            !(S_ISBLK(status.st_mode) || S_ISCHR(status.st_mode)))
+            continue;
+        used += (size_t)snprintf(fact->text + used, sizeof(fact->text) - used, "%s%s",
+                                 used ? " " : "", entry->d_name);
+        if (used >= sizeof(fact->text))
+            break;
+    }
+    if (used == 0)
+        fact->outcome = FACT_EMPTY;
+    closedir(directory);
+}
+
+/* Names in the last column of /proc/partitions: two lines of heading, then "major minor blocks
+ * name". */
+static void see_disks(const struct ask_context *context, struct fact *fact)
+{
+    FILE *file = fopen("/proc/partitions", "re");
+    char line[256];
+    size_t used = 0;
+
+    (void)context;
+    if (!file) {
+        fact_set_result(fact, -1);
+        return;
+    }
+    fact->outcome = FACT_ANSWERED;
+    while (fgets(line, sizeof(line), file)) {
+        char name[64];
+
+        if (sscanf(line, "%*d %*d %*d %63s", name) != 1)
+            continue;
+        used += (size_t)snprintf(fact->text + used, sizeof(fact->text) - used, "%s%s",
+                                 used ? " " : "", name);
+        if (used >= sizeof(fact->text))
+            break;
+    }
+    if (used == 0)
+        fact->outcome = FACT_EMPTY;
+    fclose(file);
+}
+
+static void see_block_classes(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    answer_count(fact, count_entries("/sys/class/block", is_any));
+}
+
+static void see_kernel_log(const struct ask_context *context, struct fact *fact)
+{
+    char text[64];
+
+    (void)context;
+    fact->call = SYS_syslog;
+    fact->arguments[0] = KLOG_READ_ALL;
+    fact->capability = CAP_SYSLOG;
+    fact_set_result(fact, klogctl(KLOG_READ_ALL, text, sizeof(text)));
+}
+
+static void see_kcore(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    fact->capability = CAP_SYS_RAWIO;
+    see_file("/proc/kcore", fact);
+    if (fact->outcome == FACT_ANSWERED)
+        fact_set_text(fact, "its header can be read");
+}
+
+const struct ask_question ask_see_questions[] = {
+    {"release", see_release},
+    {"version", see_version},
+    {"command_line", see_command_line},
+    {"boot_id", see_boot_id},
+    {"hostname", see_hostname},
+    {"processes", see_processes},
+    {"outside", see_outside},
+    {"mounts", see_mounts},
+    {"modules", see_modules},
+    {"devices", see_devices},
+    {"disks", see_disks},
+    {"block_classes", see_block_classes},
+    {"kernel_log", see_kernel_log},
+    {"kcore", see_kcore},
+    {NULL, NULL},
+};

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: ask the system call filters that lie over this process what they would do with a call,
+ * without the kernel ever executing it.
+ *
+ * Theory (seccomp(2), "Seccomp user-space notification"): of several filters the strictest answer
+ * counts, in the order kill, trap, errno, notify, trace, log, allow. So a child installs one more
+ * filter, which answers "notify" to every call that carries a mark in its sixth argument. A filter
+ * that was there before and refuses or kills wins over that; when all would let the call through,
+ * the notification reaches us, and we answer it with an errno that nobody else uses.
+ */
+#ifndef MICROVM_GUEST_PROBES_FILTER_H
+#define MICROVM_GUEST_PROBES_FILTER_H
+
+#include <stddef.h>
+
+enum filter_verdict { FILTER_UNKNOWN, FILTER_LETS, FILTER_REFUSES, FILTER_KILLS };
+
+#define FILTER_ARGUMENTS 5 /* the sixth is the mark */
+
+struct filter_question {
+    long call;                        /* number of the system call */
+    long arguments[FILTER_ARGUMENTS]; /* as a filter would see them */
+    enum filter_verdict verdict;
+    int error; /* errno of FILTER_REFUSES */
+};
+
+/*
+ * Fills verdict and error of each question. Returns 0, or -1 with the reason in *why when filters
+ * cannot be asked here; all verdicts are FILTER_UNKNOWN then.
+ */
+int filter_ask(struct filter_question *questions, size_t count, char *why, size_t why_size);
+
+#endif
