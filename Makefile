@@ -37,12 +37,15 @@ all:
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 # Tables that are made, not written; `#include <gen/NAME>` finds them.
-GENERATED = $(BUILD)/gen/syscall_names.inc
+GENERATED = $(BUILD)/gen/syscall_names.inc $(BUILD)/gen/syscall_names_32.inc
 
-# The kernel's names of its system calls on this architecture: lines of `[number] = "name",`.
-$(BUILD)/gen/syscall_names.inc: Makefile
+# The kernel's names of its system calls on this architecture, and on its 32-bit variant (none on some): lines of
+# `[number] = "name",`.
+$(BUILD)/gen/syscall_names.inc: header = <asm/unistd.h>
+$(BUILD)/gen/syscall_names_32.inc: header = <asm/unistd_32.h>
+$(GENERATED): Makefile
 	@mkdir -p $(@D)
-	$(call brief,GEN)echo '#include <asm/unistd.h>' | $(CC) -dM -E -x c - | \
+	$(call brief,GEN)printf '#if __has_include($(header))\n#include $(header)\n#endif\n' | $(CC) -dM -E -x c - | \
 	    sed -nE 's/^#define __NR_([a-z0-9_]+) ([0-9]+)$$/[\2] = "\1",/p' | sort >$@
 
 $(BUILD)/obj/%.o: %.c | $(GENERATED)

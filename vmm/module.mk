@@ -8,7 +8,19 @@ MICROVM_SOURCES = $(wildcard vmm/base/*.c vmm/arch/*.c vmm/arch/$(ARCH)/*.c vmm/
     vmm/instance/*.c vmm/isolation/*.c vmm/jail/*.c vmm/contrast/*.c vmm/cli/*.c devices/*.c devices/*/*.c)
 MICROVM_LIBS    = -Wl,-Bstatic -lfdt -ljansson -lnettle -Wl,-Bdynamic -lpthread
 
-IMPORT_SOURCES = $(wildcard vmm/base/*.c vmm/image/*.c vmm/image/import/*.c)
+# The container's system call filter is compiled once, here, and not at every start of one.
+SECCOMP_COMPILE_SOURCES = vmm/image/seccomp_compile.c vmm/image/seccomp_profile.c vmm/base/io.c vmm/base/error.c
+MICROVM_SOURCES := $(filter-out vmm/image/seccomp_compile.c,$(MICROVM_SOURCES))
+
+$(BUILD)/gen/seccomp-compile: $(call objects,$(SECCOMP_COMPILE_SOURCES))
+	$(call brief,LINK)$(CC) $(LDFLAGS_COMMON) $(LDFLAGS) -o $@ $^ -lseccomp -lnettle
+
+$(BUILD)/gen/seccomp_filter.inc: $(BUILD)/gen/seccomp-compile
+	$(call brief,GEN)$< >$@
+
+$(BUILD)/obj/vmm/image/seccomp.o $(BUILD)/san/vmm/image/seccomp.o: $(BUILD)/gen/seccomp_filter.inc
+
+IMPORT_SOURCES = $(filter-out vmm/image/seccomp_compile.c,$(wildcard vmm/base/*.c vmm/image/*.c vmm/image/import/*.c))
 IMPORT_LIBS    = -larchive -lsquashfs -ljansson -lnettle -lseccomp
 
 all: $(BUILD)/microvm $(BUILD)/microvm-import

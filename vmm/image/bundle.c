@@ -161,6 +161,8 @@ static json_t *make_linux(const struct bundle_options *options)
                   make_namespaces(options), "maskedPaths", bundle_strings(masked_paths),
                   "readonlyPaths", bundle_strings(read_only_paths));
 
+    if (!options->compiled_seccomp)
+        json_object_set_new(linux_part, "seccomp", bundle_make_seccomp());
     if (options->cgroup_path)
         json_object_set_new(linux_part, "cgroupsPath", json_string(options->cgroup_path));
     if (options->network_namespace)
@@ -180,10 +182,11 @@ static int make_config(const struct image_config *config, const struct process *
     if (rc < 0)
         return rc;
     /* json_pack() takes over and checks each part: a failed allocation anywhere yields null. */
-    root = json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion", "1.0.2", "process",
-                     make_process(process, options), "root", "path", options->root_path, "readonly",
-                     options->read_only, "hostname", options->hostname, "mounts", mounts, "linux",
-                     make_linux(options));
+    root =
+        json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o, s:o}", "ociVersion", "1.0.2", "process",
+                  make_process(process, options), "root", "path", options->root_path, "readonly",
+                  options->read_only, "hostname", options->hostname, "mounts", mounts, "linux",
+                  make_linux(options), "annotations", bundle_make_annotations(options));
     *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     return *text ? 0
                  : error_set(err, EINVAL,

@@ -39,7 +39,8 @@ struct bundle_options {
     bool swap_unlimited; /* the kernel does not count swap */
     uint32_t cpu_thousandths; /* 1500 = one and a half processors */
     uint64_t pids;
-    const void *program; /* an executable to show at BUNDLE_PROGRAM_PATH, or null */
+    bool compiled_seccomp; /* the runtime is a crun of ours: it takes the filter ready made */
+    const void *program;   /* an executable to show at BUNDLE_PROGRAM_PATH, or null */
     size_t program_size;
 };
 

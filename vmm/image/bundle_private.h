@@ -14,4 +14,10 @@ json_t *bundle_strings(const char *const *strings);
 int bundle_make_mounts(const struct image_config *config, const struct bundle_options *options,
                        json_t **mounts, struct error *err);
 
+/* linux.seccomp: docker's default filter; null when memory is short. */
+json_t *bundle_make_seccomp(void);
+
+/* Annotations: the same filter, compiled, for crun (crun(1), "run.oci.seccomp_bpf_data"). */
+json_t *bundle_make_annotations(const struct bundle_options *options);
+
 #endif

@@ -85,7 +85,8 @@ static int prepare_with(struct isolation_request *request, const char *program, 
         rc = program_file_find(&program_file_init, NULL, &request->init_path, err);
     if (rc < 0)
         return rc;
-    if (!program && !request->runtime)
+    request->runtime_is_ours = !program && !request->runtime;
+    if (request->runtime_is_ours)
         return program_file_find(&program_file_crun, NULL, &request->runtime_path, err);
     request->runtime_path = find_in_path(request->runtime ? request->runtime : program);
     if (request->runtime_path)
@@ -164,6 +165,7 @@ static int container_place(struct isolation_request *request, struct bundle_opti
     options->root_path = request->root_mount;
     options->cgroup_path = request->cgroup_path;
     options->network_namespace = true;
+    options->compiled_seccomp = request->runtime_is_ours;
     return 0;
 }
 

@@ -41,6 +41,7 @@ struct isolation_request {
     char *initramfs_path;
     char *init_path;
     char *runtime_path;
+    bool runtime_is_ours;
 
     /* What place() has decided. */
     char *bundle_path; /* directory of the bundle's files, where the runtime runs */
