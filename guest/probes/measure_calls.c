@@ -63,15 +63,15 @@ static int touch_pages(void *opaque, uint64_t count)
     (void)opaque;
     while (count > 0) {
         uint64_t pages = count < TOUCHED_MAX ? count : TOUCHED_MAX;
-        volatile char *memory = mmap(NULL, pages * PAGE_SIZE, PROT_READ | PROT_WRITE,
-                                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        char *memory = mmap(NULL, pages * PAGE_SIZE, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
         if (memory == MAP_FAILED)
             return -1;
-        madvise((void *)(uintptr_t)memory, pages * PAGE_SIZE, MADV_NOHUGEPAGE);
+        madvise(memory, pages * PAGE_SIZE, MADV_NOHUGEPAGE);
         for (uint64_t i = 0; i < pages; i++)
-            memory[i * PAGE_SIZE] = 1;
-        munmap((void *)(uintptr_t)memory, pages * PAGE_SIZE);
+            *(volatile char *)(memory + i * PAGE_SIZE) = 1;
+        munmap(memory, pages * PAGE_SIZE);
         count -= pages;
     }
     return 0;

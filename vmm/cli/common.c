@@ -55,8 +55,7 @@ int common_timeline_check(const char *value, struct error *err)
     return error_set(err, EINVAL, "--timeline: '%s' is neither json nor json:FILE", value);
 }
 
-/* As locale(7): the first of the three that is set decides. */
-static bool terminal_is_utf8(void)
+bool common_is_utf8(void)
 {
     static const char *const variables[] = {"LC_ALL", "LC_CTYPE", "LANG"};
 
@@ -77,7 +76,7 @@ void common_timeline_write(const struct timeline *timeline, const char *value)
     if (!value)
         return;
     if (!*value) {
-        timeline_write_chart(timeline, terminal_is_utf8(), stderr);
+        timeline_write_chart(timeline, common_is_utf8(), stderr);
         return;
     }
     path = strchr(value, ':');

@@ -5,6 +5,7 @@
 #define MICROVM_CLI_COMMON_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "vmm/base/error.h"
@@ -29,6 +30,9 @@ int common_cpus(const char *text, unsigned *vcpus, uint32_t *thousandths, struct
 int common_timeline_check(const char *value, struct error *err);
 /* Writes the timeline as `value` (checked before) says. A file that cannot be written is told. */
 void common_timeline_write(const struct timeline *timeline, const char *value);
+
+/* Is text shown in UTF-8? As locale(7): the first variable of the three that is set decides. */
+bool common_is_utf8(void);
 
 /*
  * Blocks SIGINT, SIGTERM, SIGHUP, SIGQUIT (nothing ends this process between making an instance and

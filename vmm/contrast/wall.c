@@ -45,6 +45,8 @@ static int make_arguments(const struct wall_request *request, int timeline_fd,
 {
     int rc = string_list_add(arguments, "microvm");
 
+    if (request->arguments)
+        return rc == 0 ? string_list_add_all(arguments, request->arguments) : rc;
     if (rc == 0)
         rc = string_list_add(arguments, "run");
     if (rc == 0)
@@ -242,7 +244,7 @@ int wall_run(const struct wall_request *request, struct wall_result *result, str
     if (timeline_fd < 0)
         return error_set_errno(err, errno, "run: memfd_create");
     if (make_arguments(request, timeline_fd, &arguments) < 0)
-        return error_set_errno(err, ENOMEM, "run %s", request->image);
+        return error_set_errno(err, ENOMEM, "run");
     rc = start(&running, arguments.items, err);
     if (rc == 0) {
         if (request->started)
@@ -342,6 +344,6 @@ void wall_why(const struct wall_result *result, char *text, size_t size)
         return;
     }
     for (; *at && *at != '\n' && used + 1 < size; at++)
-        text[used++] = (unsigned char)*at < ' ' || *at == 0x7f ? '?' : *at;
+        text[used++] = *at < ' ' || *at > '~' ? '?' : *at;
     text[used] = '\0';
 }

@@ -22,6 +22,8 @@
 #define WALL_JOINS_MAX 4
 
 struct wall_request {
+    /* Arguments of this program in place of `run` and the four below; NULL = none. */
+    const struct string_list *arguments;
     const char *isolation;             /* "vm", "container", "gvisor" */
     const struct string_list *options; /* further options of `run`; NULL = none */
     const char *image;
