@@ -228,19 +228,20 @@ static void do_chroot(const struct ask_context *context, struct fact *fact)
     }
 }
 
-/* A handle of no bytes; the right is checked before it is looked at. */
+/* A handle of a kind that no file system makes: with the right to ask it would be a stale one. */
 static void do_handle(const struct ask_context *context, struct fact *fact)
 {
     struct {
         unsigned bytes;
         int type;
-    } handle = {0, 0};
+        unsigned char data[8];
+    } handle = {.bytes = 8, .type = 0xfe};
+    int top = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     (void)context;
-    set_call(fact, SYS_open_by_handle_at, AT_FDCWD, 0);
+    set_call(fact, SYS_open_by_handle_at, top, 0);
     fact->capability = CAP_DAC_READ_SEARCH;
-    fact_set_result_unless(fact, syscall(SYS_open_by_handle_at, AT_FDCWD, &handle, O_RDONLY),
-                           EINVAL);
+    fact_set_result_unless(fact, syscall(SYS_open_by_handle_at, top, &handle, O_RDONLY), ESTALE);
 }
 
 /* ---- kernel interfaces known for their holes ------------------------------------------------- */

@@ -17,6 +17,8 @@ static const struct {
     int (*run)(int argc, char **argv);
 } words[] = {
     {"ask", word_ask},
+    {"bomb", word_bomb},
+    {"hog", word_hog},
     {"measure", word_measure},
     {"measure-machine", word_measure_machine},
     {"nothing", word_nothing},

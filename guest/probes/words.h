@@ -5,6 +5,8 @@
 
 /* Each gets what follows its word, in argv[0 .. argc - 1], and returns the exit status. */
 int word_ask(int argc, char **argv);
+int word_bomb(int argc, char **argv);
+int word_hog(int argc, char **argv);
 int word_measure(int argc, char **argv);
 int word_measure_machine(int argc, char **argv);
 int word_nothing(int argc, char **argv);
