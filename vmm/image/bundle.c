@@ -154,6 +154,15 @@ static json_t *make_namespaces(const struct bundle_options *options)
     return namespaces;
 }
 
+static json_t *make_sysctl(const struct bundle_options *options)
+{
+    json_t *sysctl = json_pack("{s:s}", "net.ipv4.ip_unprivileged_port_start", "0");
+
+    if (!options->user_namespace)
+        json_object_set_new(sysctl, "net.ipv4.ping_group_range", json_string("0 2147483647"));
+    return sysctl;
+}
+
 static json_t *make_linux(const struct bundle_options *options)
 {
     json_t *linux_part =
@@ -166,9 +175,7 @@ static json_t *make_linux(const struct bundle_options *options)
     if (options->cgroup_path)
         json_object_set_new(linux_part, "cgroupsPath", json_string(options->cgroup_path));
     if (options->network_namespace)
-        json_object_set_new(linux_part, "sysctl",
-                            json_pack("{s:s, s:s}", "net.ipv4.ip_unprivileged_port_start", "0",
-                                      "net.ipv4.ping_group_range", "0 2147483647"));
+        json_object_set_new(linux_part, "sysctl", make_sysctl(options));
     return linux_part;
 }
 

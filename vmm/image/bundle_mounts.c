@@ -212,6 +212,16 @@ static int add_volumes(json_t *mounts, const struct image_config *config,
     return 0;
 }
 
+static json_t *fixed_options(const struct fixed_mount *mount, const struct bundle_options *options)
+{
+    json_t *array = json_array();
+
+    for (const char *const *option = mount->options; *option; option++)
+        if (!options->root_alone || strncmp(*option, "gid=", 4) != 0)
+            json_array_append_new(array, json_string(*option));
+    return array;
+}
+
 int bundle_make_mounts(const struct image_config *config, const struct bundle_options *options,
                        json_t **mounts, struct error *err)
 {
@@ -222,7 +232,7 @@ int bundle_make_mounts(const struct image_config *config, const struct bundle_op
         const struct fixed_mount *mount = &fixed_mounts[i];
 
         json_array_append_new(array, make_mount(mount->destination, mount->type, mount->source,
-                                                bundle_strings(mount->options)));
+                                                fixed_options(mount, options)));
     }
     if (json_array_size(array) != ARRAY_LENGTH(fixed_mounts) ||
         add_bound_files(array, options) < 0 || add_program(array, options) < 0)

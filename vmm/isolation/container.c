@@ -107,6 +107,10 @@ static int container_prepare(struct isolation_request *request, struct error *er
 
 static int gvisor_prepare(struct isolation_request *request, struct error *err)
 {
+    if (geteuid() != 0)
+        return error_set(err, EPERM,
+                         "--isolation=gvisor needs root; use sudo, or "
+                         "--isolation=container");
     return prepare_with(request, GVISOR_PROGRAM, err);
 }
 
@@ -147,6 +151,18 @@ static void place_limits(const struct isolation_limits *limits, const char *pare
         options->pids = limits->pids;
 }
 
+static void place_users(struct isolation_request *request, struct bundle_options *options)
+{
+    if (geteuid() == 0)
+        return;
+    options->user_namespace = true;
+    options->root_alone = !id_map_find(&request->ids);
+    if (options->root_alone)
+        log_warning(
+            "only root exists in this container: other users need ranges in /etc/subuid and "
+            "/etc/subgid, and newuidmap (package uidmap)");
+}
+
 static int container_place(struct isolation_request *request, struct bundle_options *options,
                            struct error *err)
 {
@@ -165,6 +181,7 @@ static int container_place(struct isolation_request *request, struct bundle_opti
     options->root_path = request->root_mount;
     options->cgroup_path = request->cgroup_path;
     options->network_namespace = true;
+    place_users(request, options);
     options->compiled_seccomp = request->runtime_is_ours;
     return 0;
 }
@@ -257,6 +274,7 @@ static int start(const struct isolation_request *request, struct session *sessio
     struct container_process process = {
         .init = request->init_path,
         .root = {.directory = request->instance->directory, .rootless = geteuid() != 0},
+        .ids = request->ids,
         .lock = request->instance->lock_fd,
     };
     int rc;

@@ -19,7 +19,6 @@
 #include "vmm/base/cgroup.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
-#include "vmm/isolation/id_map.h"
 
 #define LOCK_FD 3 /* in init */
 
@@ -50,9 +49,10 @@ static int enter_namespaces(struct error *err)
     setsid(); /* a Ctrl-C is for the client to handle */
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return error_set_errno(err, errno, "cannot make the mounts private");
-    /* Runtimes of version 1 work as soon as they do not see the empty hierarchy beside it. */
-    if (hybrid)
-        (void)umount2(hybrid, MNT_DETACH);
+    /* Runtimes of version 1 work as soon as they do not see the empty hierarchy beside it. Without
+     * root it cannot be taken away, but covered. */
+    if (hybrid && umount2(hybrid, MNT_DETACH) < 0)
+        (void)mount("tmpfs", hybrid, "tmpfs", MS_RDONLY, NULL);
     return 0;
 }
 
@@ -159,7 +159,7 @@ int container_process_start(const struct container_process *process, pid_t *pid,
     if (*pid < 0)
         rc = clone_error(errno, rootless, err);
     else if (rootless)
-        rc = id_map_write(*pid, err);
+        rc = id_map_write(&process->ids, *pid, err);
     if (rc == 0)
         rc = wait_for_init(channel[0], err);
     close(channel[0]);

@@ -15,11 +15,13 @@
 
 #include "vmm/base/error.h"
 #include "vmm/isolation/container_root.h"
+#include "vmm/isolation/id_map.h"
 
 struct container_process {
     const char *init; /* path of microvm-init */
     struct container_root root;
-    int lock; /* the instance's lock, which the process keeps */
+    struct id_map ids; /* without root */
+    int lock;          /* the instance's lock, which the process keeps */
 };
 
 /*

@@ -9,15 +9,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <linux/loop.h>
 
 #include "guest/protocol.h"
 #include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
 
 #define LOOP_TRIES 64
 #define LOOP_PATH  32
@@ -69,20 +72,36 @@ static int mount_file(int file, const char *target, const char *type, bool read_
     return 0;
 }
 
+/* The first line of what it has said. It warns of what is no concern of the user's, too: only a
+ * failure is shown. */
+static int fuse_error(const char *program, int words, struct error *err)
+{
+    char text[256];
+    ssize_t size = io_pread_full(words, text, sizeof(text) - 1, 0);
+
+    text[size > 0 ? size : 0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    return error_set(err, EIO, "%s failed: %s", program, text);
+}
+
 /* Runs a FUSE program, which goes on in the background once it serves its mount. */
 static int run_fuse(const char *program, const char *package, char *const arguments[], int image,
                     struct error *err)
 {
     char path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
     char *environment[] = {path, NULL};
+    AUTO_CLOSE int words = memfd_create("messages", MFD_CLOEXEC);
     posix_spawn_file_actions_t actions;
     int status = 0;
     pid_t pid;
     int rc;
 
+    if (words < 0)
+        return error_set_errno(err, errno, "%s", program);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, words, STDERR_FILENO);
     if (image >= 0)
         posix_spawn_file_actions_adddup2(&actions, image, IMAGE_FD);
     posix_spawn_file_actions_addclosefrom_np(&actions, image >= 0 ? IMAGE_FD + 1 : IMAGE_FD);
@@ -96,9 +115,7 @@ static int run_fuse(const char *program, const char *package, char *const argume
         return error_set_errno(err, rc, "%s", program);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (status != 0)
-        return error_set(err, EIO, "%s failed, see above", program);
-    return 0;
+    return status == 0 ? 0 : fuse_error(program, words, err);
 }
 
 static int mount_lower(const struct container_root *root, char *lower, struct error *err)
@@ -137,18 +154,32 @@ static int make_layers(const char *lower, const char *upper, const char *work, s
     return 0;
 }
 
-static int mount_overlay(const struct container_root *root, char *options, char *target,
-                         struct error *err)
+/* Whether overlayfs can keep its notes in attributes that need no privilege: since Linux 5.11 it
+ * knows how, and since 6.6 tmpfs lets it. */
+static bool takes_user_attributes(const char *directory)
+{
+    return setxattr(directory, "user.overlay.test", "", 0, 0) == 0 &&
+           removexattr(directory, "user.overlay.test") == 0;
+}
+
+static int mount_overlay(const struct container_root *root, const char *upper, char *layers,
+                         char *target, struct error *err)
 {
     char program[] = "fuse-overlayfs";
     char option[] = "-o";
-    char *const arguments[] = {program, option, options, target, NULL};
+    char *const arguments[] = {program, option, layers, target, NULL};
+    AUTO_FREE char *options = NULL;
 
+    if (asprintf(&options, "%s,%s", root->rootless ? "userxattr" : "volatile", layers) < 0) {
+        options = NULL;
+        return error_set_errno(err, ENOMEM, "root of the container");
+    }
+    if ((!root->rootless || takes_user_attributes(upper)) &&
+        mount("overlay", target, "overlay", 0, options) == 0)
+        return 0;
     if (root->rootless)
         return run_fuse(program, "fuse-overlayfs", arguments, -1, err);
-    if (mount("overlay", target, "overlay", 0, options) < 0)
-        return error_set_errno(err, errno, "cannot mount the overlay of the container's root");
-    return 0;
+    return error_set_errno(err, errno, "cannot mount the overlay of the container's root");
 }
 
 int container_root_mount(const struct container_root *root, struct error *err)
@@ -158,15 +189,14 @@ int container_root_mount(const struct container_root *root, struct error *err)
     AUTO_FREE char *upper = NULL;
     AUTO_FREE char *work = NULL;
     AUTO_FREE char *target = NULL;
-    AUTO_FREE char *options = NULL;
+    AUTO_FREE char *layers = NULL;
     int rc;
 
     if (asprintf(&lower, "%s" CONTAINER_ROOT_LOWER, root->directory) < 0 ||
         asprintf(&overlay, "%s" CONTAINER_ROOT_OVERLAY, root->directory) < 0 ||
         asprintf(&upper, "%s/upper", overlay) < 0 || asprintf(&work, "%s/work", overlay) < 0 ||
         asprintf(&target, "%s" PROTOCOL_ROOTFS_PATH, root->directory) < 0 ||
-        asprintf(&options, "%slowerdir=%s,upperdir=%s,workdir=%s",
-                 root->rootless ? "" : "volatile,", lower, upper, work) < 0)
+        asprintf(&layers, "lowerdir=%s,upperdir=%s,workdir=%s", lower, upper, work) < 0)
         return error_set_errno(err, ENOMEM, "root of the container");
     if (strpbrk(root->directory, ",:\\"))
         return error_set(err, EINVAL,
@@ -179,6 +209,6 @@ int container_root_mount(const struct container_root *root, struct error *err)
     if (rc == 0)
         rc = make_layers(lower, upper, work, err);
     if (rc == 0)
-        rc = mount_overlay(root, options, target, err);
+        rc = mount_overlay(root, upper, layers, target, err);
     return rc;
 }

@@ -4,8 +4,9 @@
  * layer above, as guest init puts them together in a machine. Everything is mounted in the calling
  * process's mount namespace and gone with it.
  *
- * With root's rights the kernel does it (a loop device, overlayfs); without, in a user namespace,
- * squashfuse and fuse-overlayfs do.
+ * With root's rights the kernel does it (a loop device, overlayfs). Without, in a user namespace,
+ * squashfuse takes the place of the loop device, and on kernels before 6.6 fuse-overlayfs that of
+ * overlayfs.
  */
 #ifndef MICROVM_ISOLATION_CONTAINER_ROOT_H
 #define MICROVM_ISOLATION_CONTAINER_ROOT_H

@@ -14,20 +14,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
-#include "vmm/base/log.h"
 
 #define SUBID_FILE_MAX (1U << 20)
 
-struct subordinate_range {
-    unsigned long first, count; /* count 0 = none */
-};
-
 /* The first range of a file with lines NAME-OR-ID:FIRST:COUNT (subuid(5)). */
-static struct subordinate_range find_range(const char *path, const char *name, uid_t uid)
+static struct id_range find_range(const char *path, const char *name, uid_t uid)
 {
-    struct subordinate_range range = {0, 0};
+    struct id_range range = {0, 0};
     AUTO_FREE char *text = NULL;
     char number[24];
     char *rest;
@@ -50,7 +46,7 @@ static struct subordinate_range find_range(const char *path, const char *name, u
         if (range.first > 0 && range.count > 0)
             return range;
     }
-    return (struct subordinate_range){0, 0};
+    return (struct id_range){0, 0};
 }
 
 static int write_file(pid_t pid, const char *file, const char *text, struct error *err)
@@ -81,9 +77,8 @@ static int map_root_alone(pid_t pid, struct error *err)
     return rc;
 }
 
-/* Returns 0, -ENOENT when there is no such program, or another negative errno with *err filled. */
 static int run_mapper(const char *program, pid_t pid, unsigned long self,
-                      const struct subordinate_range *range, struct error *err)
+                      const struct id_range *range, struct error *err)
 {
     char name[16];
     char target[24];
@@ -110,8 +105,6 @@ static int run_mapper(const char *program, pid_t pid, unsigned long self,
     posix_spawnattr_setsigmask(&attributes, &none);
     rc = posix_spawnp(&mapper, program, NULL, &attributes, arguments, environ);
     posix_spawnattr_destroy(&attributes);
-    if (rc == ENOENT)
-        return -ENOENT;
     if (rc != 0)
         return error_set_errno(err, rc, "%s", program);
     while (waitpid(mapper, &status, 0) < 0 && errno == EINTR)
@@ -119,23 +112,41 @@ static int run_mapper(const char *program, pid_t pid, unsigned long self,
     return status == 0 ? 0 : error_set(err, EIO, "%s failed, see above", program);
 }
 
-int id_map_write(pid_t pid, struct error *err)
+static bool is_installed(const char *program)
+{
+    static const char *const places[] = {"/usr/bin", "/bin", "/usr/local/bin"};
+    char path[64];
+
+    for (size_t i = 0; i < ARRAY_LENGTH(places); i++) {
+        snprintf(path, sizeof(path), "%s/%s", places[i], program);
+        if (access(path, X_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool id_map_find(struct id_map *map)
 {
     const struct passwd *user = getpwuid(geteuid());
     const char *name = user ? user->pw_name : NULL;
-    struct subordinate_range users = find_range("/etc/subuid", name, geteuid());
-    struct subordinate_range groups = find_range("/etc/subgid", name, geteuid());
-    int rc = -ENOENT;
 
-    if (users.count > 0 && groups.count > 0)
-        rc = run_mapper("newuidmap", pid, geteuid(), &users, err);
-    if (rc == 0) {
-        rc = run_mapper("newgidmap", pid, getegid(), &groups, err);
-        return rc == -ENOENT ? error_set(err, ENOENT, "newgidmap is missing beside newuidmap") : rc;
-    }
-    if (rc != -ENOENT)
-        return rc;
-    log_warning("only root exists in this container: other users need ranges in /etc/subuid and "
-                "/etc/subgid and newuidmap (package uidmap)");
-    return map_root_alone(pid, err);
+    map->users = find_range("/etc/subuid", name, geteuid());
+    map->groups = find_range("/etc/subgid", name, geteuid());
+    if (map->users.count > 0 && map->groups.count > 0 && is_installed("newuidmap") &&
+        is_installed("newgidmap"))
+        return true;
+    *map = (struct id_map){0};
+    return false;
+}
+
+int id_map_write(const struct id_map *map, pid_t pid, struct error *err)
+{
+    int rc;
+
+    if (map->users.count == 0)
+        return map_root_alone(pid, err);
+    rc = run_mapper("newuidmap", pid, geteuid(), &map->users, err);
+    if (rc == 0)
+        rc = run_mapper("newgidmap", pid, getegid(), &map->groups, err);
+    return rc;
 }

@@ -3,16 +3,29 @@
 #ifndef MICROVM_ISOLATION_ID_MAP_H
 #define MICROVM_ISOLATION_ID_MAP_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "vmm/base/error.h"
 
+struct id_range {
+    unsigned long first, count; /* outside; count 0 = none */
+};
+
+/* Users and groups from 1 on in the namespace; 0 is the caller. */
+struct id_map {
+    struct id_range users, groups;
+};
+
 /*
- * Maps user and group 0 in the user namespace of process `pid` to the caller, and those from 1 on
- * to the caller's ranges in /etc/subuid and /etc/subgid, by newuidmap(1) and newgidmap(1). Where
- * there is no range or no such program, root alone is mapped, and a warning says what that means.
- * Errors: of write(2) to /proc/PID/uid_map, EIO (newuidmap failed).
+ * Finds the caller's ranges in /etc/subuid and /etc/subgid (subuid(5)). Returns false, with an
+ * empty map, when there are none, or no newuidmap(1) and newgidmap(1) to use them: then root is the
+ * only user of the container.
  */
-int id_map_write(pid_t pid, struct error *err);
+bool id_map_find(struct id_map *map);
+
+/* Maps them in the user namespace of process `pid`. Errors: of write(2) to /proc/PID/uid_map, EIO
+ * (newuidmap failed). */
+int id_map_write(const struct id_map *map, pid_t pid, struct error *err);
 
 #endif

@@ -14,6 +14,7 @@
 #include "vmm/instance/instance.h"
 #include "vmm/instance/timeline.h"
 #include "vmm/isolation/explain.h"
+#include "vmm/isolation/id_map.h"
 
 /* Limits that the user has set; 0 = not. */
 struct isolation_limits {
@@ -42,6 +43,7 @@ struct isolation_request {
     char *init_path;
     char *runtime_path;
     bool runtime_is_ours;
+    struct id_map ids; /* without root */
 
     /* What place() has decided. */
     char *bundle_path; /* directory of the bundle's files, where the runtime runs */
