@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Purpose: all that a device may ask of the world outside: raise its interrupt, watch a file
- * descriptor. The machine implements it with irqfd and epoll, a test with two counters.
+ * descriptor, and, where somebody listens, tell what it does. The machine implements it with irqfd
+ * and epoll, a test with two counters.
  */
 #ifndef MICROVM_DEVICES_HOST_H
 #define MICROVM_DEVICES_HOST_H
@@ -22,6 +23,8 @@ struct device_host {
      */
     int (*watch_fd)(void *opaque, int fd, uint32_t events, device_fd_handler *handler,
                     void *handler_opaque);
+    /* One line about what the device does, for people. Any thread. NULL = nobody listens. */
+    void (*narrate)(void *opaque, const char *line);
 };
 
 #endif

@@ -11,6 +11,7 @@
 #include "devices/block/block.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #include "devices/block/file_ranges.h"
+#include "devices/virtio/narrate.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/log.h"
 
@@ -191,6 +193,26 @@ static uint8_t execute(struct block *block, struct request *request)
     }
 }
 
+static void narrate(const struct block *block, const struct request *request, uint8_t status)
+{
+    static const char *const types[] = {
+        [VIRTIO_BLK_T_IN] = "IN",           [VIRTIO_BLK_T_OUT] = "OUT",
+        [VIRTIO_BLK_T_FLUSH] = "FLUSH",     [VIRTIO_BLK_T_GET_ID] = "GET_ID",
+        [VIRTIO_BLK_T_DISCARD] = "DISCARD", [VIRTIO_BLK_T_WRITE_ZEROES] = "WRITE_ZEROES",
+    };
+    static const char *const results[] = {
+        [VIRTIO_BLK_S_OK] = "OK",
+        [VIRTIO_BLK_S_IOERR] = "IOERR",
+        [VIRTIO_BLK_S_UNSUPP] = "UNSUPP",
+    };
+    const char *type = request->type < ARRAY_LENGTH(types) ? types[request->type] : NULL;
+
+    virtio_device_narrate(
+        &block->device, 0,
+        "VIRTIO_BLK_T_%s (%u), sector %" PRIu64 ", %" PRIu64 " bytes: VIRTIO_BLK_S_%s",
+        type ? type : "?", request->type, request->sector, request->data_size, results[status]);
+}
+
 /* Returns 0, or -EINVAL for a chain without room for header and status. */
 static int serve(struct block *block, const struct virtqueue_chain *chain)
 {
@@ -205,6 +227,7 @@ static int serve(struct block *block, const struct virtqueue_chain *chain)
     request.type = le32toh(header.type);
     request.sector = le64toh(header.sector);
     status = execute(block, &request);
+    narrate(block, &request, status);
     virtqueue_chain_write(chain, chain->writable_size - 1, &status, 1);
     return virtqueue_complete(&device->queues[0], device->memory, chain->head, request.written + 1);
 }

@@ -2,9 +2,46 @@
 /* Purpose: the hypercall doorbell; see doorbell.h. */
 #include "devices/doorbell/doorbell.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "vmm/base/bytes.h"
+
+static const char *name_mark(uint32_t mark)
+{
+    switch (mark) {
+    case DOORBELL_MARK_INIT:
+        return " \"init\"";
+    case DOORBELL_MARK_RUNTIME:
+        return " \"runtime\"";
+    case DOORBELL_MARK_CONTAINER:
+        return " \"container\"";
+    case DOORBELL_MARK_EXIT:
+        return " \"exit\"";
+    default:
+        return "";
+    }
+}
+
+static void narrate(const struct doorbell_host *host, uint32_t value)
+{
+    static const char *const calls[] = {
+        [DOORBELL_NULL] = "null call",
+        [DOORBELL_MARK] = "mark",
+        [DOORBELL_EXIT] = "exit with status",
+        [DOORBELL_PANIC] = "panic",
+    };
+    uint32_t call = value & 0xff;
+    uint32_t argument = value >> 8;
+    char line[80];
+
+    if (!host->narrate)
+        return;
+    snprintf(line, sizeof(line), "write of 0x%08x = %s %u%s", value,
+             call < ARRAY_LENGTH(calls) ? calls[call] : "unknown call", argument,
+             call == DOORBELL_MARK ? name_mark(argument) : "");
+    host->narrate(host->opaque, line);
+}
 
 void doorbell_write(struct doorbell *doorbell, const void *data, uint32_t size)
 {
@@ -17,6 +54,7 @@ void doorbell_write(struct doorbell *doorbell, const void *data, uint32_t size)
         return;
     value = load_le32(data);
     argument = value >> 8;
+    narrate(host, value);
     switch (value & 0xff) {
     case DOORBELL_MARK:
         host->mark(host->opaque, argument);

@@ -19,6 +19,8 @@ struct doorbell_host {
     void (*exit)(void *opaque, uint8_t status);
     /* The guest's kernel or init panicked; power-off follows or not. */
     void (*panic)(void *opaque);
+    /* One line about a call, for people; NULL = nobody listens. */
+    void (*narrate)(void *opaque, const char *line);
 };
 
 struct doorbell {

@@ -14,7 +14,17 @@
 #include <string.h>
 
 #include "devices/virtio/mmio_private.h"
+#include "devices/virtio/narrate.h"
 #include "vmm/base/log.h"
+
+void virtio_mmio_clear_queues(struct virtio_mmio *mmio)
+{
+    struct virtio_device *device = mmio->device;
+
+    for (unsigned i = 0; i < device->class->queue_count; i++)
+        device->queues[i] = (struct virtqueue){.size_max = device->class->queue_size_max};
+    virtio_device_narrate_queues(device);
+}
 
 int virtio_mmio_create(struct virtio_device *device, const struct guest_memory *memory,
                        const struct device_host *host, struct virtio_mmio **mmio, struct error *err)
@@ -30,8 +40,7 @@ int virtio_mmio_create(struct virtio_device *device, const struct guest_memory *
     device->host = *host;
     device->transport = created;
     device->features |= VIRTIO_MMIO_FEATURES;
-    for (unsigned i = 0; i < device->class->queue_count; i++)
-        device->queues[i].size_max = device->class->queue_size_max;
+    virtio_mmio_clear_queues(created);
     *mmio = created;
     return 0;
 }
@@ -96,12 +105,19 @@ void virtio_mmio_settle(struct virtio_mmio *mmio)
 void virtio_mmio_notify(struct virtio_mmio *mmio, unsigned index)
 {
     struct virtio_device *device = mmio->device;
+    bool settles; /* woken by a change of the status, and not by the driver's notification */
 
-    virtio_device_lock(device);
+    pthread_mutex_lock(&mmio->lock);
+    settles = mmio->reset_pending || mmio->activate_pending;
+    virtio_mmio_settle(mmio);
     virtio_mmio_count(&mmio->counts.kicks);
     if (index < device->class->queue_count && device->queues[index].ready &&
-        (mmio->status & VIRTIO_CONFIG_S_DRIVER_OK))
+        (mmio->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+        if (!settles)
+            virtio_device_narrate(device, index, "available buffer notification (QueueNotify = %u)",
+                                  index);
         device->class->handle_queue(device, index);
+    }
     virtio_device_unlock(device);
 }
 
@@ -133,9 +149,13 @@ void virtio_device_notify(struct virtio_device *device, unsigned index)
 
     if (virtqueue_needs_interrupt(queue, device->memory)) {
         virtio_mmio_count(&counts->notified);
+        virtio_device_narrate(device, index, "used buffer notification: interrupt");
         interrupt(device, VIRTIO_MMIO_INT_VRING);
     } else if (anything_used) {
         virtio_mmio_count(&counts->suppressed);
+        virtio_device_narrate(device, index,
+                              "used buffer notification suppressed by the driver (%s)",
+                              queue->event_index ? "used_event" : "VIRTQ_AVAIL_F_NO_INTERRUPT");
     }
 }
 
@@ -144,6 +164,7 @@ void virtio_device_config_changed(struct virtio_device *device)
     struct virtio_mmio *mmio = device->transport;
 
     mmio->config_generation++;
+    virtio_device_narrate(device, NARRATE_NO_QUEUE, "configuration change notification");
     if (mmio->status & VIRTIO_CONFIG_S_DRIVER_OK)
         interrupt(device, VIRTIO_MMIO_INT_CONFIG);
 }
@@ -156,6 +177,7 @@ void virtio_device_fail(struct virtio_device *device, const char *why)
                 "virtio %s: the guest's driver broke the rules (%s); "
                 "the device waits for its reset",
                 device->class->name, why);
+    virtio_device_narrate(device, NARRATE_NO_QUEUE, "DEVICE_NEEDS_RESET: %s", why);
     for (unsigned i = 0; i < device->class->queue_count; i++)
         device->queues[i].ready = false;
     mmio->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
@@ -166,6 +188,7 @@ void virtio_device_handle_later(struct virtio_device *device, unsigned index)
 {
     struct virtio_mmio *mmio = device->transport;
 
+    virtio_device_narrate(device, index, "goes on in another turn, notifying itself");
     if (mmio->kick)
         mmio->kick(mmio->kick_opaque, index);
 }

@@ -35,6 +35,9 @@ struct virtio_mmio {
     struct virtio_mmio_counts counts; /* atomic */
 };
 
+/* All queues as they are before a driver sets them up. */
+void virtio_mmio_clear_queues(struct virtio_mmio *mmio);
+
 /* Tells the device of a pending reset and activation. I/O loop, under the lock. */
 void virtio_mmio_settle(struct virtio_mmio *mmio);
 

@@ -6,9 +6,11 @@
  * What is out of order is ignored, as reserved bits are: a driver notices when it reads back. Only
  * a queue that cannot work makes the device ask for its reset.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "devices/virtio/mmio_private.h"
+#include "devices/virtio/narrate.h"
 #include "vmm/base/bytes.h"
 
 enum {
@@ -155,8 +157,7 @@ static void reset(struct virtio_mmio *mmio)
 {
     struct virtio_device *device = mmio->device;
 
-    for (unsigned i = 0; i < device->class->queue_count; i++)
-        device->queues[i] = (struct virtqueue){.size_max = device->class->queue_size_max};
+    virtio_mmio_clear_queues(mmio);
     device->negotiated = 0;
     mmio->status = 0;
     mmio->device_features_select = 0;
@@ -194,12 +195,27 @@ static uint32_t allowed_steps(const struct virtio_mmio *mmio, uint32_t added)
     return allowed;
 }
 
+/* What the driver wrote, by the names of virtio 1.2, 2.1. */
+static void narrate_status(const struct virtio_device *device, uint32_t value)
+{
+    if (value == 0)
+        virtio_device_narrate(device, NARRATE_NO_QUEUE, "Status: 0, a reset");
+    else
+        virtio_device_narrate(device, NARRATE_NO_QUEUE, "Status: 0x%02x%s%s%s%s%s", value,
+                              value & VIRTIO_CONFIG_S_ACKNOWLEDGE ? " ACKNOWLEDGE" : "",
+                              value & VIRTIO_CONFIG_S_DRIVER ? " DRIVER" : "",
+                              value & VIRTIO_CONFIG_S_FEATURES_OK ? " FEATURES_OK" : "",
+                              value & VIRTIO_CONFIG_S_DRIVER_OK ? " DRIVER_OK" : "",
+                              value & VIRTIO_CONFIG_S_FAILED ? " FAILED" : "");
+}
+
 /* Returns whether the I/O loop has to tell the device. */
 static bool write_status(struct virtio_mmio *mmio, uint32_t value)
 {
     struct virtio_device *device = mmio->device;
     uint32_t added;
 
+    narrate_status(device, value);
     if (value == 0) {
         reset(mmio);
         return true;
@@ -208,6 +224,8 @@ static bool write_status(struct virtio_mmio *mmio, uint32_t value)
     mmio->status |= added;
     if (added & VIRTIO_CONFIG_S_FEATURES_OK) {
         device->negotiated = mmio->driver_features;
+        virtio_device_narrate(device, NARRATE_NO_QUEUE, "features: 0x%" PRIx64 " of 0x%" PRIx64,
+                              device->negotiated, device->features);
         for (unsigned i = 0; i < device->class->queue_count; i++) {
             device->queues[i].indirect = device->negotiated & (1ULL << VIRTIO_RING_F_INDIRECT_DESC);
             device->queues[i].event_index = device->negotiated & (1ULL << VIRTIO_RING_F_EVENT_IDX);
@@ -242,6 +260,10 @@ static void write_queue_ready(struct virtio_mmio *mmio, struct virtqueue *queue,
     }
     queue->next_available = queue->next_used = queue->signalled_used = 0;
     queue->ready = true;
+    virtio_device_narrate(mmio->device, mmio->queue_select,
+                          "QueueReady: size %u, descriptor table 0x%" PRIx64
+                          ", available ring 0x%" PRIx64 ", used ring 0x%" PRIx64,
+                          queue->size, queue->descriptors, queue->available, queue->used);
 }
 
 static void set_low(uint64_t *number, uint32_t value)

@@ -78,6 +78,12 @@ bool virtqueue_valid(const struct virtqueue *queue, const struct guest_memory *m
            queue->available % 2 == 0 && queue->used % 4 == 0 && map_rings(queue, memory, &rings);
 }
 
+static void narrate(const struct virtqueue *queue, const struct virtqueue_event *event)
+{
+    if (queue->narrate)
+        queue->narrate(queue->narrate_opaque, queue, event);
+}
+
 static int append_segment(struct virtqueue_chain *chain, const struct guest_memory *memory,
                           const struct vring_desc *descriptor)
 {
@@ -109,13 +115,27 @@ static struct vring_desc fetch_descriptor(const uint8_t *table, unsigned index)
                                le16toh(raw.next)};
 }
 
+static void narrate_descriptor(const struct virtqueue *queue, const struct vring_desc *descriptor,
+                               bool in_indirect)
+{
+    const struct virtqueue_event event = {
+        .step = VIRTQUEUE_DESCRIPTOR,
+        .flags = descriptor->flags,
+        .in_indirect = in_indirect,
+        .length = descriptor->len,
+        .address = descriptor->addr,
+    };
+
+    narrate(queue, &event);
+}
+
 /*
  * Appends the descriptors of `table` (`count` entries) from `index` on. Each step uses up one of
  * `count`, so a loop ends. *indirect is set, and the walk ends, at a reference to another table.
  */
-static int walk_table(struct virtqueue_chain *chain, const struct guest_memory *memory,
-                      const uint8_t *table, unsigned count, unsigned index,
-                      struct vring_desc *indirect)
+static int walk_table(const struct virtqueue *queue, struct virtqueue_chain *chain,
+                      const struct guest_memory *memory, const uint8_t *table, unsigned count,
+                      unsigned index, struct vring_desc *indirect)
 {
     for (unsigned left = count; left > 0; left--) {
         struct vring_desc descriptor;
@@ -123,6 +143,7 @@ static int walk_table(struct virtqueue_chain *chain, const struct guest_memory *
         if (index >= count)
             return -EINVAL;
         descriptor = fetch_descriptor(table, index);
+        narrate_descriptor(queue, &descriptor, !indirect && queue->indirect);
         if (descriptor.flags & VRING_DESC_F_INDIRECT) {
             if (!indirect || (descriptor.flags & VRING_DESC_F_NEXT)) /* 2.7.5.3.1 */
                 return -EINVAL;
@@ -146,7 +167,7 @@ static int build_chain(const struct virtqueue *queue, const struct guest_memory 
 
     chain->readable_count = chain->writable_count = 0;
     chain->readable_size = chain->writable_size = 0;
-    if (walk_table(chain, memory, descriptors, queue->size, chain->head,
+    if (walk_table(queue, chain, memory, descriptors, queue->size, chain->head,
                    queue->indirect ? &indirect : NULL) < 0)
         return -EINVAL;
     if (!(indirect.flags & VRING_DESC_F_INDIRECT))
@@ -155,7 +176,7 @@ static int build_chain(const struct virtqueue *queue, const struct guest_memory 
     if (!table || indirect.len % DESCRIPTOR_SIZE != 0 ||
         indirect.len / DESCRIPTOR_SIZE > VIRTQUEUE_SEGMENTS_MAX)
         return -EINVAL;
-    return walk_table(chain, memory, table, indirect.len / DESCRIPTOR_SIZE, 0, NULL);
+    return walk_table(queue, chain, memory, table, indirect.len / DESCRIPTOR_SIZE, 0, NULL);
 }
 
 /* How many chains the driver has made available and we have not taken. */
@@ -191,6 +212,9 @@ int virtqueue_take(struct virtqueue *queue, const struct guest_memory *memory,
     slot = queue->next_available % queue->size;
     chain->head = load_ring(rings.available + RING_ENTRIES + (size_t)slot * AVAILABLE_ENTRY_SIZE,
                             __ATOMIC_RELAXED);
+    narrate(queue, &(struct virtqueue_event){.step = VIRTQUEUE_TAKEN,
+                                             .head = chain->head,
+                                             .index = queue->next_available});
     if (build_chain(queue, memory, rings.descriptors, chain) < 0)
         return -EINVAL;
     queue->next_available++;
@@ -200,6 +224,7 @@ int virtqueue_take(struct virtqueue *queue, const struct guest_memory *memory,
 void virtqueue_untake(struct virtqueue *queue)
 {
     queue->next_available--;
+    narrate(queue, &(struct virtqueue_event){.step = VIRTQUEUE_PUT_BACK});
 }
 
 int virtqueue_complete(struct virtqueue *queue, const struct guest_memory *memory, uint16_t head,
@@ -214,6 +239,10 @@ int virtqueue_complete(struct virtqueue *queue, const struct guest_memory *memor
         rings.used + RING_ENTRIES + (size_t)(queue->next_used % queue->size) * USED_ENTRY_SIZE;
     store_le32(element, head);
     store_le32(element + 4, written);
+    narrate(queue, &(struct virtqueue_event){.step = VIRTQUEUE_USED,
+                                             .head = head,
+                                             .index = queue->next_used,
+                                             .length = written});
     queue->next_used++;
     store_ring(rings.used + RING_INDEX, queue->next_used);
     return 0;

@@ -18,7 +18,23 @@
 #define VIRTQUEUE_SIZE_MAX     256
 #define VIRTQUEUE_SEGMENTS_MAX 256 /* descriptors of one chain, indirect ones included */
 
-/* Plain state, as a snapshot carries it. */
+/* What happens on a queue, for somebody who listens. */
+enum virtqueue_step {
+    VIRTQUEUE_TAKEN, /* chain `head`, at `index` of the available ring; its descriptors follow */
+    VIRTQUEUE_DESCRIPTOR, /* address, length, flags as the driver wrote them */
+    VIRTQUEUE_PUT_BACK,   /* the chain taken last */
+    VIRTQUEUE_USED,       /* chain `head` with `length` bytes, at `index` of the used ring */
+};
+
+struct virtqueue_event {
+    enum virtqueue_step step;
+    uint16_t head, index, flags;
+    bool in_indirect; /* the descriptor is of an indirect table */
+    uint32_t length;
+    uint64_t address;
+};
+
+/* Plain state, as a snapshot carries it, but for the last two. */
 struct virtqueue {
     uint16_t size; /* as set by the driver: power of two, <= max */
     uint16_t size_max;
@@ -29,6 +45,10 @@ struct virtqueue {
     uint16_t next_available;
     uint16_t next_used;
     uint16_t signalled_used; /* next_used at the last decision about an interrupt */
+    /* Hears of each step, in order; NULL = nobody does. */
+    void (*narrate)(void *opaque, const struct virtqueue *queue,
+                    const struct virtqueue_event *event);
+    void *narrate_opaque;
 };
 
 /*

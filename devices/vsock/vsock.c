@@ -94,6 +94,7 @@ static int send_reset(struct vsock *vsock, const struct virtqueue_chain *chain)
     };
     struct virtio_vsock_hdr header = vsock_packet_encode(&packet);
 
+    vsock_narrate(vsock, VSOCK_RX_QUEUE, &packet);
     if (virtqueue_chain_write(chain, 0, &header, sizeof(header)) != sizeof(header))
         return -EINVAL;
     vsock->resets_begin = (vsock->resets_begin + 1) % VSOCK_RESETS_MAX;
@@ -202,6 +203,7 @@ static int receive(struct vsock *vsock, const struct virtqueue_chain *chain)
     if (virtqueue_chain_read(chain, 0, &header, sizeof(header)) != sizeof(header))
         return -EINVAL;
     packet = vsock_packet_decode(&header);
+    vsock_narrate(vsock, VSOCK_TX_QUEUE, &packet);
     if (packet.src_cid != vsock->guest_cid || packet.dst_cid != VSOCK_HOST_CID)
         return 0; /* not from us to us: dropped (5.10.6.4) */
     connection = packet.type == VIRTIO_VSOCK_TYPE_STREAM ? find(vsock, &packet) : NULL;

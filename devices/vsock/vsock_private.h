@@ -116,6 +116,9 @@ void vsock_enqueue(struct vsock_connection *connection);
 /* Moves what can be moved between the queues and the connections. */
 void vsock_run(struct vsock *vsock);
 
+/* Tells of a packet of the guest (transmit queue) or for it (receive queue). */
+void vsock_narrate(const struct vsock *vsock, unsigned queue, const struct vsock_packet *packet);
+
 /* ---- connection.c ---------------------------------------------------------------------------- */
 
 /* Handler of the connection's socket. */

@@ -82,13 +82,42 @@ uint32_t fake_watched(const struct fake_machine *machine, int fd)
     return 0;
 }
 
+static void narrate(void *opaque, const char *line)
+{
+    struct fake_machine *machine = opaque;
+
+    fprintf(machine->story_file, "%s\n", line);
+}
+
+static void begin_story(struct fake_machine *machine)
+{
+    if (machine->story_file)
+        fclose(machine->story_file);
+    free(machine->story);
+    machine->story_file = open_memstream(&machine->story, &machine->story_size);
+    require(machine->story_file);
+}
+
+const char *fake_story(struct fake_machine *machine)
+{
+    static char story[16384];
+
+    fflush(machine->story_file);
+    require(machine->story_size < sizeof(story));
+    memcpy(story, machine->story, machine->story_size + 1);
+    begin_story(machine);
+    return story;
+}
+
 /* ---- the machine ----------------------------------------------------------------------------- */
 
-void fake_machine_create(struct fake_machine *machine, struct virtio_device *device)
+static void create(struct fake_machine *machine, struct virtio_device *device, bool telling)
 {
-    struct device_host host = {machine, raise_interrupt, watch_fd};
+    struct device_host host = {machine, raise_interrupt, watch_fd, telling ? narrate : NULL};
 
     memset(machine, 0, sizeof(*machine));
+    if (telling)
+        begin_story(machine);
     /* From the heap, so that a sanitizer sees each step outside. */
     machine->low = aligned_alloc(4096, FAKE_REGION_SIZE);
     machine->high = aligned_alloc(4096, FAKE_REGION_SIZE);
@@ -106,8 +135,21 @@ void fake_machine_create(struct fake_machine *machine, struct virtio_device *dev
     virtio_mmio_set_kick(machine->mmio, kick, machine);
 }
 
+void fake_machine_create(struct fake_machine *machine, struct virtio_device *device)
+{
+    create(machine, device, false);
+}
+
+void fake_machine_create_telling(struct fake_machine *machine, struct virtio_device *device)
+{
+    create(machine, device, true);
+}
+
 void fake_machine_destroy(struct fake_machine *machine)
 {
+    if (machine->story_file)
+        fclose(machine->story_file);
+    free(machine->story);
     virtio_mmio_destroy(machine->mmio);
     require(machine->watch_count == 0); /* a device unwatches what it has watched */
     free(machine->low);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "devices/guest_memory.h"
 #include "devices/virtio/device.h"
@@ -49,6 +50,9 @@ struct fake_machine {
     uint32_t kicks; /* bit per queue, waiting for the I/O loop; of any thread */
     unsigned interrupts;
     unsigned fd_events; /* handler calls, to see busy loops */
+    char *story;        /* what the device told, a line each, if made for it */
+    size_t story_size;
+    FILE *story_file;
 };
 
 /* One descriptor to be. */
@@ -60,6 +64,9 @@ struct fake_buffer {
 
 /* Takes `device` over. Aborts on failure, as all functions here do: a broken test is no result. */
 void fake_machine_create(struct fake_machine *machine, struct virtio_device *device);
+/* The same, and the device tells its story; fake_story() returns what came since the last call. */
+void fake_machine_create_telling(struct fake_machine *machine, struct virtio_device *device);
+const char *fake_story(struct fake_machine *machine);
 void fake_machine_destroy(struct fake_machine *machine);
 
 /* `size` zeroed bytes of guest memory, aligned to 16; the address, and where it is mapped here. */

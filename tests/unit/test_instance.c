@@ -309,7 +309,7 @@ static void launch_and_reap(void **state)
 
         assert_int_equal(instance_create("fake", &instance, &err), 0);
         assert_int_equal(
-            instance_launch(&instance, &spec, with_console ? console[1] : -1, &link, &err), 0);
+            instance_launch(&instance, &spec, with_console ? console[1] : -1, -1, &link, &err), 0);
         assert_int_equal(control_receive_event(link.control_fd, event, &err), 1);
         assert_string_equal(event->text, "");
         assert_int_equal(event->status, with_console);
@@ -340,7 +340,7 @@ static void a_monitor_that_dies(void **state)
     spec.command_line = strdup("quiet");
     assert_non_null(event);
     assert_int_equal(instance_create("dies", &instance, &err), 0);
-    assert_int_equal(instance_launch(&instance, &spec, -1, &link, &err), 0);
+    assert_int_equal(instance_launch(&instance, &spec, -1, -1, &link, &err), 0);
     assert_true(control_receive_event(link.control_fd, event, &err) <= 0);
     ended = instance_reap(&link);
     assert_true(WIFSIGNALED(ended));

@@ -109,7 +109,7 @@ static void on_panic(void *opaque)
     panics++;
 }
 
-static struct doorbell doorbell = {.host = {NULL, on_mark, on_exit_status, on_panic}};
+static struct doorbell doorbell = {.host = {NULL, on_mark, on_exit_status, on_panic, NULL}};
 
 static void ring(uint32_t value, uint32_t size)
 {

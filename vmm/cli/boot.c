@@ -275,7 +275,7 @@ static int boot_start(struct boot *boot, struct error *err)
         return error_set_errno(err, errno, "boot");
     boot->console_fd = pair[0];
     console = pair[1];
-    rc = instance_launch(&boot->instance, &boot->spec, console, &boot->link, err);
+    rc = instance_launch(&boot->instance, &boot->spec, console, -1, &boot->link, err);
     if (rc < 0)
         return rc;
     timeline_note(&boot->timeline, TIMELINE_MONITOR, io_now_ns());

@@ -182,7 +182,7 @@ static int check_options(struct run *run, struct error *err)
     if (rc == 0)
         rc = common_timeline_check(options->timeline, err);
     if (rc == 0)
-        rc = explain_check(options->explain, err);
+        rc = explain_check(options->explain, options->terminal, err);
     if (rc == 0 && options->name)
         rc = instance_check_name(options->name, err);
     if (rc == 0 && options->hostname)

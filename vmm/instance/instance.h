@@ -61,9 +61,12 @@ void instance_sweep(void);
 
 /* File descriptors that a monitor is started with: `microvm __monitor DIRECTORY`. */
 enum monitor_fd {
-    MONITOR_FD_CONTROL = 3, /* listening control.sock */
-    MONITOR_FD_LOCK = 4,    /* keeps the instance's lock */
-    MONITOR_FD_CONSOLE = 5, /* stream socket of the console, with spec.console_attached */
+    MONITOR_FD_FIRST = 3,
+    MONITOR_FD_CONTROL = 3,   /* listening control.sock */
+    MONITOR_FD_LOCK = 4,      /* keeps the instance's lock */
+    MONITOR_FD_CONSOLE = 5,   /* stream socket of the console, with spec.console_attached */
+    MONITOR_FD_NARRATION = 6, /* pipe for what happens, with spec.narrated */
+    MONITOR_FD_END
 };
 
 /* The process that keeps a machine, or a container: its monitor or its init. */
@@ -76,12 +79,13 @@ struct monitor_link {
 
 /*
  * Writes machine.json, re-executes this program as monitor and connects to it. `console_fd` is a
- * stream socket for the guest's console or -1 (it stays the caller's). The monitor holds none of
+ * stream socket for the guest's console or -1, `narration_fd` the writing end of a pipe or -1 (both
+ * stay the caller's). The monitor holds none of
  * the caller's other descriptors, has an empty environment and a session of its own: signals that a
  * terminal sends are the client's. Consumes instance->control_listener.
  */
 int instance_launch(struct instance *instance, const struct machine_spec *spec, int console_fd,
-                    struct monitor_link *link, struct error *err);
+                    int narration_fd, struct monitor_link *link, struct error *err);
 #define MONITOR_LINK_INIT                                                                          \
     {                                                                                              \
         -1, -1, -1                                                                                 \

@@ -54,22 +54,50 @@ static int connect_control(const struct instance *instance, struct error *err)
     return steal_fd(&fd);
 }
 
-/* The child's descriptors. Sources must not be among the targets: they are copies above them. */
-static int plan_descriptors(posix_spawn_file_actions_t *actions, int control, int lock, int console)
+/*
+ * What the child gets, by enum monitor_fd, -1 = nothing: copies above all of the targets, so that
+ * no source is one.
+ */
+struct descriptors {
+    int list[MONITOR_FD_END];
+};
+
+static void descriptors_close(struct descriptors *descriptors)
 {
-    int last = console >= 0 ? MONITOR_FD_CONSOLE : MONITOR_FD_LOCK;
+    for (unsigned i = MONITOR_FD_FIRST; i < MONITOR_FD_END; i++)
+        if (descriptors->list[i] >= 0)
+            close(descriptors->list[i]);
+}
+
+/* Copies those that there are. Returns 0 or -errno. */
+static int descriptors_copy(struct descriptors *descriptors)
+{
+    int rc = 0;
+
+    for (unsigned i = MONITOR_FD_FIRST; i < MONITOR_FD_END; i++) {
+        if (rc == 0 && descriptors->list[i] >= 0) {
+            descriptors->list[i] = fcntl(descriptors->list[i], F_DUPFD_CLOEXEC, FD_ABOVE);
+            rc = descriptors->list[i] < 0 ? -errno : 0;
+        } else {
+            descriptors->list[i] = -1;
+        }
+    }
+    return rc;
+}
+
+static int plan_descriptors(posix_spawn_file_actions_t *actions,
+                            const struct descriptors *descriptors)
+{
     int rc = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 
     if (rc == 0)
         rc = posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    for (int i = MONITOR_FD_FIRST; rc == 0 && i < MONITOR_FD_END; i++)
+        rc = descriptors->list[i] >= 0
+                 ? posix_spawn_file_actions_adddup2(actions, descriptors->list[i], i)
+                 : posix_spawn_file_actions_addclose(actions, i);
     if (rc == 0)
-        rc = posix_spawn_file_actions_adddup2(actions, control, MONITOR_FD_CONTROL);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_adddup2(actions, lock, MONITOR_FD_LOCK);
-    if (rc == 0 && console >= 0)
-        rc = posix_spawn_file_actions_adddup2(actions, console, MONITOR_FD_CONSOLE);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_addclosefrom_np(actions, last + 1);
+        rc = posix_spawn_file_actions_addclosefrom_np(actions, MONITOR_FD_END);
     return rc;
 }
 
@@ -92,7 +120,7 @@ static int plan_attributes(posix_spawnattr_t *attributes)
 }
 
 /* Returns 0 or a positive errno. */
-static int spawn_monitor(const struct instance *instance, int control, int lock, int console,
+static int spawn_monitor(const struct instance *instance, const struct descriptors *descriptors,
                          pid_t *pid)
 {
     char program[] = "microvm";
@@ -109,7 +137,7 @@ static int spawn_monitor(const struct instance *instance, int control, int lock,
     if (rc == 0) {
         rc = plan_attributes(&attributes);
         if (rc == 0)
-            rc = plan_descriptors(&actions, control, lock, console);
+            rc = plan_descriptors(&actions, descriptors);
         if (rc == 0)
             rc = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, arguments, environment);
         posix_spawnattr_destroy(&attributes);
@@ -119,12 +147,10 @@ static int spawn_monitor(const struct instance *instance, int control, int lock,
 }
 
 int instance_launch(struct instance *instance, const struct machine_spec *spec, int console_fd,
-                    struct monitor_link *link, struct error *err)
+                    int narration_fd, struct monitor_link *link, struct error *err)
 {
     AUTO_CLOSE int listener = -1;
-    AUTO_CLOSE int control = -1;
-    AUTO_CLOSE int lock = -1;
-    AUTO_CLOSE int console = -1;
+    struct descriptors descriptors;
     int rc;
 
     *link = (struct monitor_link)MONITOR_LINK_INIT;
@@ -139,16 +165,16 @@ int instance_launch(struct instance *instance, const struct machine_spec *spec, 
     }
     /* From here on only the monitor listens: when it dies, the connection ends. */
     listener = steal_fd(&instance->control_listener);
-    control = fcntl(listener, F_DUPFD_CLOEXEC, FD_ABOVE);
-    lock = fcntl(instance->lock_fd, F_DUPFD_CLOEXEC, FD_ABOVE);
-    if (console_fd >= 0)
-        console = fcntl(console_fd, F_DUPFD_CLOEXEC, FD_ABOVE);
-    if (control < 0 || lock < 0 || (console_fd >= 0 && console < 0)) {
-        rc = -errno;
-    } else {
+    descriptors.list[MONITOR_FD_CONTROL] = listener;
+    descriptors.list[MONITOR_FD_LOCK] = instance->lock_fd;
+    descriptors.list[MONITOR_FD_CONSOLE] = console_fd;
+    descriptors.list[MONITOR_FD_NARRATION] = narration_fd;
+    rc = descriptors_copy(&descriptors);
+    if (rc == 0) {
         signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap the monitor behind our back */
-        rc = -spawn_monitor(instance, control, lock, console, &link->pid);
+        rc = -spawn_monitor(instance, &descriptors, &link->pid);
     }
+    descriptors_close(&descriptors);
     if (rc == 0) {
         link->pid_fd = pidfd_open(link->pid, 0);
         if (link->pid_fd < 0)

@@ -191,13 +191,14 @@ void ledger_write(const struct timeline_counts *counts, FILE *out)
     fputs(
         "Time of an exit: from KVM_RUN's return until the monitor is ready to call it again. The\n"
         "processor's own way out of the guest and back is not in it, nor is the kernel's.\n"
-        "A kick: a write to QueueNotify, which KVM turns into an eventfd without an exit to the\n"
-        "monitor; several that come together are counted as one. Its time: the I/O loop's work in\n"
-        "the device. Used sent, suppressed: used buffer notifications, as the driver's event "
-        "index\n"
-        "wanted them; they reach the guest by irqfd, without an exit.\n"
+        "A kick: the I/O loop woken for a queue, by a write to QueueNotify, which KVM turns into "
+        "an\n"
+        "eventfd without an exit to the monitor (several that come together count as one), or by\n"
+        "the transport after a write to Status. Its time: the device's work on the queue. Used\n"
+        "buffer notifications, sent or suppressed as the driver asks, reach the guest by irqfd,\n"
+        "without an exit.\n"
         "Not in this ledger: work that the host's side began (a socket has data), and exits that\n"
         "KVM handles in the host's kernel: halts, faults on guest memory (EPT or NPT violations),\n"
-        "timers, interrupt controllers, CPUID, MSRs. `perf kvm stat` counts those.\n",
+        "timers, interrupt controllers, CPUID, MSRs; `perf kvm stat` counts those.\n",
         out);
 }

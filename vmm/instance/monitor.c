@@ -28,6 +28,7 @@
 #include "vmm/instance/console_log.h"
 #include "vmm/instance/control.h"
 #include "vmm/instance/instance.h"
+#include "vmm/instance/narrator.h"
 #include "vmm/jail/jail.h"
 #include "vmm/machine/kvm.h"
 #include "vmm/machine/machine.h"
@@ -49,6 +50,7 @@ struct monitor {
     int directory_fd, signal_fd;
     struct audience audience;
     struct console_log console;
+    struct narrator narrator;
     unsigned marks_told;
     /* Under the lock: from vCPU threads to the loop. */
     pthread_mutex_t marks_lock;
@@ -150,6 +152,13 @@ static void take_console(void *opaque, const void *data, size_t size)
     console_log_add(&monitor->console, data, size);
 }
 
+static void narrate(void *opaque, const char *who, const char *line)
+{
+    struct monitor *monitor = opaque;
+
+    narrator_tell(&monitor->narrator, who, line);
+}
+
 static int confine(void *opaque, struct error *err)
 {
     (void)opaque;
@@ -235,6 +244,7 @@ static int build(struct monitor *monitor, const char *directory, struct error *e
         .stage = tell_stage,
         .mark = take_mark,
         .console_output = take_console,
+        .narrate = narrate,
     };
     int rc = event_loop_create(&monitor->loop, err);
 
@@ -251,6 +261,7 @@ static int build(struct monitor *monitor, const char *directory, struct error *e
     if (rc < 0)
         return rc;
     host.directory_fd = monitor->directory_fd;
+    narrator_init(&monitor->narrator, monitor->spec.narrated ? MONITOR_FD_NARRATION : -1);
     if (monitor->spec.console_attached) {
         host.console_fd = MONITOR_FD_CONSOLE;
         if (fcntl(host.console_fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
@@ -299,6 +310,8 @@ static void tell_end(struct monitor *monitor, const struct machine_end *end)
 
     event->at = CONTROL_COUNTS_END;
     machine_visit_counts(monitor->machine, add_count, event);
+    if (monitor->spec.narrated)
+        add_count(event, "narration.left_out", monitor->narrator.lost);
     audience_tell(&monitor->audience, event);
     event = event_begin(monitor, CONTROL_EVENT_END);
     event->reason = reasons[end->reason];

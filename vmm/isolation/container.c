@@ -81,6 +81,10 @@ static int prepare_with(struct isolation_request *request, const char *program, 
         rc = error_set(err, EINVAL,
                        "--earlycon: a container has no serial port; use "
                        "--isolation=vm");
+    if (rc == 0 && request->explanation && request->explanation->live)
+        rc = error_set(err, EINVAL,
+                       "--explain=live: a container has no machine that could tell; use --explain "
+                       "or --isolation=vm");
     if (rc == 0)
         rc = program_file_find(&program_file_init, NULL, &request->init_path, err);
     if (rc < 0)

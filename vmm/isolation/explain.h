@@ -14,8 +14,9 @@ struct explanation {
     bool machine; /* there was one: its ledger is of interest */
 };
 
-/* Checks the value of --explain ("" or "live", NULL = not given). Errors: EINVAL. */
-int explain_check(const char *value, struct error *err);
+/* Checks the value of --explain ("" or "live", NULL = not given), with -t or not. Errors: EINVAL.
+ */
+int explain_check(const char *value, bool terminal, struct error *err);
 
 /* Writes the ledger of the machine. */
 void explain_write(const struct explanation *explanation, const struct timeline *timeline,

@@ -14,6 +14,7 @@
 #include "vmm/isolation/session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,6 +32,8 @@
 /* Of the command, not of the runner: docker's. */
 #define STATUS_NOT_EXECUTABLE 126
 #define STATUS_NOT_FOUND      127
+
+#define NARRATION_SIZE (1 << 20) /* bytes of pipe */
 
 static const unsigned ports[SESSION_PORTS] = {
     [SESSION_PORT_CONTROL] = PROTOCOL_PORT_CONTROL,
@@ -85,6 +88,25 @@ static void fill_signals(sigset_t *set)
         sigaddset(set, number);
 }
 
+/* As large as anybody may: what the machine does comes in bursts. */
+static int open_narration(struct session *session)
+{
+    if (pipe2(session->narration, O_CLOEXEC) < 0)
+        return -1;
+    (void)fcntl(session->narration[0], F_SETPIPE_SZ, NARRATION_SIZE);
+    return 0;
+}
+
+static int start_narration(struct session *session, struct error *err)
+{
+    if (!session->narrated)
+        return 0;
+    close(session->narration[1]); /* the monitor alone has it now */
+    session->narration[1] = -1;
+    return stream_start(session->narration[0], STDERR_FILENO, session->stream_event,
+                        &session->narrator, err);
+}
+
 int session_prepare(struct session *session, const char *directory, struct error *err)
 {
     sigset_t handled;
@@ -94,6 +116,7 @@ int session_prepare(struct session *session, const char *directory, struct error
     session->signal_fd = -1;
     for (unsigned i = 0; i < SESSION_PORTS; i++)
         session->listeners[i] = session->connections[i] = -1;
+    session->narration[0] = session->narration[1] = -1;
     fill_signals(&handled);
     blocked = handled;
     sigaddset(&blocked, SIGPIPE);
@@ -102,6 +125,8 @@ int session_prepare(struct session *session, const char *directory, struct error
     session->stream_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (session->signal_fd < 0 || session->stream_event < 0)
         return error_set_errno(err, errno, "signals");
+    if (session->narrated && open_narration(session) < 0)
+        return error_set_errno(err, errno, "--explain: pipe");
     for (unsigned i = 0; i < SESSION_PORTS; i++) {
         if (!port_is_used(session, i))
             continue;
@@ -343,6 +368,11 @@ static bool output_is_done(const struct session *session)
            stream_is_done(session->streams[SESSION_STDERR]);
 }
 
+static bool all_is_said(const struct session *session)
+{
+    return session->keeper_gone && output_is_done(session) && stream_is_done(session->narrator);
+}
+
 static int handle_polls(struct session *session, const struct pollfd *polls, struct error *err)
 {
     uint64_t ignored;
@@ -383,11 +413,11 @@ static int keeper_fd(const struct session *session)
 
 int session_run(struct session *session, struct error *err)
 {
-    int rc = 0;
+    int rc = start_narration(session, err);
 
     if (session->terminal_wanted && session->interactive)
         terminal_make_raw(STDIN_FILENO, &session->terminal);
-    while (rc == 0 && !session->abandoned && !(session->keeper_gone && output_is_done(session))) {
+    while (rc == 0 && !session->abandoned && !all_is_said(session)) {
         struct pollfd polls[4 + SESSION_PORTS] = {
             {.fd = session->signal_fd, .events = POLLIN},
             {.fd = session->stream_event, .events = POLLIN},
@@ -478,16 +508,21 @@ void session_release(struct session *session)
     terminal_restore(&session->terminal);
     for (unsigned i = 0; i < SESSION_STREAMS; i++)
         quiet = stream_release(session->streams[i]) && quiet;
+    quiet = stream_release(session->narrator) && quiet;
     for (unsigned i = 0; i < SESSION_PORTS; i++)
         if (session->listeners[i] >= 0)
             close(session->listeners[i]);
     if (session->signal_fd >= 0)
         close(session->signal_fd);
+    if (session->narration[1] >= 0)
+        close(session->narration[1]);
     if (!quiet)
         return; /* a thread may still use the rest */
     for (unsigned i = 0; i < SESSION_PORTS; i++)
         if (session->connections[i] >= 0)
             close(session->connections[i]);
+    if (session->narration[0] >= 0)
+        close(session->narration[0]);
     if (session->stream_event >= 0)
         close(session->stream_event);
 }

@@ -39,6 +39,7 @@ enum session_keeper {
 struct session {
     bool interactive;
     bool terminal_wanted;
+    bool narrated; /* the monitor tells what happens, on standard error */
     struct timeline *timeline;
     enum session_keeper keeper;
     struct monitor_link link;
@@ -47,6 +48,8 @@ struct session {
     int connections[SESSION_PORTS]; /* -1 = none */
     struct frame_reader frames;
     struct stream *streams[SESSION_STREAMS];
+    int narration[2]; /* pipe from the monitor to standard error, -1 = none */
+    struct stream *narrator;
     int stream_event; /* eventfd: a stream is done */
     int signal_fd;
     struct terminal terminal;

@@ -123,7 +123,8 @@ static int launch(const struct isolation_request *request, struct session *sessi
     int rc = describe_machine(request, disk, &spec, err);
 
     if (rc == 0)
-        rc = instance_launch(request->instance, &spec, -1, &session->link, err);
+        rc = instance_launch(request->instance, &spec, -1, session->narration[1], &session->link,
+                             err);
     if (rc == 0)
         timeline_note(request->timeline, TIMELINE_MONITOR, io_now_ns());
     machine_spec_clear(&spec);
@@ -166,6 +167,7 @@ static int vm_run(const struct isolation_request *request, int *status, struct e
     struct session session = {
         .interactive = request->interactive,
         .terminal_wanted = request->terminal,
+        .narrated = request->explanation && request->explanation->live,
         .timeline = request->timeline,
         .keeper = SESSION_KEEPER_MONITOR,
         .link = MONITOR_LINK_INIT,

@@ -143,6 +143,13 @@ static int watch_fd(void *opaque, int fd, uint32_t events, device_fd_handler *ha
     return event_loop_watch(device->loop, fd, events, handler, handler_opaque);
 }
 
+static void narrate(void *opaque, const char *line)
+{
+    const struct device *device = opaque;
+
+    device->host->narrate(device->host->opaque, device->name, line);
+}
+
 static void kick(void *opaque, unsigned index)
 {
     const struct device *device = opaque;
@@ -230,6 +237,7 @@ static int wire(const struct devices_setup *setup, struct device *device,
         .opaque = device,
         .raise_interrupt = raise_interrupt,
         .watch_fd = watch_fd,
+        .narrate = setup->spec->narrated && setup->host->narrate ? narrate : NULL,
     };
     struct bus_range range = {
         .name = device->name,
@@ -271,6 +279,7 @@ static int add_device(const struct devices_setup *setup, const struct device_kin
     *device = (struct device){
         .slot = arch_device_slot(devices->count),
         .loop = setup->loop,
+        .host = setup->host,
         .timed = setup->spec->timed,
         .interrupt_fd = -1,
     };

@@ -35,6 +35,7 @@ struct device {
     struct virtio_mmio *mmio;
     struct virtio_device *virtio; /* owned by mmio */
     struct event_loop *loop;
+    const struct machine_host *host;
     int interrupt_fd;
     bool timed;
     struct device_queue queues[VIRTIO_DEVICE_QUEUES];

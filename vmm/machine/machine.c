@@ -70,6 +70,17 @@ static void doorbell_mark(void *opaque, uint32_t mark)
         machine->host.mark(machine->host.opaque, mark);
 }
 
+static void doorbell_narrate(void *opaque, const char *line)
+{
+    const struct machine *machine = opaque;
+    struct arch_address at = arch_doorbell();
+    char who[48];
+
+    snprintf(who, sizeof(who), "doorbell (%s 0x%llx):", at.bus == ARCH_BUS_PORT ? "port" : "address",
+             (unsigned long long)at.address);
+    machine->host.narrate(machine->host.opaque, who, line);
+}
+
 static void doorbell_exit(void *opaque, uint8_t status)
 {
     record_end(opaque, MACHINE_EXIT, status, "");
@@ -206,6 +217,7 @@ static int build_doorbell(struct machine *machine, struct error *err)
         .mark = doorbell_mark,
         .exit = doorbell_exit,
         .panic = doorbell_panic,
+        .narrate = machine->spec->narrated && machine->host.narrate ? doorbell_narrate : NULL,
     };
     return bus_add(at.bus == ARCH_BUS_PORT ? &machine->shared.ports : &machine->shared.memory,
                    &range, err);

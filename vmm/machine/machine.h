@@ -65,6 +65,8 @@ struct machine_host {
     void (*stage)(void *opaque, enum machine_stage stage);
     void (*mark)(void *opaque, uint32_t mark);                           /* vCPU threads */
     void (*console_output)(void *opaque, const void *data, size_t size); /* I/O loop */
+    /* One line about what `who` does, if spec->narrated. Any thread, within a device's lock. */
+    void (*narrate)(void *opaque, const char *who, const char *line);
 };
 
 /*

@@ -39,3 +39,39 @@ case_other_values_are_refused() {
     try microvm run --explain=later busybox true
     expect_failure 125 "^microvm: --explain: 'later' "
 }
+
+case_live_narration_shows_a_write() {
+    try microvm run --explain=live busybox printf hello
+    expect_status 0
+    expect_equal "$(<"$out")" hello
+    expect_err_match '^ +[0-9]+\.[0-9]{3} ms  vsock tx: VIRTIO_VSOCK_OP_RW \(5\), from 3:[0-9]+ to 2:1026, payload 5,'
+    expect_err_match ' ms  vsock transport: Status: 0x0f ACKNOWLEDGE DRIVER FEATURES_OK DRIVER_OK$'
+    expect_err_match ' ms  block requestq: VIRTIO_BLK_T_IN \(0\), sector 0, [0-9]+ bytes: VIRTIO_BLK_S_OK$'
+    expect_err_match ' ms  doorbell \(port 0xd00\): write of 0x00000101 = mark 1 "init"$'
+    expect_err_match ' ms  doorbell \(port 0xd00\): write of 0x00000002 = exit with status 0$'
+    # The payload is the length of a descriptor of the same chain, and every chain taken is used in the end.
+    grep -B 3 'to 2:1026, payload 5,' "$err" | grep -E 'descriptor: address 0x[0-9a-f]+, length 5, device-readable$'
+    expect_equal "$(grep -c 'vsock tx: takes chain' "$err")" "$(grep -c 'vsock tx: used: ' "$err")" 'chains taken and used'
+    ! grep ' left out' "$err"
+    # As many notifications as the ledger below has counted.
+    expect_equal "$(grep -c 'block requestq: used buffer notification: interrupt' "$err")" "$(row 'block requestq' 6)" 'interrupts told and counted'
+}
+
+case_who_does_not_read_the_narration_does_not_stop_the_guest() {
+    local reader
+    mkfifo "$scratch/told"
+    exec 3<>"$scratch/told" # neither end waits for the other
+    start bash -c 'exec "$MICROVM" run --explain=live busybox head -c 16m /dev/zero 2>"$1"' - "$scratch/told"
+    wait_for all_has_come
+    cat <&3 >"$scratch/read" &
+    reader=$!
+    finish
+    kill "$reader"
+    expect_status 0
+    grep -E '^narration: [0-9]+ lines left out, not read in time$' "$scratch/read"
+    grep 'KVM_EXIT_IO' "$scratch/read"
+}
+
+all_has_come() {
+    (($(stat -c %s "$out") == 16777216))
+}
