@@ -13,6 +13,7 @@ int cli_run(int argc, char **argv);
 int cli_boot(int argc, char **argv);
 int cli_compare(int argc, char **argv);
 int cli_image(int argc, char **argv);
+int cli_probe(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_help(int argc, char **argv);

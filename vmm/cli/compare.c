@@ -28,6 +28,7 @@
 #include "vmm/cli/common.h"
 #include "vmm/cli/open_image.h"
 #include "vmm/cli/options.h"
+#include "vmm/cli/walls.h"
 #include "vmm/contrast/compare.h"
 #include "vmm/isolation/cpio.h"
 
@@ -111,59 +112,6 @@ struct compare {
 
 /* ---- the command line ------------------------------------------------------------------------ */
 
-static bool is_in_path(const char *program)
-{
-    const char *path = getenv("PATH");
-    size_t length;
-
-    for (; path && *path; path += length + (path[length] == ':')) {
-        char name[4096];
-
-        length = strcspn(path, ":");
-        if (snprintf(name, sizeof(name), "%.*s/%s", (int)length, path, program) <
-                (int)sizeof(name) &&
-            access(name, X_OK) == 0)
-            return true;
-    }
-    return false;
-}
-
-static int add_wall(struct compare *compare, const char *name, size_t length, struct error *err)
-{
-    static const char *const known[] = {"container", "vm", "gvisor"};
-    struct compare_request *request = &compare->request;
-
-    for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
-        if (strlen(known[i]) != length || strncmp(known[i], name, length) != 0)
-            continue;
-        for (size_t j = 0; j < request->wall_count; j++) {
-            if (strcmp(request->walls[j], known[i]) == 0)
-                return error_set(err, EINVAL, "--isolation: %s is there twice", known[i]);
-        }
-        request->walls[request->wall_count++] = known[i];
-        return 0;
-    }
-    return error_set(err, EINVAL, "--isolation: '%.*s' is unknown; use container, vm, gvisor",
-                     (int)length, name);
-}
-
-static int choose_walls(struct compare *compare, struct error *err)
-{
-    const char *list = compare->options->isolation;
-    int rc = 0;
-
-    if (!list)
-        list = is_in_path("runsc") ? "container,vm,gvisor" : "container,vm";
-    for (;;) {
-        size_t length = strcspn(list, ",");
-
-        rc = add_wall(compare, list, length, err);
-        if (rc < 0 || !list[length])
-            return rc;
-        list += length + 1;
-    }
-}
-
 static int add_text(struct string_list *list, const char *name, const char *value)
 {
     return value ? string_list_add_format(list, "--%s=%s", name, value) : 0;
@@ -227,7 +175,8 @@ static int check_options(struct compare *compare, struct error *err)
     if (options->runs)
         rc = parse_u64(options->runs, "--runs", 1, COMPARE_RUNS_MAX, &runs, err);
     if (rc == 0)
-        rc = choose_walls(compare, err);
+        rc = walls_choose(options->isolation, compare->request.walls,
+                          &compare->request.wall_count, err);
     if (rc == 0 && make_run_options(options, &compare->request.options) < 0)
         rc = error_set_errno(err, ENOMEM, "compare");
     compare->request.runs = (unsigned)runs;

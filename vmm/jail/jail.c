@@ -172,3 +172,18 @@ int jail_enter(struct error *err)
         return error_set_errno(err, errno, "system call filter");
     return 0;
 }
+
+/* Rules of one call stand together in the table. */
+size_t jail_calls(unsigned *calls, size_t max)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(rules); i++) {
+        if (i > 0 && rules[i - 1].call == rules[i].call)
+            continue;
+        if (count < max)
+            calls[count] = rules[i].call;
+        count++;
+    }
+    return count;
+}

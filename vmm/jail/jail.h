@@ -3,6 +3,8 @@
 #ifndef MICROVM_JAIL_H
 #define MICROVM_JAIL_H
 
+#include <stddef.h>
+
 #include "vmm/base/error.h"
 
 /*
@@ -11,5 +13,12 @@
  * (SIGSYS). No way back, and no new threads.
  */
 int jail_enter(struct error *err);
+
+/*
+ * The system calls that jail_enter() leaves, for those who want to show them: writes the number of
+ * each, once, to calls[] (room for `max`), and returns how many there are. Some of them are left
+ * only with certain arguments.
+ */
+size_t jail_calls(unsigned *calls, size_t max);
 
 #endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: --isolation of the commands that look behind several walls; see walls.h. */
+#include "vmm/cli/walls.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/base/bytes.h"
+
+static bool is_in_path(const char *program)
+{
+    const char *path = getenv("PATH");
+    size_t length;
+
+    for (; path && *path; path += length + (path[length] == ':')) {
+        char name[4096];
+
+        length = strcspn(path, ":");
+        if (snprintf(name, sizeof(name), "%.*s/%s", (int)length, path, program) <
+                (int)sizeof(name) &&
+            access(name, X_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int add_wall(const char *name, size_t length, const char **walls, size_t *count,
+                    struct error *err)
+{
+    static const char *const known[WALLS_MAX] = {"container", "vm", "gvisor"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
+        if (strlen(known[i]) != length || strncmp(known[i], name, length) != 0)
+            continue;
+        for (size_t j = 0; j < *count; j++) {
+            if (strcmp(walls[j], known[i]) == 0)
+                return error_set(err, EINVAL, "--isolation: %s is there twice", known[i]);
+        }
+        walls[(*count)++] = known[i];
+        return 0;
+    }
+    return error_set(err, EINVAL, "--isolation: '%.*s' is unknown; use container, vm, gvisor",
+                     (int)length, name);
+}
+
+int walls_choose(const char *list, const char *walls[WALLS_MAX], size_t *count, struct error *err)
+{
+    *count = 0;
+    if (!list)
+        list = is_in_path("runsc") ? "container,vm,gvisor" : "container,vm";
+    for (;;) {
+        size_t length = strcspn(list, ",");
+        int rc = add_wall(list, length, walls, count, err);
+
+        if (rc < 0 || !list[length])
+            return rc;
+        list += length + 1;
+    }
+}

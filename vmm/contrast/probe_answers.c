@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: what microvm-probes wrote, read as the data of an enemy; see probe_answers.h. */
+#include "vmm/contrast/probe_answers.h"
+
+#include <string.h>
+
+#include "vmm/base/bytes.h"
+
+#define LINES_MAX 256
+#define LINE_MAX  16384
+
+static const char *const call_names[] = {
+#include <gen/syscall_names.inc>
+};
+
+const char *probe_call_name(unsigned call)
+{
+    return call < ARRAY_LENGTH(call_names) ? call_names[call] : NULL;
+}
+
+static bool is_flat(json_t *object)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(object, name, value)
+    {
+        if (json_is_object(value) || json_is_array(value))
+            return false;
+    }
+    return true;
+}
+
+static void take_line(json_t *answers, const char *line, size_t size)
+{
+    json_t *object = size <= LINE_MAX ? json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    const char *name = json_string_value(json_object_get(object, "ask"));
+
+    if (name && is_flat(object) && !json_object_get(answers, name))
+        json_object_set(answers, name, object);
+    json_decref(object);
+}
+
+json_t *probe_answers_parse(const char *text, size_t size)
+{
+    json_t *answers = json_object();
+    size_t lines = 0;
+
+    while (answers && size > 0 && lines++ < LINES_MAX) {
+        const char *end = memchr(text, '\n', size);
+
+        if (!end)
+            break; /* cut off: whoever wrote it did not finish */
+        take_line(answers, text, (size_t)(end - text));
+        size -= (size_t)(end - text) + 1;
+        text = end + 1;
+    }
+    return answers;
+}
+
+const char *probe_answer_text(const json_t *answer, const char *member)
+{
+    return json_string_value(json_object_get(answer, member));
+}
+
+long long probe_answer_number(const json_t *answer, const char *member)
+{
+    const json_t *value = json_object_get(answer, member);
+
+    return json_is_integer(value) ? (long long)json_integer_value(value) : -1;
+}
+
+bool probe_answer_truth(const json_t *answer, const char *member)
+{
+    return json_is_true(json_object_get(answer, member));
+}
+
+/* Bytes of the UTF-8 sequence at `at`; jansson has made sure that it is one. */
+static size_t sequence_length(const unsigned char *at)
+{
+    size_t length = *at < 0xc0 ? 1 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
+
+    for (size_t i = 1; i < length; i++) {
+        if (!at[i])
+            return 1;
+    }
+    return length;
+}
+
+/* C1 controls, and what reorders or hides text: U+200B..U+200F, U+2028..U+202E, U+2060..U+206F. */
+static bool is_treacherous(const unsigned char *at, size_t length)
+{
+    if (length == 2)
+        return at[0] == 0xc2 && at[1] < 0xa0;
+    return length == 3 && at[0] == 0xe2 &&
+           ((at[1] == 0x80 && (at[2] >= 0x8b && at[2] <= 0x8f)) ||
+            (at[1] == 0x80 && (at[2] >= 0xa8 && at[2] <= 0xae)) ||
+            (at[1] == 0x81 && at[2] >= 0xa0 && at[2] <= 0xaf));
+}
+
+void probe_printable(char *to, size_t size, const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t used = 0;
+
+    while (*at && used + 1 < size) {
+        size_t length = sequence_length(at);
+
+        if (used + length >= size)
+            break;
+        if (*at < ' ' || *at == 0x7f || is_treacherous(at, length)) {
+            to[used++] = '?';
+        } else {
+            memcpy(to + used, at, length);
+            used += length;
+        }
+        at += length;
+    }
+    to[used] = '\0';
+}
+
+bool probe_calls_parse(const json_t *answer, struct probe_calls *calls)
+{
+    const char *letters = probe_answer_text(answer, "text");
+
+    *calls = (struct probe_calls){0};
+    if (!letters || strlen(letters) > PROBE_CALLS_MAX)
+        return false;
+    for (unsigned i = 0; letters[i]; i++) {
+        if (letters[i] == '-')
+            continue;
+        if (!strchr("skynu", letters[i]) || !probe_call_name(i)) {
+            *calls = (struct probe_calls){0};
+            return false;
+        }
+        calls->known++;
+        calls->stopped += letters[i] == 's' || letters[i] == 'k';
+        calls->there += letters[i] == 'y';
+        calls->absent += letters[i] == 'n';
+        calls->unasked += letters[i] == 'u';
+    }
+    memcpy(calls->letters, letters, strlen(letters) + 1);
+    calls->filter_told = !probe_answer_text(answer, "filter_unknown");
+    calls->told = calls->known > 0;
+    return calls->told;
+}
