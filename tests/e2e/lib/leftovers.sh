@@ -22,6 +22,7 @@ leftovers_list() {
         ! find "$dir/run" -mindepth 1 ! -path "$dir/run/.lock" | grep . || found=1
     fi
     ! find "$dir/tmp" -mindepth 1 | grep . || found=1
+    ! find /sys/fs/cgroup -mindepth 2 -path "*/e2e${dir//\//-}/*" -type d 2>/dev/null | grep . || found=1
     return "$found"
 }
 
@@ -32,4 +33,5 @@ leftovers_remove() {
         kill -KILL "$id" 2>/dev/null || true
     done
     rm -rf "$1/run" "$1/tmp"
+    find /sys/fs/cgroup -depth -path "*/e2e${1//\//-}*" -type d -exec rmdir {} + 2>/dev/null || true
 }

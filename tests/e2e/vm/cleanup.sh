@@ -30,7 +30,7 @@ instances() {
 begin() {
     start "$MICROVM" run --name "$1" busybox sh -c 'echo running; sleep 1000'
     wait_for_output running
-    monitor=$(monitor_of "$pid")
+    monitor=$(keeper_of "$pid")
 }
 
 case_kill_9_of_the_client() {

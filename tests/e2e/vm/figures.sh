@@ -31,7 +31,7 @@ case_at_most_2_mib_of_private_memory() {
     start "$MICROVM" boot --kernel "$E2E_BUILD/vmlinux" -m 128m --initrd "$E2E_WORK/initrd-shell.cpio" \
         --cmdline 'console=hvc0 panic=-1 quiet test.end=wait'
     wait_for_output waiting
-    monitor=$(monitor_of "$pid")
+    monitor=$(keeper_of "$pid")
     # All mappings but the guest's memory, which is the one range of 128 MiB (of several mappings when files are part of it).
     kib=$("$E2E_TOP/tests/e2e/programs/private-memory" "$monitor" 128)
     kill -TERM "$pid"

@@ -105,7 +105,7 @@ case_a_reader_that_stops_costs_no_memory() {
     "$MICROVM" run -m 512m busybox sh -c 'echo begun >&2; exec cat /dev/zero' >"$scratch/slow" 2>"$err" &
     pid=$!
     wait_for_output begun "$err"
-    monitor=$(monitor_of "$pid")
+    monitor=$(keeper_of "$pid")
     before=$(private_kib "$pid" "$monitor")
     # Much is written and read, then nothing is read for as long as the writer gets on.
     head -c 32M <&7 >/dev/null

@@ -109,7 +109,7 @@ case_a_hang_up_ends_the_machine() {
     terminal 'exec "$MICROVM" run -it -e PS1="guest> " busybox sh'
     wait_for_screen '^guest> $'
     client=$(tmux -S "$scratch/tmux" display-message -p '#{pane_pid}')
-    monitor=$(monitor_of "$client")
+    monitor=$(keeper_of "$client")
     close_terminal
     wait_for is_gone "$client"
     wait_for is_gone "$monitor"

@@ -1,0 +1,1 @@
+../vm/config.sh
