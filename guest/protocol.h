@@ -37,6 +37,7 @@ enum protocol_type {
     PROTOCOL_FAILURE =
         3,             /* payload: struct protocol_exit, then one line of text: the runner failed */
     PROTOCOL_MARK = 4, /* payload: struct protocol_mark; only on a host: a guest has the doorbell */
+    PROTOCOL_SYSCALLS = 5, /* payload: rows, see below; before EXIT, only when asked by trace=1 */
     /* host -> guest */
     PROTOCOL_SIGNAL = 16,  /* payload: struct protocol_signal */
     PROTOCOL_WINDOW = 17,  /* payload: struct protocol_window */
@@ -67,6 +68,18 @@ struct protocol_window {
     uint16_t columns;
 };
 
+/*
+ * A row of PROTOCOL_SYSCALLS, without padding: number of the system call (32 bits), how often it
+ * was called, how often it failed, nanoseconds between entry and return (64 bits each). Each number
+ * comes at most once; those at or above PROTOCOL_SYSCALL_NUMBERS, and calls of another
+ * architecture's table, are in one row of number PROTOCOL_SYSCALL_OTHER.
+ */
+#define PROTOCOL_SYSCALL_SIZE    28
+#define PROTOCOL_SYSCALLS_MAX    36 /* rows of a frame */
+#define PROTOCOL_SYSCALL_NUMBERS 512
+#define PROTOCOL_SYSCALL_OTHER   0xffffffffU
+
+_Static_assert(PROTOCOL_SYSCALLS_MAX *PROTOCOL_SYSCALL_SIZE <= PROTOCOL_PAYLOAD_MAX, "frame size");
 _Static_assert(sizeof(struct protocol_header) == 4, "wire format");
 _Static_assert(sizeof(struct protocol_window) == 4, "wire format");
 
@@ -76,6 +89,7 @@ _Static_assert(sizeof(struct protocol_window) == 4, "wire format");
  *   stdin=0|1          the host offers a stdin stream
  *   overlay=tmpfs|disk where the writable layer lives (disk: the second block device, ext4)
  *   hostname=NAME
+ *   trace=0|1          count the container's system calls, and say them before EXIT
  *   runtime=PATH       the OCI runtime (default: PROTOCOL_RUNTIME)
  *   runtime_option=O   one option of the runtime, before its command; may come several times
  *   runtime_signals=0|1  signals go through the runtime's `kill` command: the process it names is

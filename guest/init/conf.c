@@ -35,6 +35,8 @@ static int parse_entry(const char *key, const char *value, struct conf *conf,
         return parse_flag(key, value, &conf->terminal, failure);
     if (strcmp(key, "stdin") == 0)
         return parse_flag(key, value, &conf->standard_input, failure);
+    if (strcmp(key, "trace") == 0)
+        return parse_flag(key, value, &conf->trace, failure);
     if (strcmp(key, "overlay") == 0) {
         conf->overlay_on_disk = strcmp(value, "disk") == 0;
         if (!conf->overlay_on_disk && strcmp(value, "tmpfs") != 0)

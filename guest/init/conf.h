@@ -16,6 +16,7 @@ struct conf {
     bool terminal;
     bool standard_input;
     bool overlay_on_disk;
+    bool trace;
     char hostname[65]; /* as long as Linux allows, and a NUL */
     /* Within the text that was parsed. */
     const char *runtime;

@@ -110,20 +110,41 @@ static int run_detached(struct container *container, const struct conf *conf, co
     char bundle[CONF_PATH_MAX];
     char pid_file[CONF_PATH_MAX];
     char console[CONF_PATH_MAX];
-    const char *const arguments[] = {
-        "run",
-        "--detach",
-        "--bundle",
-        locate(conf, PROTOCOL_BUNDLE_DIR, bundle),
-        "--pid-file",
-        locate(conf, PID_FILE, pid_file),
-        conf->terminal ? "--console-socket" : CONTAINER_ID,
-        conf->terminal ? locate(conf, CONSOLE_SOCKET, console) : NULL,
-        CONTAINER_ID,
-        NULL,
-    };
+    const char *arguments[16];
+    unsigned count = 0;
 
+    arguments[count++] = conf->trace ? "create" : "run";
+    if (!conf->trace)
+        arguments[count++] = "--detach";
+    arguments[count++] = "--bundle";
+    arguments[count++] = locate(conf, PROTOCOL_BUNDLE_DIR, bundle);
+    arguments[count++] = "--pid-file";
+    arguments[count++] = locate(conf, PID_FILE, pid_file);
+    if (conf->terminal) {
+        arguments[count++] = "--console-socket";
+        arguments[count++] = locate(conf, CONSOLE_SOCKET, console);
+    }
+    arguments[count++] = CONTAINER_ID;
+    arguments[count] = NULL;
     return spawn_runtime(conf, stdio, arguments, &container->runtime, failure);
+}
+
+int container_start_created(struct container *container, const struct conf *conf,
+                            struct failure *failure)
+{
+    const char *const arguments[] = {"start", CONTAINER_ID, NULL};
+    int null = open_null(failure);
+    int result = -1;
+
+    if (null >= 0) {
+        const int stdio[] = {null, null, container->error_end};
+
+        result = spawn_runtime(conf, stdio, arguments, &container->runtime, failure);
+        close(null);
+    }
+    close(container->error_end);
+    container->error_end = -1;
+    return result;
 }
 
 int container_start(struct container *container, const struct conf *conf, struct failure *failure)
@@ -131,7 +152,8 @@ int container_start(struct container *container, const struct conf *conf, struct
     int stdio[3];
     int result;
 
-    *container = (struct container){.input = -1, .output = -1, .error = -1, .console_listener = -1};
+    *container = (struct container){
+        .input = -1, .output = -1, .error = -1, .console_listener = -1, .error_end = -1};
     if (conf->terminal && (container->console_listener = listen_for_console(conf, failure)) < 0)
         return -1;
     stdio[0] = conf->standard_input && !conf->terminal ? make_pipe(1, &container->input, failure)
@@ -141,6 +163,8 @@ int container_start(struct container *container, const struct conf *conf, struct
     if (stdio[0] < 0 || stdio[1] < 0 || stdio[2] < 0)
         return -1;
     result = run_detached(container, conf, stdio, failure);
+    if (conf->trace)
+        container->error_end = fcntl(stdio[2], F_DUPFD_CLOEXEC, 0);
     for (int i = 0; i < 3; i++)
         close(stdio[i]);
     return result;

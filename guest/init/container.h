@@ -5,6 +5,9 @@
  * The container gets pipes or a terminal, never sockets, so that opening /dev/stdout works as under
  * docker. crun runs detached: it ends when the container's process runs, which then is a child of
  * init. What crun has to say about a failure it writes to its standard error.
+ *
+ * A container that is to be traced is started in two steps, as every OCI runtime knows them: it is
+ * created, then its process waits for the start, and meanwhile the tracer takes hold of it.
  */
 #ifndef MICROVM_GUEST_INIT_CONTAINER_H
 #define MICROVM_GUEST_INIT_CONTAINER_H
@@ -24,10 +27,16 @@ struct container {
     int output;
     int error;            /* with a terminal only crun's own messages */
     int console_listener; /* where crun delivers the terminal */
+    int error_end;        /* the other end of `error`, while there is a second step to come */
 };
 
-/* Starts the runtime. Without standard input the container reads /dev/null. */
+/* Starts the runtime. Without standard input the container reads /dev/null. With conf->trace the
+ * container is created only. */
 int container_start(struct container *container, const struct conf *conf, struct failure *failure);
+
+/* The second step: starts the runtime once more, to start the container that was created. */
+int container_start_created(struct container *container, const struct conf *conf,
+                            struct failure *failure);
 
 /* Once crun has ended well: learns the process, and with a terminal sets `input` and `output`. */
 int container_attach(struct container *container, const struct conf *conf, struct failure *failure);

@@ -78,13 +78,11 @@ static void relay_connect(struct session *session, enum session_stream stream, i
         relay_open(&session->relays[stream], ours, session->sockets[stream]);
 }
 
-/* crun has ended well: the container runs. */
+/* The container runs. */
 static int attach(struct session *session, struct failure *failure)
 {
     struct container *container = &session->container;
 
-    if (container_attach(container, &session->conf, failure) < 0)
-        return -1;
     session->outside->mark(&session->control, DOORBELL_MARK_CONTAINER);
     control_send(&session->control, PROTOCOL_STARTED, NULL, 0);
     if (!session->conf.terminal) {
@@ -111,28 +109,67 @@ static void note_end(struct session *session, int wait_status)
     relay_close(&session->relays[SESSION_STDIN]);
 }
 
-static int reap(struct session *session, struct failure *failure)
+/* crun has ended well: the container runs, or, if it is to be traced, has been created. */
+static int take_container(struct session *session, struct failure *failure)
 {
     struct container *container = &session->container;
+
+    if (!session->trace.on) {
+        if (container_attach(container, &session->conf, failure) < 0)
+            return -1;
+        if (session->conf.trace) {
+            session->early_end = -1;
+            return trace_begin(&session->trace, container->pid, failure) < 0
+                       ? -1
+                       : container_start_created(container, &session->conf, failure);
+        }
+    }
+    if (attach(session, failure) < 0)
+        return -1;
+    if (session->trace.on && session->early_end >= 0)
+        note_end(session, session->early_end);
+    return 0;
+}
+
+/* A process has ended. */
+static int take_end(struct session *session, pid_t pid, int status, struct failure *failure)
+{
+    struct container *container = &session->container;
+
+    trace_forget(&session->trace, pid);
+    if (pid == container->runtime) {
+        container->runtime = 0;
+        return status != 0 ? container_explain(container, status, failure)
+                           : take_container(session, failure);
+    }
+    if (pid == container->pid && container->runtime > 0)
+        session->early_end = status;
+    else if (pid == container->pid)
+        note_end(session, status);
+    return 0;
+}
+
+static int reap(struct session *session, struct failure *failure)
+{
+    const struct container *container = &session->container;
     struct signalfd_siginfo ignored;
     int status;
     pid_t pid;
 
     if (read(session->child_signal, &ignored, sizeof(ignored)) < 0)
         return 0;
-    if (container->runtime > 0) {
-        if (waitpid(container->runtime, &status, WNOHANG) <= 0)
+    for (;;) {
+        /* Whose process is the container's, and how it ended, is known from crun. */
+        bool unknown = container->runtime > 0 && !session->trace.on;
+
+        pid = waitpid(unknown ? container->runtime : -1, &status, WNOHANG | __WALL);
+        if (pid <= 0)
             return 0;
-        container->runtime = 0;
-        if (status != 0)
-            return container_explain(container, status, failure);
-        if (attach(session, failure) < 0)
+        if (WIFSTOPPED(status))
+            trace_take_stop(&session->trace, pid, status);
+        else if (take_end(session, pid, status, failure) < 0)
             return -1;
     }
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        if (pid == container->pid)
-            note_end(session, status);
-    return 0;
 }
 
 static void handle_frame(struct session *session, const struct control_frame *frame)
@@ -209,6 +246,8 @@ int session_run(struct session *session, struct failure *failure)
         if (polls[1].revents && reap(session, failure) < 0)
             return -1;
     }
+    if (session->trace.on)
+        trace_tell(&session->trace, &session->control);
     control_send(&session->control, PROTOCOL_EXIT, &session->status, sizeof(session->status));
     return 0;
 }

@@ -11,6 +11,7 @@
 #include "guest/init/control.h"
 #include "guest/init/outside.h"
 #include "guest/init/relay.h"
+#include "guest/init/trace.h"
 
 /* By what session_start_connecting() has opened; order of the connections. */
 enum session_stream { SESSION_STDIN, SESSION_STDOUT, SESSION_STDERR, SESSION_STREAMS };
@@ -22,6 +23,8 @@ struct session {
     int sockets[SESSION_STREAMS]; /* to the host, non-blocking, -1 = not used */
     int child_signal;             /* signalfd of SIGCHLD */
     struct container container;
+    struct trace trace;
+    int early_end; /* wait status of a container that ended before crun's second step; or -1 */
     struct relay relays[SESSION_STREAMS]; /* stderr: opened when crun has ended */
     bool ended;                           /* the container's first process has */
     uint8_t status;

@@ -239,10 +239,12 @@ static const char *runtime_options(const struct isolation_request *request)
 static int write_conf(const struct isolation_request *request, struct error *err)
 {
     char text[CONF_TEXT_MAX];
-    int size = snprintf(text, sizeof(text),
-                        "terminal=%d\nstdin=%d\nruntime=%s\nruntime_option=--root=%s%s\n%s",
-                        request->terminal, request->interactive, request->runtime_path,
-                        request->instance->directory, RUNTIME_STATE, runtime_options(request));
+    int size =
+        snprintf(text, sizeof(text),
+                 "terminal=%d\nstdin=%d\ntrace=%d\nruntime=%s\nruntime_option=--root=%s%s\n%s",
+                 request->terminal, request->interactive,
+                 request->explanation && !request->explanation->calls_unseen, request->runtime_path,
+                 request->instance->directory, RUNTIME_STATE, runtime_options(request));
 
     if (size >= (int)sizeof(text))
         return error_set_errno(err, ENAMETOOLONG, "%s", request->runtime_path);
@@ -327,11 +329,17 @@ static void finish_cgroup(const struct isolation_request *request)
     cgroup_remove(request->cgroup_path);
 }
 
+static bool is_gvisor(const struct isolation_request *request)
+{
+    return strncmp(base_name(request->runtime_path), GVISOR_PROGRAM, strlen(GVISOR_PROGRAM)) == 0;
+}
+
 static int container_run(const struct isolation_request *request, int *status, struct error *err)
 {
     struct session session = {
         .interactive = request->interactive,
         .terminal_wanted = request->terminal,
+        .calls = request->explanation ? &request->explanation->calls : NULL,
         .timeline = request->timeline,
         .keeper = SESSION_KEEPER_INIT,
         .link = MONITOR_LINK_INIT,
@@ -339,6 +347,9 @@ static int container_run(const struct isolation_request *request, int *status, s
     int init_status;
     int rc = session_prepare(&session, request->instance->directory, err);
 
+    if (request->explanation && is_gvisor(request))
+        request->explanation->calls_unseen =
+            "gVisor's own kernel answers them, unseen from outside";
     if (rc == 0)
         rc = write_bundle(request, err);
     if (rc == 0)

@@ -23,6 +23,25 @@ int explain_check(const char *value, bool terminal, struct error *err)
                      "--explain: '%s' is not live; --explain alone explains afterwards", value);
 }
 
+static void write_calls(const struct explanation *explanation, FILE *out)
+{
+    if (explanation->calls_unseen) {
+        fprintf(out, "system calls: not known: %s\n", explanation->calls_unseen);
+        return;
+    }
+    if (explanation->calls.count == 0) {
+        fputs("system calls: not known: the container's init has not told any\n", out);
+        return;
+    }
+    syscall_table_write(&explanation->calls, out);
+    fputs("Of all processes of the container, from the command's own execve on; time is from entry "
+          "to\n"
+          "return as a tracer (ptrace) sees it: waiting, and the tracer's own work, are in it. A "
+          "call\n"
+          "that never returns, as exit_group, has no time.\n",
+          out);
+}
+
 void explain_write(const struct explanation *explanation, const struct timeline *timeline,
                    FILE *out)
 {
@@ -33,6 +52,11 @@ void explain_write(const struct explanation *explanation, const struct timeline 
             fprintf(out, "narration: %" PRIu64 " lines left out, not read in time\n",
                     counts->items[i].value);
     }
+    write_calls(explanation, out);
     if (explanation->machine)
         ledger_write(counts, out);
+    else
+        fputs(
+            "exits to a monitor: there is none; the host's kernel answers the calls above itself\n",
+            out);
 }

@@ -8,17 +8,20 @@
 
 #include "vmm/base/error.h"
 #include "vmm/instance/timeline.h"
+#include "vmm/isolation/syscalls.h"
 
 struct explanation {
-    bool live;    /* narrate as it happens, too */
-    bool machine; /* there was one: its ledger is of interest */
+    bool live;                  /* narrate as it happens, too */
+    bool machine;               /* there was one: its ledger is of interest */
+    const char *calls_unseen;   /* why system calls cannot be counted; NULL = they can */
+    struct syscall_table calls; /* empty when the container's init did not get to tell them */
 };
 
 /* Checks the value of --explain ("" or "live", NULL = not given), with -t or not. Errors: EINVAL.
  */
 int explain_check(const char *value, bool terminal, struct error *err);
 
-/* Writes the ledger of the machine. */
+/* Writes the container's system calls, and the ledger of the machine. */
 void explain_write(const struct explanation *explanation, const struct timeline *timeline,
                    FILE *out);
 

@@ -25,6 +25,18 @@ static void copy_text(char *text, const unsigned char *payload, size_t size)
     text[size] = '\0';
 }
 
+static void decode_calls(const unsigned char *payload, size_t size, struct guest_message *message)
+{
+    message->call_count = (unsigned)(size / PROTOCOL_SYSCALL_SIZE);
+    for (unsigned i = 0; i < message->call_count; i++, payload += PROTOCOL_SYSCALL_SIZE)
+        message->calls[i] = (struct syscall_row){
+            .number = load_le32(payload),
+            .calls = load_le64(payload + 4),
+            .errors = load_le64(payload + 12),
+            .ns = load_le64(payload + 20),
+        };
+}
+
 static int decode(const struct frame_reader *reader, struct guest_message *message,
                   struct error *err)
 {
@@ -49,6 +61,12 @@ static int decode(const struct frame_reader *reader, struct guest_message *messa
             break;
         copy_text(message->text, payload + sizeof(struct protocol_exit),
                   size - sizeof(struct protocol_exit));
+        return 1;
+    case PROTOCOL_SYSCALLS:
+        if (size == 0 || size % PROTOCOL_SYSCALL_SIZE != 0 ||
+            size > (size_t)PROTOCOL_SYSCALLS_MAX * PROTOCOL_SYSCALL_SIZE)
+            break;
+        decode_calls(payload, size, message);
         return 1;
     case PROTOCOL_MARK:
         message->mark = payload[0];

@@ -11,6 +11,7 @@
 
 #include "guest/protocol.h"
 #include "vmm/base/error.h"
+#include "vmm/isolation/syscalls.h"
 
 #define FRAME_SIZE_MAX (sizeof(struct protocol_header) + PROTOCOL_PAYLOAD_MAX)
 
@@ -21,10 +22,12 @@ struct frame_reader {
 
 /* What a guest can say. */
 struct guest_message {
-    enum protocol_type type;         /* PROTOCOL_STARTED, _EXIT, _FAILURE or _MARK */
+    enum protocol_type type;         /* PROTOCOL_STARTED, _EXIT, _FAILURE, _MARK or _SYSCALLS */
     uint8_t status;                  /* of EXIT and FAILURE */
     uint8_t mark;                    /* of MARK: enum doorbell_mark */
     char text[PROTOCOL_PAYLOAD_MAX]; /* of FAILURE: one line of printable ASCII */
+    unsigned call_count;             /* of SYSCALLS; what they say is not judged yet */
+    struct syscall_row calls[PROTOCOL_SYSCALLS_MAX];
 };
 
 /*

@@ -289,11 +289,25 @@ static int handle_mark(struct session *session, uint8_t mark, struct error *err)
     return 0;
 }
 
+static int take_calls(struct session *session, const struct guest_message *message,
+                      struct error *err)
+{
+    int rc = 0;
+
+    if (!session->calls || session->finished)
+        return error_set(err, EPROTO, "the guest tells system calls that nobody asked for");
+    for (unsigned i = 0; rc == 0 && i < message->call_count; i++)
+        rc = syscall_table_add(session->calls, &message->calls[i], err);
+    return rc;
+}
+
 static int handle_message(struct session *session, const struct guest_message *message,
                           struct error *err)
 {
     if (message->type == PROTOCOL_MARK)
         return handle_mark(session, message->mark, err);
+    if (message->type == PROTOCOL_SYSCALLS)
+        return take_calls(session, message, err);
     if (message->type == PROTOCOL_STARTED) {
         session->started = true;
         send_window(session);

@@ -39,7 +39,8 @@ enum session_keeper {
 struct session {
     bool interactive;
     bool terminal_wanted;
-    bool narrated; /* the monitor tells what happens, on standard error */
+    struct syscall_table *calls; /* gets what the guest counts; NULL = not asked */
+    bool narrated;               /* the monitor tells what happens, on standard error */
     struct timeline *timeline;
     enum session_keeper keeper;
     struct monitor_link link;

@@ -29,8 +29,8 @@
 static int add_conf(struct cpio *cpio, const struct isolation_request *request, struct error *err)
 {
     AUTO_FREE char *text = NULL;
-    int size = asprintf(&text, "terminal=%d\nstdin=%d\noverlay=%s\nhostname=%s\n",
-                        request->terminal, request->interactive,
+    int size = asprintf(&text, "terminal=%d\nstdin=%d\ntrace=%d\noverlay=%s\nhostname=%s\n",
+                        request->terminal, request->interactive, request->explanation != NULL,
                         request->disk_bytes > 0 ? "disk" : "tmpfs", request->hostname);
 
     if (size < 0)
@@ -167,6 +167,7 @@ static int vm_run(const struct isolation_request *request, int *status, struct e
     struct session session = {
         .interactive = request->interactive,
         .terminal_wanted = request->terminal,
+        .calls = request->explanation ? &request->explanation->calls : NULL,
         .narrated = request->explanation && request->explanation->live,
         .timeline = request->timeline,
         .keeper = SESSION_KEEPER_MONITOR,
