@@ -51,7 +51,7 @@ static uint64_t sum(uint64_t one, uint64_t other)
 
 static void write_row(const char *name, const struct syscall_row *row, FILE *out)
 {
-    fprintf(out, "  %-24s %10" PRIu64 " %10" PRIu64 " %12.3f ms %10.2f us\n", name, row->calls,
+    fprintf(out, "  %-28s %10" PRIu64 " %10" PRIu64 " %12.3f ms %10.2f us\n", name, row->calls,
             row->errors, (double)row->ns / 1e6, (double)row->ns / 1e3 / (double)row->calls);
 }
 
@@ -60,7 +60,7 @@ void syscall_table_write(const struct syscall_table *table, FILE *out)
     struct syscall_table sorted = *table;
     struct syscall_row all = {0};
 
-    fprintf(out, "%-26s %10s %10s %15s %13s\n", "system calls of the container", "calls", "errors",
+    fprintf(out, "%-30s %10s %10s %15s %13s\n", "system calls of the container", "calls", "errors",
             "time", "each");
     qsort(sorted.rows, sorted.count, sizeof(sorted.rows[0]), longest_first);
     for (unsigned i = 0; i < sorted.count; i++) {

@@ -75,3 +75,55 @@ case_who_does_not_read_the_narration_does_not_stop_the_guest() {
 all_has_come() {
     (($(stat -c %s "$out") == 16777216))
 }
+
+# Deterministic: no process of its own, so no race between parent and child.
+counted='i=0; while [ $i -lt 25 ]; do kill -0 $$; i=$((i + 1)); done; cd /nowhere 2>/dev/null; exit 5'
+
+# counts_of FILE…: lines "name calls errors" of the table of system calls, sorted.
+counts_of() {
+    sed -n '/^system calls of the container/,/^  all /p' "$1" | awk '/^  [a-z]/ && $1 != "all" { print $1, $2, $3 }' | sort
+}
+
+case_system_calls_are_those_that_strace_sees() {
+    try microvm run --explain --user 0 busybox busybox sh -c "$counted"
+    expect_status 5
+    counts_of "$err" >"$scratch/ours"
+    # The same static program, on this machine, under another tracer; calls that never return are not in its counts.
+    env -i HOME=/root HOSTNAME=box PATH=/bin strace -f -c -U name,calls,errors -o "$scratch/strace" "$(command -v busybox)" sh -c "$counted" || true
+    awk '$2 ~ /^[0-9]+$/ && $1 != "total" { print $1, $2, $3 + 0 }' "$scratch/strace" | sort >"$scratch/theirs"
+    grep -x 'kill 25 0' "$scratch/ours"
+    grep -x 'chdir 1 1' "$scratch/ours"
+    grep -x 'exit_group 1 0' "$scratch/ours"
+    diff <(grep -v '^exit_group ' "$scratch/ours") "$scratch/theirs" || fail 'counts differ'
+}
+
+case_a_traced_container_ends_as_any_other() {
+    local script options
+    for script in 'exit 7' 'kill -TERM $$; kill -KILL $$; exit 8' 'trap "exit 9" TERM; kill -TERM $$; sleep 5' 'sh -c "kill -SEGV \$\$"; exit $?' 'exec nosuch'; do
+        for options in '' --explain; do
+            # shellcheck disable=SC2086 # one word or none
+            try microvm run $options busybox sh -c "$script"
+            echo "$script: $status"
+            [[ -n $options ]] || expected=$status
+        done
+        expect_equal "$status" "$expected" "status of: $script"
+    done
+    try microvm run --explain busybox nosuch
+    expect_status 127
+    expect_err_match '^microvm: .*nosuch'
+    expect_err_match '^system calls: not known: '
+}
+
+case_signals_and_the_terminal_reach_a_traced_container() {
+    start "$MICROVM" run --explain busybox sh -c 'trap "echo got TERM; exit 7" TERM; echo ready; while :; do sleep 0.1; done'
+    wait_for_output ready
+    kill -TERM "$pid"
+    finish
+    expect_status 7
+    expect_match '^got TERM$'
+    try script -qec '"$MICROVM" run --explain -t busybox sh -c "tty; stty size >/dev/null && echo terminal"' /dev/null
+    expect_status 0
+    expect_match '^/dev/pts/0'
+    expect_match '^terminal'
+    expect_match '^system calls of the container'
+}
