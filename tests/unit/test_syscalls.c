@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 
 #include "vmm/base/bytes.h"
+#include "vmm/base/syscall_name.h"
 #include "vmm/isolation/frames.h"
 
 static char *written(const struct syscall_table *table)

@@ -96,8 +96,6 @@ int probe_run(const struct probe_request *request, struct probe_report *report, 
 
 /* Word of a layer, "capability". */
 const char *probe_layer_name(enum probe_layer layer);
-/* The kernel's name of a system call, or NULL. */
-const char *probe_call_name(unsigned call);
 
 struct probe_style {
     unsigned columns; /* of the terminal */

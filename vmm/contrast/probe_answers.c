@@ -5,18 +5,10 @@
 #include <string.h>
 
 #include "vmm/base/bytes.h"
+#include "vmm/base/syscall_name.h"
 
 #define LINES_MAX 256
 #define LINE_MAX  16384
-
-static const char *const call_names[] = {
-#include <gen/syscall_names.inc>
-};
-
-const char *probe_call_name(unsigned call)
-{
-    return call < ARRAY_LENGTH(call_names) ? call_names[call] : NULL;
-}
 
 static bool is_flat(json_t *object)
 {
@@ -129,7 +121,7 @@ bool probe_calls_parse(const json_t *answer, struct probe_calls *calls)
     for (unsigned i = 0; letters[i]; i++) {
         if (letters[i] == '-')
             continue;
-        if (!strchr("skynu", letters[i]) || !probe_call_name(i)) {
+        if (!strchr("skynu", letters[i]) || !syscall_name(i)) {
             *calls = (struct probe_calls){0};
             return false;
         }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "vmm/base/syscall_name.h"
 #include "vmm/contrast/probe.h"
 
 static json_t *make_cell(const struct probe_cell *cell)
@@ -27,7 +28,7 @@ static json_t *make_names(const struct probe_calls *calls, const char *letters)
     json_t *names = json_array();
 
     for (unsigned call = 0; calls->letters[call]; call++) {
-        const char *name = probe_call_name(call);
+        const char *name = syscall_name(call);
 
         if (name && strchr(letters, calls->letters[call]))
             json_array_append_new(names, json_string(name));
@@ -68,7 +69,7 @@ int probe_write_json(const struct probe_report *report, FILE *out)
     for (size_t i = 0; i < report->row_count; i++)
         json_array_append_new(rows, make_row(report, &report->rows[i]));
     for (size_t i = 0; i < report->monitor_call_count; i++) {
-        const char *name = probe_call_name(report->monitor_calls[i]);
+        const char *name = syscall_name(report->monitor_calls[i]);
 
         json_array_append_new(monitor, json_string(name ? name : "?"));
     }

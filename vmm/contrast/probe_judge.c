@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm/base/syscall_name.h"
 #include "vmm/contrast/probe_answers.h"
 
 #define LINE_SIZE 1024
@@ -118,7 +119,7 @@ static bool judge_filter(const json_t *answer, struct probe_cell *cell)
 {
     const char *filter = probe_answer_text(answer, "filter");
     long long call = probe_answer_number(answer, "call");
-    const char *name = call >= 0 && call < PROBE_CALLS_MAX ? probe_call_name((unsigned)call) : NULL;
+    const char *name = call >= 0 && call < PROBE_CALLS_MAX ? syscall_name((unsigned)call) : NULL;
 
     if (!filter || is(filter, "lets"))
         return false;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm/base/syscall_name.h"
 #include "vmm/contrast/probe.h"
 
 #define TITLE_COLUMNS 24 /* cells */
@@ -184,11 +185,11 @@ static void write_calls_with(const struct page *page, size_t wall, const char *l
     struct paragraph paragraph = {page->out, page->style->columns, 0};
 
     for (unsigned call = 0; told[call]; call++) {
-        if (!strchr(letters, told[call]) || !probe_call_name(call))
+        if (!strchr(letters, told[call]) || !syscall_name(call))
             continue;
         if (paragraph.used == 0)
             fprintf(page->out, "\n%s: %s\n", wall_title(page->report->walls[wall]), what);
-        write_word(&paragraph, probe_call_name(call));
+        write_word(&paragraph, syscall_name(call));
     }
     if (paragraph.used)
         fputc('\n', page->out);
@@ -207,7 +208,7 @@ static void write_calls(const struct page *page)
     fprintf(page->out, "\nThe monitor of a micro-VM may make these to the host, some of them only "
                        "with certain arguments:\n");
     for (size_t i = 0; i < page->report->monitor_call_count; i++) {
-        const char *name = probe_call_name(page->report->monitor_calls[i]);
+        const char *name = syscall_name(page->report->monitor_calls[i]);
 
         if (name)
             write_word(&paragraph, name);

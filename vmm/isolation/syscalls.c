@@ -8,15 +8,7 @@
 #include <stdlib.h>
 
 #include "vmm/base/bytes.h"
-
-static const char *const names[] = {
-#include <gen/syscall_names.inc>
-};
-
-const char *syscall_name(uint32_t number)
-{
-    return number < ARRAY_LENGTH(names) ? names[number] : NULL;
-}
+#include "vmm/base/syscall_name.h"
 
 int syscall_table_add(struct syscall_table *table, const struct syscall_row *row, struct error *err)
 {

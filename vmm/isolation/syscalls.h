@@ -29,7 +29,4 @@ int syscall_table_add(struct syscall_table *table, const struct syscall_row *row
 /* Writes the rows, those that took longest first. */
 void syscall_table_write(const struct syscall_table *table, FILE *out);
 
-/* The kernel's name of a system call of this architecture, or NULL. */
-const char *syscall_name(uint32_t number);
-
 #endif

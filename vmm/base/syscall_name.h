@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: names of system calls. */
+#ifndef MICROVM_BASE_SYSCALL_NAME_H
+#define MICROVM_BASE_SYSCALL_NAME_H
+
+#include <stdint.h>
+
+/* The kernel's name of a system call of this architecture, or NULL when it had none as this program
+ * was built. */
+const char *syscall_name(uint32_t number);
+
+#endif
