@@ -196,7 +196,7 @@ static int find_image(struct compare *compare, const char *text, struct error *e
 
     if (rc == 0)
         rc = open_image(text, &image, err);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     if (asprintf(&compare->image, "%s",
                  reference.kind == REFERENCE_PATH ? image->config_digest : text) < 0)
