@@ -30,6 +30,7 @@
 #include "vmm/cli/options.h"
 #include "vmm/cli/walls.h"
 #include "vmm/contrast/compare.h"
+#include "vmm/instance/instance.h"
 #include "vmm/isolation/cpio.h"
 
 #define RUNS_DEFAULT    5
@@ -405,6 +406,8 @@ int cli_compare(int argc, char **argv)
         status = compare.signal ? 128 + compare.signal : CLI_FAILURE;
         if (!compare.signal)
             log_error("%s", err.text);
+        else
+            instance_sweep(); /* a run that had to be killed */
     }
     release(&compare);
     string_list_release(&options.env);

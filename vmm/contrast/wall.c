@@ -28,7 +28,8 @@
 
 #define TIMELINE_MAX (1U << 20)
 #define READ_SIZE    65536
-#define RUN_FAILED   125 /* the status with which `run` says that it failed itself */
+#define END_WAIT_MS  2000 /* for a run that was asked to end */
+#define RUN_FAILED   125  /* the status with which `run` says that it failed itself */
 
 struct running {
     const struct wall_request *request;
@@ -170,13 +171,14 @@ static void take_stream(struct running *running, enum wall_stream stream)
     }
 }
 
+/* The run is asked to end, and the command with it. One that ignores that, or a second signal, does
+ * not keep us: then the run is killed, and what it leaves is removed as after any crash. */
 static void take_signal(struct running *running)
 {
     struct signalfd_siginfo info;
 
     if (read(running->request->signal_fd, &info, sizeof(info)) != sizeof(info))
         return;
-    /* A second one does not wait for a command that ignores the first; the next run cleans up. */
     kill(running->pid, running->result->interrupted ? SIGKILL : SIGTERM);
     running->result->interrupted = (int)info.ssi_signo;
 }
@@ -186,6 +188,7 @@ static void attend(struct running *running)
 {
     enum { POLL_SIGNAL = WALL_STREAMS, POLL_END, POLL_COUNT };
     bool ended = false;
+    int ready;
 
     while (!ended) {
         struct pollfd polls[POLL_COUNT] = {
@@ -195,8 +198,11 @@ static void attend(struct running *running)
             [POLL_END] = {.fd = running->pid_fd, .events = POLLIN},
         };
 
-        if (poll(polls, POLL_COUNT, -1) < 0)
+        ready = poll(polls, POLL_COUNT, running->result->interrupted ? END_WAIT_MS : -1);
+        if (ready < 0)
             continue;
+        if (ready == 0)
+            kill(running->pid, SIGKILL);
         ended = polls[POLL_END].revents != 0;
         for (int i = 0; i < WALL_STREAMS; i++)
             take_stream(running, (enum wall_stream)i);
