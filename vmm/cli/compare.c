@@ -176,8 +176,8 @@ static int check_options(struct compare *compare, struct error *err)
     if (options->runs)
         rc = parse_u64(options->runs, "--runs", 1, COMPARE_RUNS_MAX, &runs, err);
     if (rc == 0)
-        rc = walls_choose(options->isolation, compare->request.walls,
-                          &compare->request.wall_count, err);
+        rc = walls_choose(options->isolation, compare->request.walls, &compare->request.wall_count,
+                          err);
     if (rc == 0 && make_run_options(options, &compare->request.options) < 0)
         rc = error_set_errno(err, ENOMEM, "compare");
     compare->request.runs = (unsigned)runs;

@@ -21,7 +21,7 @@ enum temperature { WARM, COLD, TEMPERATURES };
 
 static const char *const temperature_names[TEMPERATURES] = {"warm", "cold"};
 
-enum figure { COMMAND, FIRST_BYTE, RUN, MEMORY, INSIDE, AROUND, FIGURES };
+enum figure { COMMAND, FIRST_BYTE, RUN, MEMORY, PROCESSOR, INSIDE, AROUND, FIGURES };
 
 static const struct {
     const char *ids[TEMPERATURES];
@@ -32,8 +32,9 @@ static const struct {
     [FIRST_BYTE] = {{"warm.first_byte", "cold.first_byte"}, "start to first byte", REPORT_TIME},
     [RUN] = {{"warm.run", "cold.run"}, "full run", REPORT_TIME},
     [MEMORY] = {{"warm.memory", "cold.memory"}, "peak memory on the host", REPORT_MEMORY},
-    [INSIDE] = {{"warm.cpu_inside", "cold.cpu_inside"}, "processor time inside", REPORT_TIME},
-    [AROUND] = {{"warm.cpu_around", "cold.cpu_around"}, "processor time around it", REPORT_TIME},
+    [PROCESSOR] = {{"warm.cpu", "cold.cpu"}, "processor time", REPORT_TIME},
+    [INSIDE] = {{"warm.cpu_inside", "cold.cpu_inside"}, "  of it inside the wall", REPORT_TIME},
+    [AROUND] = {{"warm.cpu_around", "cold.cpu_around"}, "  of it around the wall", REPORT_TIME},
 };
 
 static const char *const groups[TEMPERATURES] = {"the command, warm", "the command, cold"};
@@ -172,6 +173,9 @@ static int add_processor(struct comparison *comparison, size_t wall, enum temper
 
     if (comparison->grouped)
         (void)cgroup_read_cpu_time(group->path, &all_us);
+    rc = add_figure(comparison, PROCESSOR, temperature, wall, all_us * 1000, err);
+    if (rc < 0)
+        return rc;
     if (!wall_count(result, "inside.cpu_us", &inside_us)) {
         static const char reason[] = "not measured: the run does not tell the part inside";
 

@@ -199,7 +199,27 @@ static void write_heading(const struct table *table, const char *group)
     fputc('\n', table->out);
 }
 
-/* The reasons that did not fit, and what else is to be said. */
+/* A reason that did not fit; not when a row above has told the same. */
+static void write_reason(const struct table *table, size_t row, size_t wall)
+{
+    const struct report *report = table->report;
+    const struct report_row *rows = report->rows;
+    const char *note = rows[row].cells[wall].note;
+    char line[LINE_SIZE + REPORT_NOTE_SIZE];
+
+    if (rows[row].cells[wall].count > 0 || width_of(note) < CELL_WIDTH)
+        return;
+    for (size_t i = 0; i < row; i++) {
+        if (strcmp(rows[i].label, rows[row].label) == 0 &&
+            strcmp(rows[i].cells[wall].note, note) == 0)
+            return;
+    }
+    snprintf(line, sizeof(line), "%s, %s: %s", rows[row].label + strspn(rows[row].label, " "),
+             report->walls[wall].label, note);
+    fputs("- ", table->out);
+    write_wrapped(table, line, 2);
+}
+
 static void write_notes(const struct table *table)
 {
     const struct report *report = table->report;
@@ -210,18 +230,8 @@ static void write_notes(const struct table *table)
         write_wrapped(table, report->notes.items[i], 2);
     }
     for (size_t i = 0; i < report->row_count && table->wide; i++) {
-        const struct report_row *row = &report->rows[i];
-
-        for (size_t j = 0; j < report->wall_count; j++) {
-            char line[LINE_SIZE + REPORT_NOTE_SIZE];
-
-            if (row->cells[j].count > 0 || width_of(row->cells[j].note) < CELL_WIDTH)
-                continue;
-            snprintf(line, sizeof(line), "%s, %s: %s", row->label, report->walls[j].label,
-                     row->cells[j].note);
-            fputs("- ", table->out);
-            write_wrapped(table, line, 2);
-        }
+        for (size_t j = 0; j < report->wall_count; j++)
+            write_reason(table, i, j);
     }
 }
 
