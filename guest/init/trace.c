@@ -2,13 +2,14 @@
 /* Purpose: counts system calls of the container; see trace.h. */
 #include "guest/init/trace.h"
 
-#include <errno.h>
 #include <linux/audit.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #define AUDIT_ARCH_OURS AUDIT_ARCH_X86_64
@@ -54,10 +55,16 @@ static struct trace_pending *pending_of(const struct trace *trace, pid_t pid)
     return pid > 0 && (unsigned)pid < PROCESSES_MAX ? &trace->pending[pid] : NULL;
 }
 
+/* ptrace(2) with numbers for its last two arguments, which are numbers as often as pointers. */
+static long request(long what, pid_t pid, uintptr_t address, uintptr_t data)
+{
+    return syscall(SYS_ptrace, what, (long)pid, address, data);
+}
+
 /* A process that is being killed is not there any more: its end is reported later. */
 static void go_on(pid_t pid, int signal)
 {
-    ptrace(PTRACE_SYSCALL, pid, NULL, (void *)(uintptr_t)signal);
+    request(PTRACE_SYSCALL, pid, 0, (uintptr_t)signal);
 }
 
 static void note_call(struct trace *trace, pid_t pid)
@@ -66,7 +73,7 @@ static void note_call(struct trace *trace, pid_t pid)
     struct call_info info = {0};
     struct trace_row *row;
 
-    if (!pending || ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof(info), &info) <= 0)
+    if (!pending || request(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), (uintptr_t)&info) <= 0)
         return;
     if (info.op == ENTRY) {
         bool known = info.arch == AUDIT_ARCH_OURS && info.detail.number < PROTOCOL_SYSCALL_NUMBERS;
@@ -92,7 +99,7 @@ static void note_exec(struct trace *trace, pid_t pid)
     struct trace_pending *before;
     unsigned long former = 0;
 
-    ptrace(PTRACE_GETEVENTMSG, pid, NULL, &former);
+    request(PTRACE_GETEVENTMSG, pid, 0, (uintptr_t)&former);
     before = pending_of(trace, (pid_t)former);
     if (pending && before && before != pending) {
         *pending = *before;
@@ -117,7 +124,7 @@ void trace_take_stop(struct trace *trace, pid_t pid, int status)
         note_call(trace, pid);
         go_on(pid, 0);
     } else if (event == PTRACE_EVENT_STOP && stops_group(number)) {
-        ptrace(PTRACE_LISTEN, pid, NULL, NULL);
+        request(PTRACE_LISTEN, pid, 0, 0);
     } else if (event != 0) {
         if (event == PTRACE_EVENT_EXEC)
             note_exec(trace, pid);
@@ -144,8 +151,7 @@ int trace_begin(struct trace *trace, pid_t pid, struct failure *failure)
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (trace->pending == MAP_FAILED)
         return failure_set_errno(failure, "--explain: memory");
-    if (ptrace(PTRACE_SEIZE, pid, NULL, (void *)(uintptr_t)OPTIONS) < 0 ||
-        ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) < 0)
+    if (request(PTRACE_SEIZE, pid, 0, OPTIONS) < 0 || request(PTRACE_INTERRUPT, pid, 0, 0) < 0)
         return failure_set_errno(failure, "--explain: cannot trace the container's process");
     trace->on = true;
     do {
