@@ -33,8 +33,8 @@ static const struct {
     [RUN] = {{"warm.run", "cold.run"}, "full run", REPORT_TIME},
     [MEMORY] = {{"warm.memory", "cold.memory"}, "peak memory on the host", REPORT_MEMORY},
     [PROCESSOR] = {{"warm.cpu", "cold.cpu"}, "processor time", REPORT_TIME},
-    [INSIDE] = {{"warm.cpu_inside", "cold.cpu_inside"}, "  of it inside the wall", REPORT_TIME},
-    [AROUND] = {{"warm.cpu_around", "cold.cpu_around"}, "  of it around the wall", REPORT_TIME},
+    [INSIDE] = {{"warm.cpu_inside", "cold.cpu_inside"}, "of it inside the wall", REPORT_TIME},
+    [AROUND] = {{"warm.cpu_around", "cold.cpu_around"}, "of it around the wall", REPORT_TIME},
 };
 
 static const char *const groups[TEMPERATURES] = {"the command, warm", "the command, cold"};

@@ -188,7 +188,8 @@ static void write_title(const struct table *table)
     fprintf(table->out, "\n%u runs warm and %u cold behind each wall, in turns", report->runs,
             report->runs);
     fprintf(table->out, "; %s\n", report->host);
-    fputs("Below each median: least [quartiles] most.\n", table->out);
+    fprintf(table->out, "%s each median: least [quartiles] most.\n",
+            table->wide ? "Below" : "Behind");
 }
 
 static void write_heading(const struct table *table, const char *group)
@@ -214,8 +215,7 @@ static void write_reason(const struct table *table, size_t row, size_t wall)
             strcmp(rows[i].cells[wall].note, note) == 0)
             return;
     }
-    snprintf(line, sizeof(line), "%s, %s: %s", rows[row].label + strspn(rows[row].label, " "),
-             report->walls[wall].label, note);
+    snprintf(line, sizeof(line), "%s, %s: %s", rows[row].label, report->walls[wall].label, note);
     fputs("- ", table->out);
     write_wrapped(table, line, 2);
 }
