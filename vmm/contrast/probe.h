@@ -68,6 +68,7 @@ struct probe_report {
     const char *walls[PROBE_WALLS_MAX];
     size_t wall_count;
     char why[PROBE_WALLS_MAX][PROBE_EVIDENCE_MAX]; /* why a wall could not be asked; "" = it was */
+    bool own_kernel[PROBE_WALLS_MAX];              /* another kernel than the host's answered */
     struct probe_row rows[PROBE_ROWS_MAX];
     size_t row_count;
     struct probe_calls calls[PROBE_WALLS_MAX];

@@ -89,10 +89,12 @@ static void conclude_own_space(const struct probe_question *question, const stru
                                struct probe_cell *cell)
 {
     const json_t *self = json_object_get(view->answers, "self");
+    const char *truth = probe_answer_text(view->host, question->name);
 
-    conclude(cell, PROBE_NAMESPACE, "in %.60s; the host is in %.60s",
+    conclude(cell, PROBE_NAMESPACE, "in %.60s; the host is in %.60s%s%.100s",
              probe_answer_text(self, question->space),
-             probe_answer_text(view->host, question->space));
+             probe_answer_text(view->host, question->space), truth ? ", and says " : "",
+             truth ? truth : "");
 }
 
 /* What was not refused: whom did it concern? */
@@ -103,6 +105,8 @@ static void judge_granted(const struct probe_question *question, const struct pr
 
     if (view->own_kernel)
         conclude_own_kernel(view, cell);
+    else if (question->kind == PROBE_ACTS && truth && text && strcmp(truth, text) == 0)
+        conclude(cell, PROBE_NOTHING, "it ended where the host's own is: %.100s", truth);
     else if (in_own_space(question, view))
         conclude_own_space(question, view, cell);
     else if (question->kind == PROBE_SEES)

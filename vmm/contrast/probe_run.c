@@ -246,6 +246,7 @@ static int ask_wall(const struct probe_request *request, struct probe_report *re
             .own_kernel = probe_has_own_kernel(answers, host),
         };
 
+        report->own_kernel[wall] = view.own_kernel;
         judge_wall(report, wall, &view, seccomp, rows);
         if (!report->interrupted)
             rc = probe_try_limits(request, report, wall, rows->limits, err);

@@ -10,7 +10,6 @@
 #define CELL_MIN      16
 #define COLUMNS_MIN   60
 #define COLUMNS_MAX   160
-#define LINES_MAX     4 /* of one cell */
 #define GAP           2
 
 struct page {
@@ -25,12 +24,16 @@ static const char *wall_title(const char *wall)
     return strcmp(wall, "vm") == 0 ? "micro-VM" : strcmp(wall, "gvisor") == 0 ? "gVisor" : wall;
 }
 
-/* What a cell says, with the layer in brackets. */
-static void cell_text(const struct probe_cell *cell, char *text, size_t size)
+/* What a cell says, with the layer in brackets; why there is no answer, unless that is so for the
+ * whole wall and said once below. */
+static void cell_text(const struct probe_cell *cell, bool wall_asked, char *text, size_t size)
 {
     bool acted = strcmp(cell->answer, "allowed") == 0;
+    bool unasked = strcmp(cell->answer, "could not be asked") == 0;
 
-    if (cell->layer == PROBE_UNKNOWN)
+    if (unasked && wall_asked && cell->evidence[0])
+        snprintf(text, size, "%s: %s", cell->answer, cell->evidence);
+    else if (cell->layer == PROBE_UNKNOWN)
         snprintf(text, size, "%s", cell->answer);
     else if (cell->layer == PROBE_NOTHING)
         snprintf(text, size, "%s (%s)", cell->answer, acted ? "not stopped" : "the host's");
@@ -111,7 +114,7 @@ static void write_cells(const struct page *page, const char *title, const char *
 
     for (size_t i = 0; i < page->report->wall_count; i++)
         left[i] = cells[i];
-    for (unsigned line = 0; more && line < LINES_MAX; line++) {
+    for (unsigned line = 0; more; line++) {
         fprintf(page->out, "%-*s", TITLE_COLUMNS, line == 0 ? title : "");
         more = false;
         for (size_t i = 0; i < page->report->wall_count; i++) {
@@ -142,11 +145,11 @@ static void write_why(const struct page *page, const struct probe_row *row)
 
 static void write_row(const struct page *page, const struct probe_row *row)
 {
-    char texts[PROBE_WALLS_MAX][PROBE_ANSWER_MAX + 32];
+    char texts[PROBE_WALLS_MAX][PROBE_ANSWER_MAX + PROBE_EVIDENCE_MAX];
     const char *cells[PROBE_WALLS_MAX];
 
     for (size_t i = 0; i < page->report->wall_count; i++) {
-        cell_text(&row->cells[i], texts[i], sizeof(texts[i]));
+        cell_text(&row->cells[i], !page->report->why[i][0], texts[i], sizeof(texts[i]));
         restrict_text(texts[i], page->style->utf8);
         cells[i] = texts[i];
     }
@@ -218,8 +221,17 @@ static void write_calls(const struct page *page)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static void write_unasked(const struct page *page)
+static void write_notes(const struct page *page)
 {
+    for (size_t i = 0; i < page->report->wall_count; i++) {
+        if (page->report->own_kernel[i])
+            fprintf(page->out,
+                    "\n%s: a kernel of its own answered. Every layer named in its column is that "
+                    "kernel's;\nwhoever gets past it is still behind %s.\n",
+                    wall_title(page->report->walls[i]),
+                    strcmp(page->report->walls[i], "vm") == 0 ? "the hypervisor"
+                                                              : "a filtered program of the host");
+    }
     for (size_t i = 0; i < page->report->wall_count; i++) {
         if (page->report->why[i][0])
             fprintf(page->out, "\n%s could not be asked: %s\n", wall_title(page->report->walls[i]),
@@ -253,5 +265,5 @@ void probe_show(const struct probe_report *report, const struct probe_style *sty
     }
     if (bounded.verbose)
         write_calls(&page);
-    write_unasked(&page);
+    write_notes(&page);
 }

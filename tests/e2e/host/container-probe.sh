@@ -1,0 +1,110 @@
+# shellcheck shell=bash disable=SC2154 # what lib/case.sh sets
+# SPDX-License-Identifier: Apache-2.0
+# Purpose: microvm probe behind a container's wall: what it says is checked by other means.
+
+# answer QUESTION: what the container's cell says; layer QUESTION: what stopped it.
+answer() {
+    jq -r --arg q "$1" '.rows[] | select(.question == $q) | .walls.container.answer' "$out"
+}
+
+layer() {
+    jq -r --arg q "$1" '.rows[] | select(.question == $q) | .walls.container.layer' "$out"
+}
+
+probe_container() {
+    try microvm probe --json --isolation container busybox
+    expect_status 0
+}
+
+in_container() {
+    microvm run --isolation container --pids-limit 64 busybox "$@"
+}
+
+case_the_kernel_is_the_hosts() {
+    probe_container
+    expect_equal "$(answer release)" "$(uname -r)" release
+    expect_equal "$(answer boot_id)" "$(cat /proc/sys/kernel/random/boot_id)" 'boot id'
+    expect_equal "$(layer release)/$(layer boot_id)" nothing/nothing layers
+    expect_equal "$(layer processes)" namespace 'layer of processes'
+}
+
+case_missing_capabilities_are_named() {
+    probe_container
+    local effective
+    effective=$(in_container grep CapEff /proc/self/status)
+    ((!(0x${effective##*[[:space:]]} >> 25 & 1))) || fail "CAP_SYS_TIME is held: $effective"
+    expect_equal "$(answer clock)/$(layer clock)" EPERM/capability 'the clock'
+    jq -e --arg c "${effective##*[[:space:]]}" \
+        '.rows[] | select(.question == "clock") | .walls.container.evidence | contains("CAP_SYS_TIME") and contains($c)' \
+        "$out" >/dev/null || fail 'the evidence does not name what is missing'
+}
+
+# Another program makes each call that is said to be stopped: a filter refuses it before it is looked at. And the other
+# way round: what is said to be let through is not refused to it (calls that only read are taken).
+case_stopped_calls_are_stopped() {
+    probe_container
+    local names numbers stopped
+    names=$(echo '#include <asm/unistd.h>' | gcc -E -dM - | sed -nE 's/^#define __NR_([a-z0-9_]+) ([0-9]+)$/{"\1":\2}/p' | jq -s add)
+    stopped=$(jq '.walls[0].calls.stopped | length' "$out")
+    ((stopped > 30)) || fail "only $stopped calls are stopped"
+    expect_equal "$(jq -r '.walls[0].calls | (.there + .absent + .unasked + .stopped) | length' "$out")" \
+        "$(jq length <<<"$names")" 'calls known'
+    numbers=$(jq -r --argjson n "$names" '.walls[0].calls.stopped[] | $n[.]' "$out")
+    jq -e '.walls[0].calls.there | contains(["getpid", "uname", "getuid", "sched_yield"])' "$out" >/dev/null ||
+        fail 'harmless calls are said to be stopped'
+    musl-gcc -static -O2 -Wall -Werror -o "$scratch/refused" "$E2E_TOP/tests/e2e/programs/refused.c"
+    # shellcheck disable=SC2086 # a list of numbers
+    try microvm run --isolation container --program "$scratch/refused" busybox $numbers
+    expect_status 0
+    expect_out ''
+}
+
+case_the_fork_bomb_meets_the_limit() {
+    local limit
+    # shellcheck disable=SC2016 # the shell's inside
+    limit=$(in_container sh -c 'cat /sys/fs/cgroup/pids.max 2>/dev/null || cat /sys/fs/cgroup/pids/pids.max')
+    probe_container
+    expect_equal "$(answer bomb)" "EAGAIN after $((limit - 1)) forks" 'the fork bomb'
+    expect_equal "$(layer bomb)/$(layer hog)" cgroup/cgroup layers
+    [[ $(answer bomb_felt) == *loops/s* ]] || fail 'no neighbour felt anything'
+}
+
+case_nothing_is_left() {
+    local before
+    before=$(hostname; grep -c . /proc/mounts; pgrep -c microvm || true)
+    probe_container
+    expect_equal "$(hostname; grep -c . /proc/mounts; pgrep -c microvm || true)" "$before" 'the host afterwards'
+}
+
+case_the_table_fits_and_gives_reasons() {
+    try microvm probe --isolation container busybox
+    expect_status 0
+    expect_match '^load a module +EPERM \(seccomp\)$'
+    expect_equal "$(awk 'length > 100' "$out")" '' 'lines of more than 100 columns'
+    try microvm probe --verbose --isolation container busybox
+    expect_status 0
+    expect_equal "$(grep -c '^    harmless: ' "$out")" \
+        "$(microvm probe --json --isolation container busybox | jq '.rows | length')" 'reasons'
+    expect_match '^container: stopped by the filter$'
+}
+
+case_a_wall_that_cannot_be_asked_says_so() {
+    try env MICROVM_KERNEL="$scratch/none" "$MICROVM" probe --isolation container,vm busybox
+    expect_status 0
+    expect_match '^release .*could not be asked$'
+    expect_match '^micro-VM could not be asked: .'
+    try env MICROVM_KERNEL="$scratch/none" "$MICROVM" probe --isolation vm busybox
+    expect_status 125
+    expect_err_match '^microvm: probe: no wall could be asked$'
+}
+
+case_bad_input() {
+    try microvm probe
+    expect_failure 125 'no IMAGE'
+    try microvm probe busybox true
+    expect_failure 125 "'true'"
+    try microvm probe --isolation moat busybox
+    expect_failure 125 "'moat' is unknown"
+    try microvm probe nosuchimage
+    expect_failure 125 nosuchimage
+}
