@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Purpose: --explain tells what happened underneath: the machine's ledger, the system calls, the descriptor chains.
 
-# row LABEL N: column N behind the label of a row of the report on standard error.
+# row LABEL N: column N behind the label of a row of the ledger on standard error.
 row() {
-    sed -n "s/^ *$1  *//p" "$err" | awk -v n="$2" 'NR == 1 { print $n }'
+    sed -n "/^exits to the monitor/,\$ s/^ *$1  *//p" "$err" | awk -v n="$2" 'NR == 1 { print $n }'
 }
 
 case_the_ledger_is_the_timeline_of_the_same_run() {
