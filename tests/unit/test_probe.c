@@ -295,6 +295,24 @@ static void a_right_that_counts_only_inside_is_the_user_namespaces(void **state)
     json_decref(host);
 }
 
+static void a_file_of_an_unknown_owner_is_the_user_namespaces(void **state)
+{
+    json_t *host = json_loads(HOST, 0, NULL);
+    json_t *answers = parse(OURS SELF ",\"user_namespace\":true,\"uid\":0}\n"
+                                      "{\"ask\":\"sysctl\",\"outcome\":\"refused\","
+                                      "\"error\":\"EACCES\",\"path\":\"/proc/sys/x\","
+                                      "\"mount_point\":\"/proc/sys\",\"mount_type\":\"proc\","
+                                      "\"mount_options\":\"ro\"}\n");
+    const struct probe_view view = {.wall = "container", .answers = answers, .host = host};
+    struct probe_cell cell;
+
+    (void)state;
+    probe_judge(find_question("sysctl"), &view, &cell);
+    assert_int_equal(cell.layer, PROBE_NAMESPACE);
+    json_decref(answers);
+    json_decref(host);
+}
+
 static void every_question_says_why_it_is_harmless(void **state)
 {
     (void)state;
@@ -400,6 +418,7 @@ int main(void)
         cmocka_unit_test(a_hostile_survey_is_none),
         cmocka_unit_test(the_layer_follows_from_the_evidence),
         cmocka_unit_test(a_right_that_counts_only_inside_is_the_user_namespaces),
+        cmocka_unit_test(a_file_of_an_unknown_owner_is_the_user_namespaces),
         cmocka_unit_test(every_question_says_why_it_is_harmless),
         cmocka_unit_test(a_table_fits_its_terminal),
         cmocka_unit_test(ascii_terminals_get_ascii),

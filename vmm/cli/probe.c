@@ -72,8 +72,9 @@ static int find_image(const char *text, char **name, struct error *err)
         rc = open_image(text, &image, err);
     if (rc < 0)
         return rc;
-    *name = strdup(reference.kind == REFERENCE_PATH ? image->config_digest : text);
-    return *name ? 0 : error_set_errno(err, ENOMEM, "probe");
+    if (asprintf(name, "%s", reference.kind == REFERENCE_PATH ? image->config_digest : text) < 0)
+        return error_set_errno(err, ENOMEM, "probe");
+    return 0;
 }
 
 static int write_report(const struct probe_options *options, const struct probe_report *report,

@@ -177,7 +177,9 @@ static bool judge_capability(const json_t *answer, const json_t *self, const cha
     return true;
 }
 
-static bool judge_mount(const json_t *answer, const char *error, struct probe_cell *cell)
+/* The path: whose it is, how it is mounted, what lies over it. */
+static bool judge_mount(const json_t *answer, const json_t *self, const char *error,
+                        struct probe_cell *cell)
 {
     const char *path = probe_answer_text(answer, "path");
     const char *point = probe_answer_text(answer, "mount_point");
@@ -186,6 +188,12 @@ static bool judge_mount(const json_t *answer, const char *error, struct probe_ce
 
     if (!path || !point || !type || !options)
         return false;
+    if (is(error, "EACCES") && probe_answer_truth(self, "user_namespace") &&
+        probe_answer_number(self, "uid") == 0) {
+        conclude(cell, PROBE_NAMESPACE,
+                 "it is root in here only: the file's owner is not in its user namespace");
+        return true;
+    }
     if (is(error, "EROFS")) {
         conclude(cell, PROBE_MOUNT, "%.80s is mounted %.20s", point, options);
         return true;
@@ -229,7 +237,7 @@ static void judge_refused(const struct probe_question *question, const struct pr
         return;
     }
     if (judge_device(answer, error, cell) || judge_capability(answer, self, error, cell) ||
-        judge_mount(answer, error, cell) || judge_absent(view, error, cell))
+        judge_mount(answer, self, error, cell) || judge_absent(view, error, cell))
         return;
     conclude(cell, PROBE_UNKNOWN, "no layer can be shown to have refused it");
 }
@@ -251,7 +259,7 @@ void probe_judge(const struct probe_question *question, const struct probe_view 
         judge_granted(question, view, text, cell);
     } else if (is(outcome, "empty")) {
         snprintf(cell->answer, sizeof(cell->answer), "nothing in it");
-        if (!judge_mount(answer, error, cell))
+        if (!judge_mount(answer, json_object_get(view->answers, "self"), error, cell))
             judge_granted(question, view, NULL, cell);
     } else if (is(outcome, "refused")) {
         probe_printable(cell->answer, sizeof(cell->answer), error ? error : text ? text : "?");
