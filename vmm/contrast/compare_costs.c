@@ -14,7 +14,7 @@
 #include "vmm/base/bytes.h"
 #include "vmm/contrast/compare_private.h"
 
-#define ROUNDS        2
+#define ROUNDS        4 /* runs behind each wall: as few as can show a difference */
 #define OUTPUT_MAX    (1U << 20)
 #define NUMBER_MAX    INT64_C(1000000000000000000)
 #define DISK_OPTION   "--disk=256m"
@@ -158,6 +158,40 @@ static int take_output(struct comparison *comparison, enum source source, size_t
     return rc;
 }
 
+/*
+ * Samples of one run are alike, whatever the walls are: what else the machine did meanwhile is in
+ * all of them. So a run is one value, the median of its samples. `before`: values of the cells
+ * before this run.
+ */
+static void settle(struct comparison *comparison, enum source source, size_t wall,
+                   const size_t before[])
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(measures); i++) {
+        struct report_row *row = measures[i].source == source && source != BARE_MACHINE
+                                     ? measure_row(comparison, &measures[i])
+                                     : NULL;
+        struct report_cell *cell = row ? &row->cells[wall] : NULL;
+        struct statistics summary;
+
+        if (!cell || cell->count == before[i])
+            continue;
+        statistics_summarize(cell->values + before[i], cell->count - before[i], &summary);
+        cell->values[before[i]] = summary.median;
+        cell->count = before[i] + 1;
+    }
+}
+
+static void count_values(struct comparison *comparison, enum source source, size_t wall,
+                         size_t before[])
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(measures); i++) {
+        const struct report_row *row =
+            measures[i].source == source ? measure_row(comparison, &measures[i]) : NULL;
+
+        before[i] = row ? row->cells[wall].count : 0;
+    }
+}
+
 /* ---- the runs -------------------------------------------------------------------------------- */
 
 /* Notes for all measures of a run that did not take place. */
@@ -209,6 +243,7 @@ static int measure_once(struct comparison *comparison, enum source source, size_
         .signal_fd = request->signal_fd,
     };
     struct wall_result result = {0};
+    size_t before[ARRAY_LENGTH(measures)];
     char why[REPORT_NOTE_SIZE];
     int rc = make_wall_arguments(request, source, &options, &command);
 
@@ -225,8 +260,10 @@ static int measure_once(struct comparison *comparison, enum source source, size_
             wall_why(&result, why, sizeof(why));
             note_failure(comparison, source, wall, why);
         }
+        count_values(comparison, source, wall, before);
         if (take_output(comparison, source, wall, &result.streams[WALL_OUTPUT]) < 0)
             rc = error_set_errno(err, ENOMEM, "compare");
+        settle(comparison, source, wall, before);
     }
     wall_result_release(&result);
     return rc;
