@@ -156,6 +156,22 @@ static void test_root_user(void **state)
     tear_down(&fixture);
 }
 
+static void test_no_devices(void **state)
+{
+    struct fixture fixture;
+    size_t index;
+    json_t *name;
+
+    (void)state;
+    set_up(&fixture);
+    fixture.options.no_devices = true;
+    create(&fixture);
+    assert_int_equal(json_array_size(at(fixture.root, "process.capabilities.bounding")), 13);
+    json_array_foreach(at(fixture.root, "process.capabilities.bounding"), index, name)
+        assert_string_not_equal(json_string_value(name), "CAP_MKNOD");
+    tear_down(&fixture);
+}
+
 static void test_linux(void **state)
 {
     struct fixture fixture;

@@ -87,12 +87,20 @@ static json_t *make_user(const struct process *process)
 }
 
 /* A user who is not root gets no capability, but its set-user-ID programs may, as with docker. */
-static json_t *make_capabilities(const struct process *process)
+static json_t *make_capabilities(const struct process *process,
+                                 const struct bundle_options *options)
 {
-    if (process->uid != 0)
-        return json_pack("{s:o}", "bounding", bundle_strings(capabilities));
-    return json_pack("{s:o, s:o, s:o}", "bounding", bundle_strings(capabilities), "effective",
-                     bundle_strings(capabilities), "permitted", bundle_strings(capabilities));
+    json_t *names = json_array();
+    json_t *set;
+
+    for (const char *const *name = capabilities; *name; name++)
+        if (!options->no_devices || strcmp(*name, "CAP_MKNOD") != 0)
+            json_array_append_new(names, json_string(*name));
+    set = process->uid != 0 ? json_pack("{s:O}", "bounding", names)
+                            : json_pack("{s:O, s:O, s:O}", "bounding", names, "effective", names,
+                                        "permitted", names);
+    json_decref(names);
+    return set;
 }
 
 static json_t *make_process(const struct process *process, const struct bundle_options *options)
@@ -104,7 +112,7 @@ static json_t *make_process(const struct process *process, const struct bundle_o
     return json_pack("{s:b, s:o, s:o, s:o, s:s, s:o, s:b, s:o*}", "terminal", options->terminal,
                      "user", make_user(process), "args", list_to_json(&process->arguments), "env",
                      list_to_json(&process->environment), "cwd", process->working_dir,
-                     "capabilities", make_capabilities(process), "noNewPrivileges", false,
+                     "capabilities", make_capabilities(process, options), "noNewPrivileges", false,
                      "consoleSize", size);
 }
 

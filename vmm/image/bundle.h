@@ -35,6 +35,7 @@ struct bundle_options {
     uint16_t rows, columns;   /* of the terminal; 0 = not known */
     bool user_namespace;      /* not all users and groups exist where the runtime runs */
     bool root_alone;          /* there, root is the only one */
+    bool no_devices;          /* no control group guards devices: none can be made */
     bool network_namespace;   /* a new one; false: share the caller's (in a VM: the VM's network) */
     uint64_t
         memory_bytes;    /* limits; 0 = none. memory.max and no more swap than memory, as docker */

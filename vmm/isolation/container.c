@@ -120,13 +120,28 @@ static int gvisor_prepare(struct isolation_request *request, struct error *err)
 
 /* ---- where the bundle is, and what is limited ---- */
 
+/*
+ * Without the devices controller root's runtimes make no group at all. (Without root, the user
+ * namespace closes devices, and the runtime can do without.)
+ */
+static bool can_group(const char *parent)
+{
+    if (geteuid() == 0 && !cgroup_is_writable("devices", parent))
+        return false;
+    return cgroup_is_writable("memory", parent) || cgroup_is_writable("cpu", parent) ||
+           cgroup_is_writable("pids", parent);
+}
+
 /* Whether a limit of `controller` can be kept; says so by the option's name when it cannot. */
 static bool can_limit(const char *controller, const char *option, const char *parent)
 {
     char directory[PATH_MAX];
 
-    if (cgroup_is_writable(controller, parent))
-        return true;
+    if (cgroup_is_writable(controller, parent)) {
+        if (can_group(parent))
+            return true;
+        controller = "devices"; /* is what there is none without */
+    }
     if (cgroup_version() == CGROUP_NONE)
         log_warning("%s is not kept: no control groups are mounted at /sys/fs/cgroup", option);
     else if (!cgroup_directory(controller, "", directory))
@@ -167,23 +182,29 @@ static void place_users(struct isolation_request *request, struct bundle_options
             "/etc/subgid, and newuidmap (package uidmap)");
 }
 
+/* A device file opens the machine's device unless a control group or a user namespace forbids it.
+ */
+static bool closes_devices(const struct isolation_request *request)
+{
+    return geteuid() == 0 && !request->cgroup_path;
+}
+
 static int container_place(struct isolation_request *request, struct bundle_options *options,
                            struct error *err)
 {
     const char *directory = request->instance->directory;
     const char *parent = request->cgroup_parent ? request->cgroup_parent : "";
-    bool grouped = cgroup_is_writable("memory", parent) || cgroup_is_writable("cpu", parent) ||
-                   cgroup_is_writable("pids", parent);
 
     if (asprintf(&request->bundle_path, "%s" PROTOCOL_BUNDLE_DIR, directory) < 0 ||
         asprintf(&request->root_mount, "%s" PROTOCOL_ROOTFS_PATH, directory) < 0 ||
-        (grouped &&
+        (can_group(parent) &&
          asprintf(&request->cgroup_path, "%s/microvm-%s", parent, request->instance->name) < 0))
         return error_set_errno(err, ENOMEM, "bundle");
     place_limits(&request->limits, parent, options);
     options->bundle_path = request->bundle_path;
     options->root_path = request->root_mount;
     options->cgroup_path = request->cgroup_path;
+    options->no_devices = closes_devices(request);
     options->network_namespace = true;
     place_users(request, options);
     options->compiled_seccomp = request->runtime_is_ours;
@@ -279,7 +300,9 @@ static int start(const struct isolation_request *request, struct session *sessio
     AUTO_CLOSE int disk = -1;
     struct container_process process = {
         .init = request->init_path,
-        .root = {.directory = request->instance->directory, .rootless = geteuid() != 0},
+        .root = {.directory = request->instance->directory,
+                 .rootless = geteuid() != 0,
+                 .no_devices = closes_devices(request)},
         .ids = request->ids,
         .lock = request->instance->lock_fd,
     };

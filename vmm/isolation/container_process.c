@@ -49,10 +49,11 @@ static int enter_namespaces(struct error *err)
     setsid(); /* a Ctrl-C is for the client to handle */
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return error_set_errno(err, errno, "cannot make the mounts private");
-    /* Runtimes of version 1 work as soon as they do not see the empty hierarchy beside it. Without
-     * root it cannot be taken away, but covered. */
-    if (hybrid && umount2(hybrid, MNT_DETACH) < 0)
-        (void)mount("tmpfs", hybrid, "tmpfs", MS_RDONLY, NULL);
+    /* Runtimes of version 1 work as soon as they do not see the empty hierarchy beside it. It is
+     * covered, not taken away: some make their group there all the same, in what would then be the
+     * machine's own directory, which stays behind, or which is read-only. */
+    if (hybrid)
+        (void)mount("tmpfs", hybrid, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755");
     return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
 #define LOOP_TRIES 64
 #define LOOP_PATH  32
 #define IMAGE_FD   3 /* in squashfuse */
+#define WALK_FILES 32
 
 /*
  * Binds `file` to a free loop device, which the kernel frees with its last user. Returns a
@@ -131,6 +133,34 @@ static int mount_lower(const struct container_root *root, char *lower, struct er
     return run_fuse(program, "squashfuse", arguments, root->image, err);
 }
 
+/*
+ * nftw(3): stops at the first device file outside /dev, which the container's own /dev covers, and
+ * at what cannot be looked at: a path may be too long for that, and be reached in steps.
+ */
+static int find_device(const char *path, const struct stat *status, int type, struct FTW *place)
+{
+    if (place->level == 1 && strcmp(path + place->base, "dev") == 0 && type == FTW_D)
+        return FTW_SKIP_SUBTREE;
+    if (type == FTW_NS || type == FTW_DNR || S_ISBLK(status->st_mode) || S_ISCHR(status->st_mode))
+        return FTW_STOP;
+    return FTW_CONTINUE;
+}
+
+/* A mount option would not do: a runtime mounts the root anew, with options of its own. */
+static int refuse_devices(const char *lower, struct error *err)
+{
+    int found = nftw(lower, find_device, WALK_FILES, FTW_PHYS | FTW_ACTIONRETVAL);
+
+    if (found < 0)
+        return error_set_errno(err, errno, "cannot look for device files in the image");
+    if (found == FTW_STOP)
+        return error_set(err, EPERM,
+                         "the image has device files, and no control group that this root may "
+                         "write closes the machine's devices to a container; use --isolation=vm, "
+                         "or make /sys/fs/cgroup writable");
+    return 0;
+}
+
 static int mount_writable(const struct container_root *root, const char *overlay, struct error *err)
 {
     if (root->disk >= 0) {
@@ -204,6 +234,8 @@ int container_root_mount(const struct container_root *root, struct error *err)
                          "choose another by MICROVM_RUNTIME",
                          root->directory);
     rc = mount_lower(root, lower, err);
+    if (rc == 0 && root->no_devices)
+        rc = refuse_devices(lower, err);
     if (rc == 0)
         rc = mount_writable(root, overlay, err);
     if (rc == 0)

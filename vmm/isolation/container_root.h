@@ -24,10 +24,11 @@ struct container_root {
     int image;             /* squashfs file */
     int disk;              /* file with an ext4 for the writable layer; -1 = in memory */
     bool rootless;
+    bool no_devices; /* nothing closes devices to the container: no device file may be in it */
 };
 
 /* Errors: ENOENT (a FUSE program is missing), ENOTSUP (--disk without root), ENODEV (no loop
- * device), EIO (a program failed), of mount(2). */
+ * device), EPERM (a device file), EIO (a program failed), of mount(2). */
 int container_root_mount(const struct container_root *root, struct error *err);
 
 #endif

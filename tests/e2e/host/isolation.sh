@@ -1,0 +1,64 @@
+# shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
+# SPDX-License-Identifier: Apache-2.0
+# Purpose: the wall of a container of this machine: what it closes, also where control groups cannot be had.
+
+# run_here ARGUMENT…: a container of this machine.
+run_here() {
+    "$MICROVM" run --isolation=container "$@"
+}
+
+# without_devices SCRIPT [ARGUMENT]…: where root cannot write the groups of devices (with version 2: no group at all).
+without_devices() {
+    in_private_mounts '
+        top=/sys/fs/cgroup
+        [[ ! -d $top/devices ]] || top+=/devices
+        mount -o remount,ro,bind "$top"
+        '"$1" bash "${@:2}"
+}
+
+readonly open_disk='mknod /disk b 7 0 2>/dev/null; mknod /dev/disk b 7 0 2>/dev/null
+    cat /disk /dev/disk >/dev/null 2>&1 && echo opened; head -c 1 /dev/zero | wc -c'
+
+case_devices_of_the_machine_are_closed() {
+    try run_here busybox sh -c "$open_disk"
+    expect_status 0
+    expect_out 1
+}
+
+case_devices_are_closed_without_control_groups() {
+    try without_devices '"$MICROVM" run --isolation=container busybox sh -c "$1"' "$open_disk"
+    expect_status 0
+    expect_out 1
+    expect_err ''
+    # Who asks for a limit there is told.
+    try without_devices '"$MICROVM" run --isolation=container --memory 64m busybox true'
+    expect_status 0
+    expect_err_match '^microvm: warning: --memory is not kept: '
+}
+
+case_device_files_of_an_image_are_refused_without_control_groups() {
+    local tree=$scratch/tree
+    export MICROVM_STORE=$scratch/store
+    mkdir -p "$tree/dev" "$tree/bin"
+    mknod "$tree/dev/disk" b 7 0 # covered by the container's own /dev
+    microvm image load -q -t covered "$tree"
+    try without_devices '"$MICROVM" run --isolation=container covered /bin/none'
+    expect_failure 127 '/bin/none'
+    mknod "$tree/bin/disk" b 7 0
+    microvm image load -q -t bare "$tree"
+    try without_devices '"$MICROVM" run --isolation=container bare /bin/none'
+    expect_failure 125 'device files'
+}
+
+case_no_group_is_left_where_a_mount_hides_it() {
+    try run_here --name hidden busybox true
+    expect_status 0
+    in_private_mounts 'mount --bind /sys/fs/cgroup "$1"; find "$1"' bash "$scratch" >"$out"
+    ! grep microvm-hidden "$out" || fail 'the group is there still'
+}
+
+case_control_groups_in_a_read_only_directory() {
+    try in_private_mounts 'mount -o remount,ro,bind /sys/fs/cgroup; "$MICROVM" run --isolation=container --pids-limit 20 busybox echo ran'
+    expect_status 0
+    expect_out ran
+}
