@@ -160,7 +160,7 @@ static void test_no_devices(void **state)
 {
     struct fixture fixture;
     size_t index;
-    json_t *name;
+    const json_t *name;
 
     (void)state;
     set_up(&fixture);
@@ -327,10 +327,11 @@ static void test_not_utf8(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_process), cmocka_unit_test(test_root_user),
-        cmocka_unit_test(test_linux),   cmocka_unit_test(test_mounts),
-        cmocka_unit_test(test_tmpfs),   cmocka_unit_test(test_read_only),
-        cmocka_unit_test(test_files),   cmocka_unit_test(test_not_utf8),
+        cmocka_unit_test(test_process),    cmocka_unit_test(test_root_user),
+        cmocka_unit_test(test_no_devices), cmocka_unit_test(test_linux),
+        cmocka_unit_test(test_mounts),     cmocka_unit_test(test_tmpfs),
+        cmocka_unit_test(test_read_only),  cmocka_unit_test(test_files),
+        cmocka_unit_test(test_not_utf8),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
