@@ -25,3 +25,9 @@ case_a_full_writable_layer_in_memory_ends_no_machine() {
     expect_status 0
     expect_equal "$(cat "$out")" $'No space left on device\nalive'
 }
+
+case_a_timer_fires() {
+    try microvm run busybox sh -c 'sleep 1; echo awake'
+    expect_status 0
+    expect_out awake
+}
