@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "vmm/base/bytes.h"
+#include "vmm/base/cgroup.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 #include "vmm/base/log.h"
@@ -25,6 +26,7 @@
 #include "vmm/cli/options.h"
 #include "vmm/image/store.h"
 #include "vmm/instance/instance.h"
+#include "vmm/isolation/id_map.h"
 #include "vmm/machine/host.h"
 
 #define INITRAMFS_MAX  (64U << 20)
@@ -241,9 +243,61 @@ static void check_runtime(struct doctor *doctor)
     report(doctor, OK, "instances", "%s", path);
 }
 
+/* What --isolation=container needs beside; its absence keeps no machine from running. */
+static void check_containers(struct doctor *doctor)
+{
+    AUTO_FREE char *init = NULL;
+    AUTO_FREE char *runtime = NULL;
+    struct error err = ERROR_INIT;
+    struct id_map ids;
+
+    if (program_file_find(&program_file_init, NULL, &init, &err) < 0 ||
+        program_file_find(&program_file_crun, NULL, &runtime, &err) < 0)
+        report(doctor, WARN, "containers", "%s", err.text);
+    else if (geteuid() == 0 && access("/dev/loop-control", R_OK | W_OK) < 0)
+        report(doctor, WARN, "containers", "/dev/loop-control: %s; load the kernel module loop",
+               strerror(errno));
+    else if (geteuid() != 0 && !program_exists("squashfuse"))
+        report(doctor, WARN, "containers", "without root they need the package squashfuse");
+    else if (geteuid() != 0 && !id_map_find(&ids))
+        report(doctor, WARN, "containers",
+               "root alone exists in them: no ranges in /etc/subuid and /etc/subgid, or no "
+               "newuidmap (package uidmap)");
+    else
+        report(doctor, OK, "containers", "%s", geteuid() == 0 ? "as root" : "without root");
+}
+
+static void check_cgroups(struct doctor *doctor)
+{
+    static const char *const controllers[] = {"memory", "cpu", "pids"};
+    const char *version = cgroup_version() == CGROUP_V2 ? "version 2" : "version 1";
+    char missing[64] = "";
+
+    for (size_t i = 0; i < ARRAY_LENGTH(controllers); i++)
+        if (!cgroup_is_writable(controllers[i], ""))
+            snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), " %s",
+                     controllers[i]);
+    if (missing[0])
+        report(doctor, WARN, "cgroups",
+               "containers cannot be limited in:%s; run as root, or name a delegated group by "
+               "--cgroup-parent",
+               missing);
+    else
+        report(doctor, OK, "cgroups", "%s", version);
+}
+
+static void check_gvisor(struct doctor *doctor)
+{
+    if (program_exists("runsc"))
+        report(doctor, OK, "gVisor", "found");
+    else
+        report(doctor, OK, "gVisor", "not installed; --isolation=gvisor wants the package runsc");
+}
+
 static void (*const checks[])(struct doctor *) = {
-    check_kvm,    check_capabilities, check_kernel,     check_initramfs, check_import,
-    check_mke2fs, check_memory,       check_huge_pages, check_store,     check_runtime,
+    check_kvm,        check_capabilities, check_kernel,     check_initramfs, check_import,
+    check_mke2fs,     check_memory,       check_huge_pages, check_store,     check_runtime,
+    check_containers, check_cgroups,      check_gvisor,
 };
 
 struct doctor_options {
