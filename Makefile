@@ -33,7 +33,7 @@ all:
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
-.PHONY: all demo check bench fuzz lint kernel install clean
+.PHONY: all demo check bench fuzz lint kernel docs install clean
 
 # objects(sources): the object file of each source, below $(BUILD)/obj.
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -64,6 +64,7 @@ include vmm/module.mk
 include guest/module.mk
 include kernels/module.mk
 include tests/module.mk
+include docs/module.mk
 
 clean:
 	rm -rf $(BUILD)

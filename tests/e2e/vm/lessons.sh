@@ -1,0 +1,33 @@
+# shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
+# SPDX-License-Identifier: Apache-2.0
+# Purpose: every command of the lessons is run, and what it prints is what the page says.
+# limit: 600 s a case: a lesson runs many machines
+
+lesson() {
+    PATH=$(dirname "$MICROVM"):$PATH try tests/e2e/programs/lesson docs/lessons/"$1"-*.md
+    expect_status 0
+}
+
+case_what_a_container_is() {
+    lesson 1
+}
+
+case_what_a_virtual_machine_adds() {
+    lesson 2
+}
+
+case_the_life_of_a_packet() {
+    lesson 3
+}
+
+case_the_price_of_an_exit() {
+    lesson 4
+}
+
+case_images_and_layers() {
+    lesson 5
+}
+
+case_where_start_up_time_goes() {
+    lesson 6
+}
