@@ -103,6 +103,7 @@ _Static_assert(sizeof(struct protocol_window) == 4, "wire format");
 
 #define PROTOCOL_RUNTIME "/bin/crun"
 #define PROTOCOL_RUN_DIR "/run" /* of init and the runtime */
+#define PROTOCOL_LOCK_FD 3 /* of init on a host: the lock of its instance, which ends with it */
 
 #define PROTOCOL_ROOT_DISK    "/dev/vda" /* squashfs, read-only */
 #define PROTOCOL_OVERLAY_DISK "/dev/vdb"

@@ -9,6 +9,7 @@
  * The connections to the host are begun before the mounts and needed after them, so that the
  * host's work on them runs beside the guest's.
  */
+#include <fcntl.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -18,6 +19,7 @@
 
 #include "guest/init/mount.h"
 #include "guest/init/session.h"
+#include "guest/protocol.h"
 
 #define OPEN_FILES_MAX 1048576 /* as docker's default */
 
@@ -92,6 +94,8 @@ int main(int argc, char **argv)
     struct failure failure;
     int result;
 
+    if (directory) /* not for the runtime */
+        fcntl(PROTOCOL_LOCK_FD, F_SETFD, FD_CLOEXEC);
     session.outside = directory ? &outside_host : &outside_machine;
     session.control.fd = -1;
     session.outside->mark(&session.control, DOORBELL_MARK_INIT);

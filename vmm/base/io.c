@@ -74,7 +74,8 @@ ssize_t io_pread_full(int fd, void *data, size_t size, off_t offset)
 int io_read_file(int dir, const char *path, size_t limit, char **data, size_t *size,
                  struct error *err)
 {
-    AUTO_CLOSE int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+    /* A pipe is refused below, not waited for. */
+    AUTO_CLOSE int fd = openat(dir, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     AUTO_FREE char *text = NULL;
     struct stat status;
     ssize_t count;

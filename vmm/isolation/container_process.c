@@ -16,11 +16,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "guest/protocol.h"
 #include "vmm/base/cgroup.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
-
-#define LOCK_FD 3 /* in init */
 
 /* ---- in the new process ---- */
 
@@ -82,8 +81,10 @@ static int execute_init(const struct container_process *process, struct error *e
         signal(number, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (!directory || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
-        dup2(process->lock, LOCK_FD) < 0)
+        dup2(process->lock, PROTOCOL_LOCK_FD) < 0)
         return error_set_errno(err, errno, "standard streams of init");
+    /* What the client's caller has left open is not for the container; since Linux 5.11. */
+    (void)close_range(PROTOCOL_LOCK_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     execve(process->init, arguments, environment);
     return error_set_errno(err, errno, "%s", process->init);
 }

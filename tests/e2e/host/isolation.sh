@@ -62,3 +62,20 @@ case_control_groups_in_a_read_only_directory() {
     expect_status 0
     expect_out ran
 }
+
+case_a_runtime_gets_no_descriptor_but_its_own() {
+    printf '#!/bin/sh\necho "open:" $(readlink /proc/$$/fd/*) >&2\nexit 3\n' >"$scratch/runtime"
+    chmod 755 "$scratch/runtime"
+    : >"$scratch/secret"
+    exec 9<"$scratch/secret"
+    try run_here --runtime "$scratch/runtime" busybox true
+    exec 9<&-
+    expect_failure 125 'open: /dev/null'
+    ! grep -E '/lock|secret|socket' "$err" || fail 'a descriptor is inherited'
+}
+
+case_a_program_that_is_a_pipe_is_refused() {
+    mkfifo "$scratch/pipe"
+    try timeout 10 "$MICROVM" run --isolation=container --program "$scratch/pipe" busybox
+    expect_failure 125 'not a regular file'
+}
