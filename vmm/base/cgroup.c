@@ -18,8 +18,7 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 
-#define TOP       "/sys/fs/cgroup"
-#define HYBRID    TOP "/unified"
+#define HYBRID    CGROUP_TOP "/unified"
 #define FILE_MAX  (64U << 10)
 #define DEPTH_MAX 16
 #define REMOVE_TRY                                                                                 \
@@ -35,10 +34,10 @@ static bool is_file_system(const char *path, long magic)
 
 enum cgroup_version cgroup_version(void)
 {
-    if (is_file_system(TOP, CGROUP2_SUPER_MAGIC))
+    if (is_file_system(CGROUP_TOP, CGROUP2_SUPER_MAGIC))
         return CGROUP_V2;
-    return is_file_system(TOP "/memory", CGROUP_SUPER_MAGIC) ||
-                   is_file_system(TOP "/cpu", CGROUP_SUPER_MAGIC)
+    return is_file_system(CGROUP_TOP "/memory", CGROUP_SUPER_MAGIC) ||
+                   is_file_system(CGROUP_TOP "/cpu", CGROUP_SUPER_MAGIC)
                ? CGROUP_V1
                : CGROUP_NONE;
 }
@@ -70,17 +69,17 @@ bool cgroup_directory(const char *controller, const char *path, char directory[P
 
     switch (cgroup_version()) {
     case CGROUP_V2:
-        if (io_read_file(AT_FDCWD, TOP "/cgroup.controllers", FILE_MAX, &controllers, &size, NULL) <
-            0)
+        if (io_read_file(AT_FDCWD, CGROUP_TOP "/cgroup.controllers", FILE_MAX, &controllers, &size,
+                         NULL) < 0)
             return false;
         if (strcmp(controller, "devices") != 0 && !has_word(controllers, controller))
             return false;
-        return snprintf(directory, PATH_MAX, TOP "%s", path) < PATH_MAX;
+        return snprintf(directory, PATH_MAX, CGROUP_TOP "%s", path) < PATH_MAX;
     case CGROUP_V1:
-        if (snprintf(directory, PATH_MAX, TOP "/%s", controller) >= PATH_MAX ||
+        if (snprintf(directory, PATH_MAX, CGROUP_TOP "/%s", controller) >= PATH_MAX ||
             !is_file_system(directory, CGROUP_SUPER_MAGIC))
             return false;
-        return snprintf(directory, PATH_MAX, TOP "/%s%s", controller, path) < PATH_MAX;
+        return snprintf(directory, PATH_MAX, CGROUP_TOP "/%s%s", controller, path) < PATH_MAX;
     default:
         return false;
     }
@@ -97,7 +96,7 @@ bool cgroup_is_writable(const char *controller, const char *parent)
 bool cgroup_limits_swap(void)
 {
     return cgroup_version() == CGROUP_V1 &&
-                   access(TOP "/memory/memory.memsw.usage_in_bytes", F_OK) < 0
+                   access(CGROUP_TOP "/memory/memory.memsw.usage_in_bytes", F_OK) < 0
                ? false
                : access("/proc/swaps", F_OK) == 0;
 }
@@ -188,15 +187,15 @@ void cgroup_remove(const char *path)
     if (path[0] != '/' || path[strspn(path, "/")] == '\0' || strstr(path, ".."))
         return;
     if (cgroup_version() == CGROUP_V2) {
-        remove_in(TOP, path);
+        remove_in(CGROUP_TOP, path);
         return;
     }
-    directory = opendir(TOP);
+    directory = opendir(CGROUP_TOP);
     while (directory && (entry = readdir(directory))) {
         char hierarchy[PATH_MAX];
 
         if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
-            snprintf(hierarchy, sizeof(hierarchy), TOP "/%s", entry->d_name) <
+            snprintf(hierarchy, sizeof(hierarchy), CGROUP_TOP "/%s", entry->d_name) <
                 (int)sizeof(hierarchy))
             remove_in(hierarchy, path);
     }

@@ -15,6 +15,8 @@
 
 #include "vmm/base/error.h"
 
+#define CGROUP_TOP "/sys/fs/cgroup"
+
 enum cgroup_version { CGROUP_NONE, CGROUP_V1, CGROUP_V2 };
 
 /* Where the controllers are. Hybrid hosts count as CGROUP_V1: there the controllers are. */

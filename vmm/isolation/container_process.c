@@ -53,6 +53,9 @@ static int enter_namespaces(struct error *err)
      * machine's own directory, which stays behind, or which is read-only. */
     if (hybrid)
         (void)mount("tmpfs", hybrid, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755");
+    /* And crun wants one to see where there is none: version 1, without any controller. */
+    if (cgroup_version() == CGROUP_NONE)
+        (void)mount("tmpfs", CGROUP_TOP, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755");
     return 0;
 }
 

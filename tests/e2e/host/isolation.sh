@@ -79,3 +79,10 @@ case_a_program_that_is_a_pipe_is_refused() {
     try timeout 10 "$MICROVM" run --isolation=container --program "$scratch/pipe" busybox
     expect_failure 125 'not a regular file'
 }
+
+case_no_control_groups_at_all() {
+    try in_private_mounts 'umount -l /sys/fs/cgroup; "$MICROVM" run --isolation=container --memory 64m busybox sh -c "$1"' bash "$open_disk"
+    expect_status 0
+    expect_out 1
+    expect_err_match '^microvm: warning: --memory is not kept: no control groups are mounted'
+}
