@@ -37,6 +37,13 @@
 
 /* ---- before there is an instance ---- */
 
+static bool is_program(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
+}
+
 /* A program named without a slash is looked for as a shell does. Returns NULL when there is none.
  */
 static char *find_in_path(const char *name)
@@ -46,13 +53,13 @@ static char *find_in_path(const char *name)
     char *directory;
 
     if (strchr(name, '/'))
-        return access(name, X_OK) == 0 ? realpath(name, NULL) : NULL;
+        return is_program(name) ? realpath(name, NULL) : NULL;
     while (rest && (directory = strsep(&rest, ":"))) {
         char *candidate;
 
         if (asprintf(&candidate, "%s/%s", *directory ? directory : ".", name) < 0)
             return NULL;
-        if (access(candidate, X_OK) == 0)
+        if (is_program(candidate))
             return candidate;
         free(candidate);
     }

@@ -86,3 +86,11 @@ case_no_control_groups_at_all() {
     expect_out 1
     expect_err_match '^microvm: warning: --memory is not kept: no control groups are mounted'
 }
+
+case_a_runtime_that_is_none() {
+    local runtime
+    for runtime in "$scratch" /dev/null "$scratch/none" none; do
+        try run_here --runtime "$runtime" busybox true
+        expect_failure 125 "$runtime is not an executable program"
+    done
+}
