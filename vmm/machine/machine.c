@@ -76,7 +76,8 @@ static void doorbell_narrate(void *opaque, const char *line)
     struct arch_address at = arch_doorbell();
     char who[48];
 
-    snprintf(who, sizeof(who), "doorbell (%s 0x%llx):", at.bus == ARCH_BUS_PORT ? "port" : "address",
+    snprintf(who, sizeof(who),
+             "doorbell (%s 0x%llx):", at.bus == ARCH_BUS_PORT ? "port" : "address",
              (unsigned long long)at.address);
     machine->host.narrate(machine->host.opaque, who, line);
 }
