@@ -24,7 +24,7 @@ TIDY_FILES    = $(shell git ls-files 'vmm/*.c' 'devices/*.c' 'guest/*.c')
 SHELL_SCRIPTS = $(shell git ls-files | xargs grep -lIE '^\#!/bin/(ba)?sh' 2>/dev/null)
 
 lint:
-	clang-format --dry-run --Werror $(C_FILES)
+	@clang-format --dry-run --Werror $(C_FILES)
 	tests/lint/include-directions
 	tests/lint/texts
 	shellcheck -x $(SHELL_SCRIPTS)
@@ -36,4 +36,4 @@ lint-tidy: $(GENERATED)
 	@echo $(TIDY_FILES) | xargs -n 4 -P 2 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu17 -D_GNU_SOURCE -I. -I$(BUILD)' clang-tidy
 
 format:
-	clang-format -i $(C_FILES)
+	@clang-format -i $(C_FILES)

@@ -92,7 +92,8 @@ static int spawn_runtime(const struct conf *conf, const int stdio[3], const char
     posix_spawn_file_actions_init(&actions);
     for (int i = 0; i < 3; i++)
         posix_spawn_file_actions_adddup2(&actions, stdio[i], i);
-    /* posix_spawn() does not change its arguments (POSIX.1-2017, exec, rationale). */
+    /* posix_spawn() changes none of its arguments, whatever its prototype says (POSIX.1-2017, exec,
+     * rationale). NOLINTNEXTLINE(performance-no-int-to-ptr): that is all the cast is for. */
     reason = posix_spawn(pid, conf->runtime, &actions, &attributes, (char *const *)(uintptr_t)all,
                          environment);
     posix_spawn_file_actions_destroy(&actions);

@@ -48,7 +48,8 @@ static bool is_program(const char *path)
  */
 static char *find_in_path(const char *name)
 {
-    AUTO_FREE char *path = strdup(getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+    const char *search = getenv("PATH");
+    AUTO_FREE char *path = strdup(search ? search : "/usr/bin:/bin");
     char *rest = path;
     char *directory;
 

@@ -105,7 +105,7 @@ static void __attribute__((noreturn)) child(const struct container_process *proc
     if (rc == 0)
         rc = container_root_mount(&process->root, &err);
     if (rc == 0)
-        rc = execute_init(process, &err);
+        (void)execute_init(process, &err); /* returns to say why not */
     (void)io_write_all(channel, &err, sizeof(err));
     _exit(1);
 }
