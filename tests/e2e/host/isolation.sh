@@ -94,3 +94,56 @@ case_a_runtime_that_is_none() {
         expect_failure 125 "$runtime is not an executable program"
     done
 }
+
+# without_root COMMAND…: as nobody, to whom 65536 users are lent.
+without_root() {
+    mkdir -p "$MICROVM_RUNTIME" "$TMPDIR"
+    chown 65534:65534 "$MICROVM_RUNTIME" "$TMPDIR"
+    echo 65534:200000:65536 >"$scratch/ranges"
+    in_private_mounts '
+        mount --bind "$0" /etc/subuid
+        mount --bind "$0" /etc/subgid
+        exec setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all -- "$@"' "$scratch/ranges" "$@"
+}
+
+case_without_root() {
+    try without_root "$MICROVM" run --isolation=container busybox sh -c '
+        id -u; awk "{ print \$1, \$2, \$3 }" /proc/self/uid_map; rm -rf /bin/vi; mkdir /bin/vi; ls -d /bin/vi; exit 5'
+    expect_status 5
+    expect_equal "$(cat "$out")" $'0\n0 65534 1\n1 200000 65536\n/bin/vi'
+    expect_err ''
+    try without_root "$MICROVM" run --isolation=container -u 33 busybox sh -c 'id -u; touch /x 2>/dev/null || echo refused'
+    expect_equal "$(cat "$out")" $'33\nrefused'
+    try without_root "$MICROVM" run --isolation=container -m 32m busybox echo runs
+    expect_status 0
+    expect_out runs
+    expect_err_match '--memory is not kept'
+}
+
+case_without_root_and_without_user_namespaces() {
+    try without_root unshare --user --map-root-user sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"' - \
+        setpriv --bounding-set=-all --inh-caps=-all "$MICROVM" run --isolation=container busybox true
+    expect_status 125
+    expect_err_match 'namespaces|not permitted'
+}
+
+case_gvisor() {
+    try microvm run --isolation=gvisor busybox sh -c 'echo out; echo err >&2; exit 9'
+    expect_status 9
+    expect_out out
+    expect_err err
+    try microvm run --isolation=gvisor -i busybox cat <<<'through two kernels'
+    expect_out 'through two kernels'
+    try microvm run --isolation=gvisor busybox cat /proc/version
+    expect_match gVisor\|4.4.0
+    PATH=/nowhere try "$MICROVM" run --isolation=gvisor busybox true
+    expect_failure 125 'no runsc in PATH'
+}
+
+case_another_runtime() {
+    try microvm run --isolation=container --runtime "$E2E_BUILD/crun" busybox sh -c 'grep Seccomp: /proc/self/status; exit 4'
+    expect_status 4
+    expect_equal "$(tr -d '\t ' <"$out")" Seccomp:2
+    try microvm run --isolation=container --runtime nosuch busybox true
+    expect_failure 125 '--runtime: nosuch'
+}
