@@ -60,6 +60,7 @@ int mount_system(struct failure *failure)
     } table[] = {
         {"proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
         {"devtmpfs", "/dev", MS_NOSUID, NULL},
+        {"sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
         {"cgroup2", "/sys/fs/cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
     };
 
