@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the base library: errors, parsing, logging, bytes, lists, whole reads and writes. */
+/* Purpose: the base library: errors, parsing, logging, bytes, lists, whole reads and writes,
+ * programs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,6 +22,7 @@
 #include "vmm/base/io.h"
 #include "vmm/base/log.h"
 #include "vmm/base/parse.h"
+#include "vmm/base/search_path.h"
 #include "vmm/base/string_list.h"
 
 /* ---- errors ---------------------------------------------------------------------------------- */
@@ -311,6 +313,54 @@ static void reads_and_writes_are_whole(void **state)
     close(ends[1]);
 }
 
+/* ---- programs -------------------------------------------------------------------------------- */
+
+static void expect_program(const char *name, const char *expected)
+{
+    AUTO_FREE char *path = search_path_find(name);
+
+    if (!expected) {
+        assert_null(path);
+        return;
+    }
+    assert_non_null(path);
+    assert_string_equal(path, expected);
+}
+
+static void programs_are_found_as_a_shell_finds_them(void **state)
+{
+    char directory[] = "/tmp/test-search.XXXXXX";
+    char program[64];
+    char plain[64];
+    char list[128];
+
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    snprintf(program, sizeof(program), "%s/microvm-a", directory);
+    snprintf(plain, sizeof(plain), "%s/microvm-b", directory);
+    snprintf(list, sizeof(list), "/nonexistent:/:%s", directory);
+    close(open(program, O_CREAT | O_WRONLY, 0755));
+    close(open(plain, O_CREAT | O_WRONLY, 0644));
+
+    setenv("PATH", list, 1);
+    expect_program("microvm-a", program);
+    expect_program("microvm-b", NULL); /* cannot be executed */
+    expect_program("tmp", NULL);       /* a directory of / */
+    expect_program(program, program);
+    expect_program(plain, NULL);
+    expect_program(directory, NULL);
+    setenv("PATH", "/nonexistent", 1);
+    expect_program("microvm-a", NULL);
+    expect_program("ldconfig", "/usr/sbin/ldconfig"); /* an administrator's */
+    setenv("PATH", "", 1);
+    assert_int_equal(chdir(directory), 0);
+    expect_program("microvm-a", "./microvm-a");
+
+    unlink(program);
+    unlink(plain);
+    rmdir(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +376,7 @@ int main(void)
         cmocka_unit_test(lists_end_with_null),
         cmocka_unit_test(files_are_read_whole_within_a_limit),
         cmocka_unit_test(reads_and_writes_are_whole),
+        cmocka_unit_test(programs_are_found_as_a_shell_finds_them),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

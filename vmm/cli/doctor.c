@@ -20,6 +20,7 @@
 #include "vmm/base/io.h"
 #include "vmm/base/log.h"
 #include "vmm/base/program_file.h"
+#include "vmm/base/search_path.h"
 #include "vmm/cli/commands.h"
 #include "vmm/cli/common.h"
 #include "vmm/cli/kernel_banner.h"
@@ -134,30 +135,11 @@ static void check_import(struct doctor *doctor)
         report(doctor, OK, "import", "%s", path);
 }
 
-/* Is `name` an executable of $PATH, or where administrators' programs are? */
 static bool program_exists(const char *name)
 {
-    AUTO_FREE char *path = NULL;
-    const char *set = getenv("PATH");
-    char *rest;
-    char *directory;
+    AUTO_FREE const char *path = search_path_find(name);
 
-    if (asprintf(&path, "%s:/usr/sbin:/sbin", set ? set : "") < 0) {
-        path = NULL;
-        return false;
-    }
-    rest = path;
-    while ((directory = strsep(&rest, ":"))) {
-        AUTO_FREE char *program = NULL;
-
-        if (asprintf(&program, "%s/%s", directory, name) < 0) {
-            program = NULL;
-            return false;
-        }
-        if (access(program, X_OK) == 0)
-            return true;
-    }
-    return false;
+    return path != NULL;
 }
 
 static void check_mke2fs(struct doctor *doctor)

@@ -3,30 +3,11 @@
 #include "vmm/cli/walls.h"
 
 #include <errno.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "vmm/base/bytes.h"
-
-static bool is_in_path(const char *program)
-{
-    const char *path = getenv("PATH");
-    size_t length;
-
-    for (; path && *path; path += length + (path[length] == ':')) {
-        char name[4096];
-
-        length = strcspn(path, ":");
-        if (snprintf(name, sizeof(name), "%.*s/%s", (int)length, path, program) <
-                (int)sizeof(name) &&
-            access(name, X_OK) == 0)
-            return true;
-    }
-    return false;
-}
+#include "vmm/base/cleanup.h"
+#include "vmm/base/search_path.h"
 
 static int add_wall(const char *name, size_t length, const char **walls, size_t *count,
                     struct error *err)
@@ -50,8 +31,11 @@ static int add_wall(const char *name, size_t length, const char **walls, size_t 
 int walls_choose(const char *list, const char *walls[WALLS_MAX], size_t *count, struct error *err)
 {
     *count = 0;
-    if (!list)
-        list = is_in_path("runsc") ? "container,vm,gvisor" : "container,vm";
+    if (!list) {
+        AUTO_FREE const char *gvisor = search_path_find("runsc");
+
+        list = gvisor ? "container,vm,gvisor" : "container,vm";
+    }
     for (;;) {
         size_t length = strcspn(list, ",");
         int rc = add_wall(list, length, walls, count, err);

@@ -25,6 +25,7 @@
 #include "vmm/base/io.h"
 #include "vmm/base/log.h"
 #include "vmm/base/program_file.h"
+#include "vmm/base/search_path.h"
 #include "vmm/isolation/container_process.h"
 #include "vmm/isolation/disk.h"
 #include "vmm/isolation/isolation.h"
@@ -36,36 +37,6 @@
 #define MEMORY_MINIMUM (6ULL << 20) /* docker's */
 
 /* ---- before there is an instance ---- */
-
-static bool is_program(const char *path)
-{
-    struct stat status;
-
-    return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
-}
-
-/* A program named without a slash is looked for as a shell does. Returns NULL when there is none.
- */
-static char *find_in_path(const char *name)
-{
-    const char *search = getenv("PATH");
-    AUTO_FREE char *path = strdup(search ? search : "/usr/bin:/bin");
-    char *rest = path;
-    char *directory;
-
-    if (strchr(name, '/'))
-        return is_program(name) ? realpath(name, NULL) : NULL;
-    while (rest && (directory = strsep(&rest, ":"))) {
-        char *candidate;
-
-        if (asprintf(&candidate, "%s/%s", *directory ? directory : ".", name) < 0)
-            return NULL;
-        if (is_program(candidate))
-            return candidate;
-        free(candidate);
-    }
-    return NULL;
-}
 
 static int check_limits(const struct isolation_request *request, struct error *err)
 {
@@ -100,7 +71,7 @@ static int prepare_with(struct isolation_request *request, const char *program, 
     request->runtime_is_ours = !program && !request->runtime;
     if (request->runtime_is_ours)
         return program_file_find(&program_file_crun, NULL, &request->runtime_path, err);
-    request->runtime_path = find_in_path(request->runtime ? request->runtime : program);
+    request->runtime_path = search_path_find(request->runtime ? request->runtime : program);
     if (request->runtime_path)
         return 0;
     if (request->runtime)

@@ -15,20 +15,9 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
+#include "vmm/base/search_path.h"
 
 #define DISK_FD 3 /* in mke2fs */
-
-/* A user's PATH often lacks the sbin directories. */
-static const char *find_mke2fs(void)
-{
-    static const char *const places[] = {"/usr/sbin/mke2fs", "/sbin/mke2fs", "/usr/bin/mke2fs",
-                                         "/usr/local/sbin/mke2fs"};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(places); i++)
-        if (access(places[i], X_OK) == 0)
-            return places[i];
-    return NULL;
-}
 
 /* Returns a file without a name; on a file system that cannot make one, one that has lost it. */
 static int open_unnamed(const char *directory, struct error *err)
@@ -92,7 +81,7 @@ static int spawn_mke2fs(const char *program, int fd, pid_t *pid)
 
 static int make_file_system(int fd, struct error *err)
 {
-    const char *program = find_mke2fs();
+    AUTO_FREE const char *program = search_path_find("mke2fs");
     pid_t pid;
     int status = 0;
     int rc;
