@@ -217,7 +217,7 @@ static int receive_console(int listener, struct failure *failure)
     close(connection);
     header = CMSG_FIRSTHDR(&message);
     if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int)))
-        return failure_set(failure, "console socket: crun has sent no terminal");
+        return failure_set(failure, "console socket: the runtime has sent no terminal");
     memcpy(&fd, CMSG_DATA(header), sizeof(fd));
     if (set_nonblocking(fd) < 0)
         return failure_set_errno(failure, "terminal");
@@ -262,7 +262,7 @@ int container_explain(struct container *container, int wait_status, struct failu
     int reason = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 
     if (size <= 0)
-        return failure_set(failure, "crun ended without a word (%s %d)",
+        return failure_set(failure, "the runtime ended without a word (%s %d)",
                            WIFSIGNALED(wait_status) ? "signal" : "status", reason);
     while (size > 0 && text[size - 1] == '\n')
         size--;
