@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/klog.h>
@@ -38,43 +39,35 @@ static void see_file(const char *path, struct fact *fact)
         close(fd);
 }
 
-static void see_release(const struct ask_context *context, struct fact *fact)
+/* A string of uname(2), which stands at `offset`. */
+static void see_name(struct fact *fact, size_t offset)
 {
     struct utsname names;
 
-    (void)context;
     if (uname(&names) < 0) {
         fact_set_result(fact, -1);
         return;
     }
     fact->outcome = FACT_ANSWERED;
-    fact_set_text(fact, "%s", names.release);
+    fact_set_text(fact, "%s", (const char *)&names + offset);
+}
+
+static void see_release(const struct ask_context *context, struct fact *fact)
+{
+    (void)context;
+    see_name(fact, offsetof(struct utsname, release));
 }
 
 static void see_version(const struct ask_context *context, struct fact *fact)
 {
-    struct utsname names;
-
     (void)context;
-    if (uname(&names) < 0) {
-        fact_set_result(fact, -1);
-        return;
-    }
-    fact->outcome = FACT_ANSWERED;
-    fact_set_text(fact, "%s", names.version);
+    see_name(fact, offsetof(struct utsname, version));
 }
 
 static void see_hostname(const struct ask_context *context, struct fact *fact)
 {
-    struct utsname names;
-
     (void)context;
-    if (uname(&names) < 0) {
-        fact_set_result(fact, -1);
-        return;
-    }
-    fact->outcome = FACT_ANSWERED;
-    fact_set_text(fact, "%s", names.nodename);
+    see_name(fact, offsetof(struct utsname, nodename));
 }
 
 static void see_command_line(const struct ask_context *context, struct fact *fact)
