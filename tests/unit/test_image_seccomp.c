@@ -39,12 +39,12 @@ static bool list_allows(const char *wanted)
 
 static void test_list(void **state)
 {
-    static const char *const open[] = {"read",       "openat", "execve", "ptrace",
-                                       "chroot",     "mknod",  "futex",  "seccomp",
-                                       "socketcall", "stat64", "setuid", "landlock_create_ruleset"};
-    static const char *const closed[] = {"mount",  "unshare",        "bpf",   "keyctl",
-                                         "reboot", "io_uring_setup", "clone", "init_module",
-                                         "socket", "perf_event_open"};
+    static const char *const open[] = {"read",    "openat", "execve", "ptrace",
+                                       "chroot",  "mknod",  "futex",  "seccomp",
+                                       "connect", "stat64", "setuid", "landlock_create_ruleset"};
+    static const char *const closed[] = {"mount",  "unshare",         "bpf",       "keyctl",
+                                         "reboot", "io_uring_setup",  "clone",     "init_module",
+                                         "socket", "perf_event_open", "socketcall"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
@@ -117,7 +117,10 @@ static void test_compiled(void **state)
     assert_int_equal(ask(&filter, SYS_clone, 0x10000000), EPERM);
     assert_int_equal(ask(&filter, SYS_personality, 0xffffffff), 0);
     assert_int_equal(ask(&filter, SYS_personality, 0x40000), EPERM);
+    assert_int_equal(ask(&filter, SYS_socket, AF_UNIX), ESOCKTNOSUPPORT); /* of the kernel */
     assert_int_equal(ask(&filter, SYS_socket, AF_VSOCK), EPERM);
+    assert_int_equal(ask(&filter, SYS_socket, AF_VSOCK | 1L << 32), EPERM);
+    assert_int_equal(ask(&filter, SYS_socket, AF_MCTP + 1), EPERM);
     assert_int_equal(ask(&filter, 9999, 0), EPERM); /* of the kernel: ENOSYS */
     free(filter.filter);
 }

@@ -16,7 +16,7 @@ static json_t *make_rule(const struct seccomp_rule *rule)
     const bool masked = rule->comparison == SECCOMP_MASKED_CLEAR;
     const char *operation = masked                              ? "SCMP_CMP_MASKED_EQ"
                             : rule->comparison == SECCOMP_EQUAL ? "SCMP_CMP_EQ"
-                                                                : "SCMP_CMP_NE";
+                                                                : "SCMP_CMP_LT";
 
     if (rule->comparison == SECCOMP_NEVER)
         return json_pack("{s:[s], s:s, s:i}", "names", rule->name, "action", "SCMP_ACT_ERRNO",

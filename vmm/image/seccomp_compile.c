@@ -50,8 +50,8 @@ static void add_rule(scmp_filter_ctx filter, const struct seccomp_rule *rule)
     case SECCOMP_EQUAL:
         comparison.op = SCMP_CMP_EQ;
         break;
-    case SECCOMP_NOT_EQUAL:
-        comparison.op = SCMP_CMP_NE;
+    case SECCOMP_BELOW:
+        comparison.op = SCMP_CMP_LT;
         break;
     case SECCOMP_MASKED_CLEAR:
         comparison.op = SCMP_CMP_MASKED_EQ;

@@ -47,7 +47,10 @@ static const char *const blocked[] = {
     "afs_syscall", "tuxcall", "vserver", "security", "getpmsg", "putpmsg", "epoll_ctl_old",
     "epoll_wait_old",
     /* Allowed below for some arguments only. */
-    "clone", "clone3", "personality", "socket"};
+    "clone", "clone3", "personality", "socket",
+    /* socket(2) of 32-bit programs, whose arguments are in memory: libseccomp lets through the
+     * calls of it that are allowed by their own names. */
+    "socketcall"};
 
 /* Both tables as one; NULL where there is no call, or a newer one. */
 static const char *name_at(size_t i)
@@ -89,7 +92,13 @@ const struct seccomp_rule seccomp_profile_rules[] = {
     {"personality", 0, SECCOMP_EQUAL, 0x20000, 0},
     {"personality", 0, SECCOMP_EQUAL, 0x20008, 0},
     {"personality", 0, SECCOMP_EQUAL, 0xffffffff, 0},
-    /* Not to the host of a virtual machine from any container in it. */
-    {"socket", 0, SECCOMP_NOT_EQUAL, AF_VSOCK, 0},
+    /* Not to the host of a virtual machine from any container in it. The kernel looks at 32 bits of
+     * the family, a filter at 64: so the others are named, by AF_MCTP the newest. */
+    {"socket", 0, SECCOMP_BELOW, AF_VSOCK, 0},
+    {"socket", 0, SECCOMP_EQUAL, AF_KCM, 0},
+    {"socket", 0, SECCOMP_EQUAL, AF_QIPCRTR, 0},
+    {"socket", 0, SECCOMP_EQUAL, AF_SMC, 0},
+    {"socket", 0, SECCOMP_EQUAL, AF_XDP, 0},
+    {"socket", 0, SECCOMP_EQUAL, AF_MCTP, 0},
 };
 const size_t seccomp_profile_rule_count = ARRAY_LENGTH(seccomp_profile_rules);

@@ -23,7 +23,7 @@ const char *seccomp_profile_next(size_t *position);
 
 enum seccomp_comparison {
     SECCOMP_EQUAL,
-    SECCOMP_NOT_EQUAL,
+    SECCOMP_BELOW,
     SECCOMP_MASKED_CLEAR, /* none of the bits of `value` is set */
     SECCOMP_NEVER,        /* answered by `error` */
 };
