@@ -21,9 +21,9 @@
 #define HYBRID    CGROUP_TOP "/unified"
 #define FILE_MAX  (64U << 10)
 #define DEPTH_MAX 16
-#define REMOVE_TRY                                                                                 \
-    50 /* of 2 ms: a group is busy until the kernel has let go of its last process                 \
-        */
+/* A group is busy until the kernel has let go of its last process. */
+#define REMOVE_TRIES   50
+#define REMOVE_WAIT_US 2000
 
 static bool is_file_system(const char *path, long magic)
 {
@@ -146,8 +146,8 @@ bool cgroup_read_cpu_time(const char *path, uint64_t *microseconds)
     return true;
 }
 
-/* The groups below `fd`, then `name` itself. Its other entries are files of the kernel's. */
-static void remove_group(int parent, const char *name, unsigned depth)
+/* The groups below `name` in `parent`, then itself. Its other entries are files of the kernel's. */
+static bool remove_group(int parent, const char *name, unsigned depth)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
@@ -156,40 +156,51 @@ static void remove_group(int parent, const char *name, unsigned depth)
     if (!directory) {
         if (fd >= 0)
             close(fd);
-        return;
+        return true;
     }
     while (depth < DEPTH_MAX && (entry = readdir(directory)))
         if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
             remove_group(dirfd(directory), entry->d_name, depth + 1);
     closedir(directory);
-    for (unsigned i = 0; i < REMOVE_TRY && unlinkat(parent, name, AT_REMOVEDIR) < 0; i++) {
+    for (unsigned i = 0; i < REMOVE_TRIES && unlinkat(parent, name, AT_REMOVEDIR) < 0; i++) {
         if (errno != EBUSY)
-            break;
-        usleep(2000);
+            return true;
+        usleep(REMOVE_WAIT_US);
     }
+    return faccessat(parent, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
 }
 
-static void remove_in(const char *hierarchy, const char *path)
+static bool remove_in(const char *hierarchy, const char *path)
 {
-    int fd = open(hierarchy, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    AUTO_CLOSE int fd = open(hierarchy, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-    if (fd < 0)
-        return;
-    remove_group(fd, path + strspn(path, "/"), 0);
-    close(fd);
+    return fd < 0 || remove_group(fd, path + strspn(path, "/"), 0);
 }
 
-void cgroup_remove(const char *path)
+bool cgroup_path_is_valid(const char *path)
+{
+    size_t names = 0;
+
+    if (path[0] != '/')
+        return false;
+    for (size_t length; *(path += strspn(path, "/")); path += length, names++) {
+        length = strcspn(path, "/");
+        if (length == 2 && strncmp(path, "..", 2) == 0)
+            return false;
+    }
+    return names > 0;
+}
+
+bool cgroup_remove(const char *path)
 {
     const struct dirent *entry;
     DIR *directory;
+    bool gone = true;
 
-    if (path[0] != '/' || path[strspn(path, "/")] == '\0' || strstr(path, ".."))
-        return;
-    if (cgroup_version() == CGROUP_V2) {
-        remove_in(CGROUP_TOP, path);
-        return;
-    }
+    if (!cgroup_path_is_valid(path))
+        return true;
+    if (cgroup_version() == CGROUP_V2)
+        return remove_in(CGROUP_TOP, path);
     directory = opendir(CGROUP_TOP);
     while (directory && (entry = readdir(directory))) {
         char hierarchy[PATH_MAX];
@@ -197,8 +208,9 @@ void cgroup_remove(const char *path)
         if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
             snprintf(hierarchy, sizeof(hierarchy), CGROUP_TOP "/%s", entry->d_name) <
                 (int)sizeof(hierarchy))
-            remove_in(hierarchy, path);
+            gone = remove_in(hierarchy, path) && gone;
     }
     if (directory)
         closedir(directory);
+    return gone;
 }

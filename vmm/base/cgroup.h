@@ -43,8 +43,14 @@ bool cgroup_limits_swap(void);
 bool cgroup_read_memory_peak(const char *path, uint64_t *bytes);
 bool cgroup_read_cpu_time(const char *path, uint64_t *microseconds);
 
-/* Removes group `path` with all below it, in every hierarchy; its processes have ended. Quiet; what
- * is not there is fine. `path` must be absolute and without "..". */
-void cgroup_remove(const char *path);
+/* Is `path` absolute, not the root, and without a component ".."? */
+bool cgroup_path_is_valid(const char *path);
+
+/*
+ * Removes group `path` with all below it, in every hierarchy; its processes have ended. Returns
+ * false when the kernel has not let go of them yet, within a tenth of a second: try again later.
+ * What is not there, or must not be removed, is fine.
+ */
+bool cgroup_remove(const char *path);
 
 #endif

@@ -80,7 +80,7 @@ static void remove_path(const char *path)
             break;
         usleep(KILL_WAIT_US);
     }
-    cgroup_remove(path);
+    (void)cgroup_remove(path);
 }
 
 static void remove_stale(const char *directory)

@@ -130,14 +130,15 @@ static int lock_wait(int fd)
     return 0;
 }
 
-/* The group of a container whose client was killed; its processes ended with it. */
-static void remove_cgroup(int directory_fd)
+/* The group of a container whose client was killed. The kernel may still be ending its processes;
+ * then false, and the next sweep tries again. */
+static bool remove_cgroup(int directory_fd)
 {
     AUTO_FREE char *path = NULL;
     size_t size;
 
-    if (io_read_file(directory_fd, INSTANCE_CGROUP_FILE, PATH_MAX, &path, &size, NULL) == 0)
-        cgroup_remove(path);
+    return io_read_file(directory_fd, INSTANCE_CGROUP_FILE, PATH_MAX, &path, &size, NULL) < 0 ||
+           cgroup_remove(path);
 }
 
 /* Removes instance `name` if nobody holds its lock. The caller holds RUNTIME/.lock. */
@@ -152,8 +153,8 @@ static void remove_if_stale(int runtime_fd, const char *name)
     lock_fd = openat(directory_fd, INSTANCE_LOCK, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (lock_fd >= 0 ? flock(lock_fd, LOCK_EX | LOCK_NB) < 0 : errno != ENOENT)
         return;
-    remove_cgroup(directory_fd);
-    (void)remove_tree(runtime_fd, name);
+    if (remove_cgroup(directory_fd))
+        (void)remove_tree(runtime_fd, name);
 }
 
 void instance_sweep(void)
