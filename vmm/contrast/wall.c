@@ -37,6 +37,7 @@ struct running {
     pid_t pid;
     int pid_fd;
     int pipes[WALL_STREAMS]; /* our ends; -1 = at its end */
+    uint64_t deadline_ns;    /* of io_now_ns(), for its end; once interrupted */
 };
 
 /* ---- starting -------------------------------------------------------------------------------- */
@@ -74,13 +75,16 @@ static void child_fail(const char *what)
 
 /* Between fork and exec: no memory is allocated, nothing but system calls. */
 __attribute__((noreturn)) static void child(const struct wall_request *request,
-                                            const int ends[WALL_STREAMS], char **arguments)
+                                            const int ends[WALL_STREAMS], char **arguments,
+                                            pid_t parent)
 {
     int null_fd = open("/dev/null", O_RDONLY);
     sigset_t none;
 
-    setpgid(0, 0); /* a terminal's Ctrl-C comes by way of us, and once */
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    setpgid(0, 0);                    /* a terminal's Ctrl-C comes by way of us, and once */
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* what a killed run leaves is removed as after any crash */
+    if (getppid() != parent)
+        _exit(RUN_FAILED);
     if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
         dup2(ends[WALL_OUTPUT], STDOUT_FILENO) < 0 || dup2(ends[WALL_ERRORS], STDERR_FILENO) < 0)
         _exit(RUN_FAILED);
@@ -101,6 +105,7 @@ __attribute__((noreturn)) static void child(const struct wall_request *request,
 static int start(struct running *running, char **arguments, struct error *err)
 {
     int ends[WALL_STREAMS] = {-1, -1};
+    const pid_t self = getpid();
     int rc = 0;
 
     for (int i = 0; i < WALL_STREAMS && rc == 0; i++) {
@@ -118,7 +123,7 @@ static int start(struct running *running, char **arguments, struct error *err)
         running->result->start_ns = io_now_ns();
         running->pid = fork();
         if (running->pid == 0)
-            child(running->request, ends, arguments);
+            child(running->request, ends, arguments, self);
         if (running->pid < 0)
             rc = error_set_errno(err, errno, "run: fork");
     }
@@ -171,8 +176,8 @@ static void take_stream(struct running *running, enum wall_stream stream)
     }
 }
 
-/* The run is asked to end, and the command with it. One that ignores that, or a second signal, does
- * not keep us: then the run is killed, and what it leaves is removed as after any crash. */
+/* The run is asked to end, and the command with it. One that goes on past the deadline, or a second
+ * signal: then the run is killed, and what it leaves is removed as after any crash. */
 static void take_signal(struct running *running)
 {
     struct signalfd_siginfo info;
@@ -180,7 +185,19 @@ static void take_signal(struct running *running)
     if (read(running->request->signal_fd, &info, sizeof(info)) != sizeof(info))
         return;
     kill(running->pid, running->result->interrupted ? SIGKILL : SIGTERM);
+    if (!running->result->interrupted)
+        running->deadline_ns = io_now_ns() + END_WAIT_MS * 1000000ULL;
     running->result->interrupted = (int)info.ssi_signo;
+}
+
+/* Milliseconds until the deadline, rounded up; -1 while there is none. */
+static int time_left(const struct running *running)
+{
+    uint64_t now = io_now_ns();
+
+    if (!running->result->interrupted)
+        return -1;
+    return now < running->deadline_ns ? (int)((running->deadline_ns - now) / 1000000U) + 1 : 0;
 }
 
 /* Until the run has ended. What still holds its streams then is none of ours: not waited for. */
@@ -188,7 +205,6 @@ static void attend(struct running *running)
 {
     enum { POLL_SIGNAL = WALL_STREAMS, POLL_END, POLL_COUNT };
     bool ended = false;
-    int ready;
 
     while (!ended) {
         struct pollfd polls[POLL_COUNT] = {
@@ -198,10 +214,9 @@ static void attend(struct running *running)
             [POLL_END] = {.fd = running->pid_fd, .events = POLLIN},
         };
 
-        ready = poll(polls, POLL_COUNT, running->result->interrupted ? END_WAIT_MS : -1);
-        if (ready < 0)
+        if (poll(polls, POLL_COUNT, time_left(running)) < 0)
             continue;
-        if (ready == 0)
+        if (time_left(running) == 0)
             kill(running->pid, SIGKILL);
         ended = polls[POLL_END].revents != 0;
         for (int i = 0; i < WALL_STREAMS; i++)

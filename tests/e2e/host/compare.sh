@@ -77,6 +77,26 @@ case_runs_are_in_groups_of_their_own() {
     ! groups_left "$compare" || fail "groups are left"
 }
 
+# The command, process 1 of its namespace, hears no signal that it does not ask for.
+case_a_command_that_never_stops_is_ended() {
+    start "$MICROVM" compare --isolation=container busybox yes
+    wait_for pgrep -f "^yes$"
+    kill -TERM "$pid"
+    local compare=$pid
+    finish
+    expect_status 143
+    ! groups_left "$compare" || fail "groups are left"
+}
+
+case_a_killed_compare_leaves_no_process() {
+    start "$MICROVM" compare --isolation=container busybox sleep "3141$$"
+    wait_for pgrep -f "^sleep 3141$$"
+    kill -KILL "$pid"
+    finish
+    wait_for sh -c "! pgrep -f '^sleep 3141$$'"
+    microvm compare -n 1 --isolation=container busybox true >/dev/null
+}
+
 case_groups_of_the_dead_are_removed() {
     local dead top
     top=$(memory_groups)
