@@ -98,33 +98,6 @@ static void too_much_is_bounded(void **state)
     free(text);
 }
 
-static void text_is_made_printable(void **state)
-{
-    static const struct {
-        const char *from, *to;
-    } cases[] = {
-        {"plain", "plain"},
-        {"\033[2Jx\r\n", "?[2Jx??"},
-        {"\xc2\x9b"
-         "31m",
-         "?31m"},
-        {"\xe2\x80\xae"
-         "abc",
-         "?abc"},
-        {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
-        {"12345678901234567890", "123456789012345"},
-        {"12345678901234\xc3\xbc", "12345678901234"}, /* never half a character */
-    };
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        char text[16];
-
-        probe_printable(text, sizeof(text), cases[i].from);
-        assert_string_equal(text, cases[i].to);
-    }
-}
-
 static void a_survey_is_counted(void **state)
 {
     json_t *answer = json_pack("{s:s}", "text", "ysnuk-y");
@@ -413,7 +386,6 @@ int main(void)
         cmocka_unit_test(hostile_lines_are_left_out),
         cmocka_unit_test(the_first_of_two_counts),
         cmocka_unit_test(too_much_is_bounded),
-        cmocka_unit_test(text_is_made_printable),
         cmocka_unit_test(a_survey_is_counted),
         cmocka_unit_test(a_hostile_survey_is_none),
         cmocka_unit_test(the_layer_follows_from_the_evidence),

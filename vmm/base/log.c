@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmm/base/printable.h"
+
 static int log_fd = STDERR_FILENO;
 static enum log_level log_max = LOG_LEVEL_WARNING;
 
@@ -19,19 +21,20 @@ void log_configure(int fd, enum log_level level)
 static void write_message(enum log_level level, const char *format, va_list args)
 {
     static const char *const names[] = {"", "warning: ", "info: ", "debug: "};
+    char message[1200];
     char line[1200];
-    int used;
-    int more;
+    size_t used;
 
     if (level > log_max)
         return;
-    used = snprintf(line, sizeof(line), "microvm: %s", names[level]);
-    more = vsnprintf(line + used, sizeof(line) - (size_t)used - 1, format, args);
-    if (more < 0)
+    used = (size_t)snprintf(message, sizeof(message), "microvm: %s", names[level]);
+    if (vsnprintf(message + used, sizeof(message) - used, format, args) < 0)
         return;
-    used = (int)strlen(line);
+    /* It may quote a guest or an image. */
+    printable_copy(line, sizeof(line) - 1, message);
+    used = strlen(line);
     line[used++] = '\n';
-    if (write(log_fd, line, (size_t)used) < 0)
+    if (write(log_fd, line, used) < 0)
         return; /* There is nobody left to tell. */
 }
 

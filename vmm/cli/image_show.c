@@ -9,6 +9,7 @@
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/log.h"
+#include "vmm/base/printable.h"
 #include "vmm/cli/image.h"
 #include "vmm/image/document.h"
 
@@ -232,6 +233,8 @@ static void print_history_row(const struct history_row *row, const char *id,
 {
     char age[IMAGE_TEXT_SIZE];
     char size[IMAGE_TEXT_SIZE];
+    char created_by[4096];
+    char comment[4096];
 
     image_format_age(row->created, time(NULL), age);
     image_format_size(row->size, size);
@@ -242,9 +245,12 @@ static void print_history_row(const struct history_row *row, const char *id,
                    JSON_COMPACT);
     else if (options->quiet)
         puts(id);
-    else
-        printf("%-*s %-16s %-45.*s %-10s %s\n", options->no_trunc ? 71 : 12, id, age,
-               options->no_trunc ? 4096 : 45, row->created_by, size, row->comment);
+    else {
+        printable_copy(created_by, options->no_trunc ? sizeof(created_by) : 46, row->created_by);
+        printable_copy(comment, sizeof(comment), row->comment);
+        printf("%-*s %-16s %-45s %-10s %s\n", options->no_trunc ? 71 : 12, id, age, created_by,
+               size, comment);
+    }
 }
 
 static void print_history(const struct image_details *details, const struct show_options *options,

@@ -67,50 +67,6 @@ bool probe_answer_truth(const json_t *answer, const char *member)
     return json_is_true(json_object_get(answer, member));
 }
 
-/* Bytes of the UTF-8 sequence at `at`; jansson has made sure that it is one. */
-static size_t sequence_length(const unsigned char *at)
-{
-    size_t length = *at < 0xc0 ? 1 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
-
-    for (size_t i = 1; i < length; i++) {
-        if (!at[i])
-            return 1;
-    }
-    return length;
-}
-
-/* C1 controls, and what reorders or hides text: U+200B..U+200F, U+2028..U+202E, U+2060..U+206F. */
-static bool is_treacherous(const unsigned char *at, size_t length)
-{
-    if (length == 2)
-        return at[0] == 0xc2 && at[1] < 0xa0;
-    return length == 3 && at[0] == 0xe2 &&
-           ((at[1] == 0x80 && (at[2] >= 0x8b && at[2] <= 0x8f)) ||
-            (at[1] == 0x80 && (at[2] >= 0xa8 && at[2] <= 0xae)) ||
-            (at[1] == 0x81 && at[2] >= 0xa0 && at[2] <= 0xaf));
-}
-
-void probe_printable(char *to, size_t size, const char *text)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    size_t used = 0;
-
-    while (*at && used + 1 < size) {
-        size_t length = sequence_length(at);
-
-        if (used + length >= size)
-            break;
-        if (*at < ' ' || *at == 0x7f || is_treacherous(at, length)) {
-            to[used++] = '?';
-        } else {
-            memcpy(to + used, at, length);
-            used += length;
-        }
-        at += length;
-    }
-    to[used] = '\0';
-}
-
 bool probe_calls_parse(const json_t *answer, struct probe_calls *calls)
 {
     const char *letters = probe_answer_text(answer, "text");

@@ -23,9 +23,6 @@ const char *probe_answer_text(const json_t *answer, const char *member);
 long long probe_answer_number(const json_t *answer, const char *member);
 bool probe_answer_truth(const json_t *answer, const char *member);
 
-/* Copies text so that it can be shown: control characters, also those beyond ASCII, become '?'. */
-void probe_printable(char *to, size_t size, const char *text);
-
 /* Takes the survey of system calls out of the answer "calls"; false when it is not well formed. */
 bool probe_calls_parse(const json_t *answer, struct probe_calls *calls);
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm/base/printable.h"
 #include "vmm/base/syscall_name.h"
 #include "vmm/contrast/probe_answers.h"
 
@@ -45,7 +46,7 @@ conclude(struct probe_cell *cell, enum probe_layer layer, const char *format, ..
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    probe_printable(cell->evidence, sizeof(cell->evidence), text);
+    printable_copy(cell->evidence, sizeof(cell->evidence), text);
     cell->layer = layer;
 }
 
@@ -252,7 +253,7 @@ void probe_judge(const struct probe_question *question, const struct probe_view 
 
     *cell = (struct probe_cell){0};
     if (is(outcome, "answered") && text) {
-        probe_printable(cell->answer, sizeof(cell->answer), text);
+        printable_copy(cell->answer, sizeof(cell->answer), text);
         judge_granted(question, view, text, cell);
     } else if (is(outcome, "allowed")) {
         snprintf(cell->answer, sizeof(cell->answer), "allowed");
@@ -262,7 +263,7 @@ void probe_judge(const struct probe_question *question, const struct probe_view 
         if (!judge_mount(answer, json_object_get(view->answers, "self"), error, cell))
             judge_granted(question, view, NULL, cell);
     } else if (is(outcome, "refused")) {
-        probe_printable(cell->answer, sizeof(cell->answer), error ? error : text ? text : "?");
+        printable_copy(cell->answer, sizeof(cell->answer), error ? error : text ? text : "?");
         judge_refused(question, view, answer, cell);
     } else {
         snprintf(cell->answer, sizeof(cell->answer), "could not be asked");

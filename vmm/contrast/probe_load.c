@@ -6,22 +6,38 @@
  * end what a limit does not.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm/base/printable.h"
 #include "vmm/contrast/probe_answers.h"
 #include "vmm/contrast/probe_judge.h"
 #include "vmm/contrast/probe_private.h"
 #include "vmm/contrast/probe_witness.h"
 
-#define CALM_MS 500 /* the time before, with which the time during is compared */
-#define MIB     (1LL << 20)
+#define CALM_MS  500 /* the time before, with which the time during is compared */
+#define MIB      (1LL << 20)
+#define TEXT_MAX 256
 
 struct attempt {
     const char *word;
     char argument[24];
     uint64_t memory_bytes;
 };
+
+/* The text may hold anything that came from inside: made printable here. */
+__attribute__((format(printf, 3, 4))) static void fill_text(char *to, size_t size,
+                                                            const char *format, ...)
+{
+    char text[TEXT_MAX];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    printable_copy(to, size, text);
+}
 
 static void fill_bomb(const json_t *answer, struct probe_cell *cell)
 {
@@ -35,9 +51,9 @@ static void fill_bomb(const json_t *answer, struct probe_cell *cell)
         return;
     }
     cell->layer = PROBE_CGROUP;
-    snprintf(cell->answer, sizeof(cell->answer), "%.20s after %lld forks", error, forks);
-    snprintf(cell->evidence, sizeof(cell->evidence), "%.80s says %lld", path ? path : "",
-             probe_answer_number(answer, "limit"));
+    fill_text(cell->answer, sizeof(cell->answer), "%.20s after %lld forks", error, forks);
+    fill_text(cell->evidence, sizeof(cell->evidence), "%.80s says %lld", path ? path : "",
+              probe_answer_number(answer, "limit"));
 }
 
 static void fill_hog(const char *wall, const json_t *answer, struct probe_cell *cell)
@@ -55,10 +71,10 @@ static void fill_hog(const char *wall, const json_t *answer, struct probe_cell *
                   : strcmp(wall, "vm") == 0 ? PROBE_HYPERVISOR
                                             : PROBE_OWN_KERNEL;
     snprintf(cell->answer, sizeof(cell->answer), "killed at %lld MiB", taken);
-    snprintf(cell->evidence, sizeof(cell->evidence),
-             own_memory ? "%.80s: %lld MiB is all the memory that its machine has"
-                        : "%.80s says %lld MiB",
-             path ? path : "", probe_answer_number(answer, "limit") / MIB);
+    fill_text(cell->evidence, sizeof(cell->evidence),
+              own_memory ? "%.80s: %lld MiB is all the memory that its machine has"
+                         : "%.80s says %lld MiB",
+              path ? path : "", probe_answer_number(answer, "limit") / MIB);
 }
 
 static void fill_felt(const struct witness_felt *calm, const struct witness_felt *during,
@@ -80,7 +96,7 @@ static void fill_unasked(const char *text, struct probe_cell *cell)
 {
     cell->layer = PROBE_UNKNOWN;
     snprintf(cell->answer, sizeof(cell->answer), "could not be asked");
-    probe_printable(cell->evidence, sizeof(cell->evidence), text);
+    printable_copy(cell->evidence, sizeof(cell->evidence), text);
 }
 
 static int try_one(const struct probe_request *request, struct probe_report *report, size_t wall,

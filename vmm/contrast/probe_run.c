@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "vmm/base/cleanup.h"
+#include "vmm/base/printable.h"
 #include "vmm/contrast/probe_answers.h"
 #include "vmm/contrast/probe_host.h"
 #include "vmm/contrast/probe_judge.h"
@@ -207,7 +208,7 @@ static void fill_all(struct probe_report *report, size_t wall, const char *why)
         struct probe_cell *cell = &report->rows[i].cells[wall];
 
         snprintf(cell->answer, sizeof(cell->answer), "could not be asked");
-        probe_printable(cell->evidence, sizeof(cell->evidence), why);
+        printable_copy(cell->evidence, sizeof(cell->evidence), why);
     }
 }
 
@@ -260,10 +261,13 @@ static int ask_wall(const struct probe_request *request, struct probe_report *re
 /* A process of the host that expects to be asked: it waits, and ends with us. */
 static pid_t start_outside(void)
 {
+    const pid_t self = getpid();
     pid_t child = fork();
 
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != self)
+            _exit(0);
         prctl(PR_SET_NAME, "probe-witness");
         for (;;)
             pause();

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: text of guests, containers and images, made harmless to the terminal of a person. */
+#ifndef MICROVM_BASE_PRINTABLE_H
+#define MICROVM_BASE_PRINTABLE_H
+
+#include <stddef.h>
+
+/*
+ * Copies UTF-8 text so that it can be shown, at most `size` bytes with the NUL, without cutting a
+ * character: control characters (of ASCII and beyond), what reorders or hides text, and bytes that
+ * are no UTF-8 become '?'.
+ */
+void printable_copy(char *to, size_t size, const char *text);
+
+#endif
