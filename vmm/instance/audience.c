@@ -28,6 +28,12 @@ static void client_drop(struct audience_client *client)
     client->audience->client_count--;
 }
 
+/* A client that cannot be told any more. The loop hears of its end, as of one that has gone. */
+static void client_give_up(const struct audience_client *client)
+{
+    shutdown(client->fd, SHUT_RDWR);
+}
+
 void audience_release(struct audience *audience)
 {
     for (unsigned i = 0; i < AUDIENCE_CLIENTS_MAX; i++) {
@@ -50,7 +56,7 @@ void audience_tell(struct audience *audience, const struct control_event *event)
         struct audience_client *client = &audience->clients[i];
 
         if (client->fd >= 0 && send(client->fd, json, strlen(json), MSG_NOSIGNAL) < 0)
-            client_drop(client);
+            client_give_up(client);
     }
 }
 
@@ -69,7 +75,7 @@ static void send_history(struct audience_client *client)
         messages[i].msg_hdr.msg_iovlen = 1;
     }
     if (count > 0 && sendmmsg(client->fd, messages, count, MSG_NOSIGNAL) < (int)count)
-        client_drop(client);
+        client_give_up(client);
 }
 
 static void handle_client(void *opaque, uint32_t events)
