@@ -270,9 +270,9 @@ int container_explain(struct container *container, int wait_status, struct failu
     for (char *at = text; (at = strchr(at, '\n'));)
         *at = ' ';
     failure_set(failure, "%s", text);
-    if (strstr(text, "not found in $PATH"))
+    if (strstr(text, "not found in $PATH") || strstr(text, "error finding executable"))
         failure->status = FAILURE_NOT_FOUND;
-    else if (strstr(text, "open executable"))
+    else if (strstr(text, "open executable") || strstr(text, "failed to load /"))
         failure->status = FAILURE_NOT_EXECUTABLE;
     return -1;
 }

@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define STATUSES_A_TURN 256
+
 static const unsigned stream_ports[SESSION_STREAMS] = {
     [SESSION_STDIN] = PROTOCOL_PORT_STDIN,
     [SESSION_STDOUT] = PROTOCOL_PORT_STDOUT,
@@ -149,6 +151,7 @@ static int take_end(struct session *session, pid_t pid, int status, struct failu
     return 0;
 }
 
+/* A turn is bounded: of several traced processes at work one always has stopped. */
 static int reap(struct session *session, struct failure *failure)
 {
     const struct container *container = &session->container;
@@ -156,20 +159,24 @@ static int reap(struct session *session, struct failure *failure)
     int status;
     pid_t pid;
 
-    if (read(session->child_signal, &ignored, sizeof(ignored)) < 0)
+    if (!session->children_wait && read(session->child_signal, &ignored, sizeof(ignored)) < 0)
         return 0;
-    for (;;) {
+    session->children_wait = true;
+    for (unsigned i = 0; i < STATUSES_A_TURN; i++) {
         /* Whose process is the container's, and how it ended, is known from crun. */
         bool unknown = container->runtime > 0 && !session->trace.on;
 
         pid = waitpid(unknown ? container->runtime : -1, &status, WNOHANG | __WALL);
-        if (pid <= 0)
+        if (pid <= 0) {
+            session->children_wait = false;
             return 0;
+        }
         if (WIFSTOPPED(status))
             trace_take_stop(&session->trace, pid, status);
         else if (take_end(session, pid, status, failure) < 0)
             return -1;
     }
+    return 0;
 }
 
 static void handle_frame(struct session *session, const struct control_frame *frame)
@@ -235,7 +242,7 @@ int session_run(struct session *session, struct failure *failure)
 
         for (unsigned i = 0; i < SESSION_STREAMS; i++)
             polls[2 + i] = relay_poll(&session->relays[i]);
-        if (poll(polls, 2 + SESSION_STREAMS, -1) < 0)
+        if (poll(polls, 2 + SESSION_STREAMS, session->children_wait ? 0 : -1) < 0)
             continue;
         if (polls[0].revents && !take_frames(session))
             return 1;
@@ -243,7 +250,7 @@ int session_run(struct session *session, struct failure *failure)
             if (polls[2 + i].revents)
                 relay_step(&session->relays[i]);
         pass_hang_up(session);
-        if (polls[1].revents && reap(session, failure) < 0)
+        if ((polls[1].revents || session->children_wait) && reap(session, failure) < 0)
             return -1;
     }
     if (session->trace.on)

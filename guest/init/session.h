@@ -22,6 +22,7 @@ struct session {
     struct control control;
     int sockets[SESSION_STREAMS]; /* to the host, non-blocking, -1 = not used */
     int child_signal;             /* signalfd of SIGCHLD */
+    bool children_wait;           /* more of them may have something to tell than a turn takes */
     struct container container;
     struct trace trace;
     int early_end; /* wait status of a container that ended before crun's second step; or -1 */
