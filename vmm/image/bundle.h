@@ -54,7 +54,11 @@ struct bundle_file {
     size_t size;
 };
 
-#define BUNDLE_FILES_MAX 5
+#define BUNDLE_FILES_MAX   5
+#define BUNDLE_BOUND_FILES 3
+
+/* Of these, what the container sees in its /etc and may write to. */
+extern const char *const bundle_bound_files[BUNDLE_BOUND_FILES];
 
 struct bundle {
     struct bundle_file files[BUNDLE_FILES_MAX]; /* the first is config.json */

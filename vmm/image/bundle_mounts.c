@@ -32,7 +32,7 @@ static const struct fixed_mount fixed_mounts[] = {
     {"/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=67108864"}},
 };
 
-static const char *const bound_files[] = {"hosts", "hostname", "resolv.conf"};
+const char *const bundle_bound_files[BUNDLE_BOUND_FILES] = {"hosts", "hostname", "resolv.conf"};
 
 /* Takes over `options`. */
 static json_t *make_mount(const char *destination, const char *type, const char *source,
@@ -47,12 +47,12 @@ static int add_bound_files(json_t *mounts, const struct bundle_options *options)
     static const char *const writable[] = {"rbind", "rprivate", NULL};
     static const char *const read_only[] = {"rbind", "rprivate", "ro", NULL};
 
-    for (size_t i = 0; i < ARRAY_LENGTH(bound_files); i++) {
+    for (size_t i = 0; i < BUNDLE_BOUND_FILES; i++) {
         AUTO_FREE char *source = NULL;
         AUTO_FREE char *destination = NULL;
 
-        if (asprintf(&source, "%s/%s", options->bundle_path, bound_files[i]) < 0 ||
-            asprintf(&destination, "/etc/%s", bound_files[i]) < 0 ||
+        if (asprintf(&source, "%s/%s", options->bundle_path, bundle_bound_files[i]) < 0 ||
+            asprintf(&destination, "/etc/%s", bundle_bound_files[i]) < 0 ||
             json_array_append_new(
                 mounts, make_mount(destination, "bind", source,
                                    bundle_strings(options->read_only ? read_only : writable))) < 0)

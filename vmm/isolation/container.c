@@ -35,8 +35,22 @@
 #define RUNTIME_STATE  PROTOCOL_RUN_DIR "/runtime"
 #define CONF_TEXT_MAX  8192
 #define MEMORY_MINIMUM (6ULL << 20) /* docker's */
+#define LAYER_SHARE    2 /* of the memory, as a guest's kernel gives a tmpfs half of its */
+#define MEMORY_MAXIMUM (1ULL << 62) /* config.json has signed numbers, and swap on top */
 
 /* ---- before there is an instance ---- */
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+static bool is_gvisor(const struct isolation_request *request)
+{
+    return strncmp(base_name(request->runtime_path), GVISOR_PROGRAM, strlen(GVISOR_PROGRAM)) == 0;
+}
 
 static int check_limits(const struct isolation_request *request, struct error *err)
 {
@@ -45,7 +59,10 @@ static int check_limits(const struct isolation_request *request, struct error *e
     if (request->limits.memory_bytes > 0 && request->limits.memory_bytes < MEMORY_MINIMUM)
         return error_set(err, ERANGE, "--memory: %llu KiB are too little; give at least 6m",
                          (unsigned long long)request->limits.memory_bytes >> 10);
-    if (parent && (parent[0] != '/' || strstr(parent, "..")))
+    if (request->limits.memory_bytes >= MEMORY_MAXIMUM)
+        return error_set(err, ERANGE, "--memory: %llu MiB are more than there can be",
+                         (unsigned long long)request->limits.memory_bytes >> 20);
+    if (parent && !cgroup_path_is_valid(parent))
         return error_set(err, EINVAL,
                          "--cgroup-parent: '%s' is not an absolute path within /sys/fs/cgroup",
                          parent);
@@ -72,6 +89,11 @@ static int prepare_with(struct isolation_request *request, const char *program, 
     if (request->runtime_is_ours)
         return program_file_find(&program_file_crun, NULL, &request->runtime_path, err);
     request->runtime_path = search_path_find(request->runtime ? request->runtime : program);
+    if (request->runtime_path && program && !is_gvisor(request))
+        return error_set(err, EINVAL,
+                         "--isolation=gvisor: --runtime %s is not gVisor's runsc; use "
+                         "--isolation=container for other runtimes",
+                         request->runtime);
     if (request->runtime_path)
         return 0;
     if (request->runtime)
@@ -111,11 +133,22 @@ static bool can_group(const char *parent)
            cgroup_is_writable("pids", parent);
 }
 
+/* gVisor takes part in no group where there is a version 1. */
+static bool ignores_groups(const struct isolation_request *request)
+{
+    return is_gvisor(request) && cgroup_version() != CGROUP_V2;
+}
+
 /* Whether a limit of `controller` can be kept; says so by the option's name when it cannot. */
-static bool can_limit(const char *controller, const char *option, const char *parent)
+static bool can_limit(const struct isolation_request *request, const char *controller,
+                      const char *option, const char *parent)
 {
     char directory[PATH_MAX];
 
+    if (ignores_groups(request)) {
+        log_warning("%s is not kept: gVisor limits by control groups of version 2 only", option);
+        return false;
+    }
     if (cgroup_is_writable(controller, parent)) {
         if (can_group(parent))
             return true;
@@ -133,19 +166,21 @@ static bool can_limit(const char *controller, const char *option, const char *pa
     return false;
 }
 
-static void place_limits(const struct isolation_limits *limits, const char *parent,
+static void place_limits(const struct isolation_request *request, const char *parent,
                          struct bundle_options *options)
 {
+    const struct isolation_limits *limits = &request->limits;
+
     options->memory_bytes = 0;
     options->cpu_thousandths = 0;
     options->pids = 0;
-    if (limits->memory_bytes > 0 && can_limit("memory", "--memory", parent)) {
+    if (limits->memory_bytes > 0 && can_limit(request, "memory", "--memory", parent)) {
         options->memory_bytes = limits->memory_bytes;
         options->swap_unlimited = !cgroup_limits_swap();
     }
-    if (limits->cpu_thousandths > 0 && can_limit("cpu", "--cpus", parent))
+    if (limits->cpu_thousandths > 0 && can_limit(request, "cpu", "--cpus", parent))
         options->cpu_thousandths = limits->cpu_thousandths;
-    if (limits->pids > 0 && can_limit("pids", "--pids-limit", parent))
+    if (limits->pids > 0 && can_limit(request, "pids", "--pids-limit", parent))
         options->pids = limits->pids;
 }
 
@@ -179,7 +214,7 @@ static int container_place(struct isolation_request *request, struct bundle_opti
         (can_group(parent) &&
          asprintf(&request->cgroup_path, "%s/microvm-%s", parent, request->instance->name) < 0))
         return error_set_errno(err, ENOMEM, "bundle");
-    place_limits(&request->limits, parent, options);
+    place_limits(request, parent, options);
     options->bundle_path = request->bundle_path;
     options->root_path = request->root_mount;
     options->cgroup_path = request->cgroup_path;
@@ -187,6 +222,10 @@ static int container_place(struct isolation_request *request, struct bundle_opti
     options->network_namespace = true;
     place_users(request, options);
     options->compiled_seccomp = request->runtime_is_ours;
+    if (request->cgroup_parent && (!request->cgroup_path || ignores_groups(request)))
+        log_warning("--cgroup-parent: no control group is made in %s: %s", parent,
+                    ignores_groups(request) ? "gVisor uses those of version 2 only"
+                                            : "it is not yours to write");
     return 0;
 }
 
@@ -214,20 +253,13 @@ static int write_file(const struct instance *instance, const char *path, mode_t 
     return rc < 0 ? error_set_errno(err, -rc, "%s%s", instance->directory, path) : 0;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 /* What each runtime needs to be told before its command; others take --root as these do. */
 static const char *runtime_options(const struct isolation_request *request)
 {
     const char *name = base_name(request->runtime_path);
 
     if (strncmp(name, "runsc", 5) == 0)
-        return request->cgroup_path && cgroup_version() == CGROUP_V2
+        return request->cgroup_path && !ignores_groups(request)
                    ? "runtime_option=--network=none\nruntime_signals=1\n"
                    : "runtime_option=--network=none\nruntime_option=--ignore-cgroups\n"
                      "runtime_signals=1\n";
@@ -281,7 +313,8 @@ static int start(const struct isolation_request *request, struct session *sessio
         .init = request->init_path,
         .root = {.directory = request->instance->directory,
                  .rootless = geteuid() != 0,
-                 .no_devices = closes_devices(request)},
+                 .no_devices = closes_devices(request),
+                 .layer_bytes = request->limits.memory_bytes / LAYER_SHARE},
         .ids = request->ids,
         .lock = request->instance->lock_fd,
     };
@@ -328,12 +361,7 @@ static void finish_cgroup(const struct isolation_request *request)
         note_count(request->timeline, "inside.cpu_us", value);
     if (cgroup_read_memory_peak(request->cgroup_path, &value))
         note_count(request->timeline, "inside.memory_peak_bytes", value);
-    cgroup_remove(request->cgroup_path);
-}
-
-static bool is_gvisor(const struct isolation_request *request)
-{
-    return strncmp(base_name(request->runtime_path), GVISOR_PROGRAM, strlen(GVISOR_PROGRAM)) == 0;
+    (void)cgroup_remove(request->cgroup_path);
 }
 
 static int container_run(const struct isolation_request *request, int *status, struct error *err)

@@ -22,11 +22,13 @@
 #include "guest/protocol.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
+#include "vmm/image/bundle.h"
 
-#define LOOP_TRIES 64
-#define LOOP_PATH  32
-#define IMAGE_FD   3 /* in squashfuse */
-#define WALK_FILES 32
+#define LOOP_TRIES     64
+#define LOOP_PATH      32
+#define BOUND_FILE_MAX (1U << 20)
+#define IMAGE_FD       3 /* in squashfuse */
+#define WALK_FILES     32
 
 /*
  * Binds `file` to a free loop device, which the kernel frees with its last user. Returns a
@@ -163,12 +165,17 @@ static int refuse_devices(const char *lower, struct error *err)
 
 static int mount_writable(const struct container_root *root, const char *overlay, struct error *err)
 {
+    char options[64] = "mode=700";
+
     if (root->disk >= 0) {
         if (root->rootless)
             return error_set(err, ENOTSUP, "--disk with --isolation=container needs root");
         return mount_file(root->disk, overlay, "ext4", false, err);
     }
-    if (mount("tmpfs", overlay, "tmpfs", MS_NODEV, "mode=700") < 0)
+    if (root->layer_bytes > 0)
+        snprintf(options, sizeof(options), "mode=700,size=%llu",
+                 (unsigned long long)root->layer_bytes);
+    if (mount("tmpfs", overlay, "tmpfs", MS_NODEV, options) < 0)
         return error_set_errno(err, errno, "cannot mount a tmpfs for the writable layer");
     return 0;
 }
@@ -212,6 +219,35 @@ static int mount_overlay(const struct container_root *root, const char *upper, c
     return error_set_errno(err, errno, "cannot mount the overlay of the container's root");
 }
 
+/*
+ * A file of the bundle that the container sees and may write: on the writable layer instead of
+ * beside the bundle, where it would fill up the runtime directory of everybody.
+ */
+static int move_file(const char *directory, const char *overlay, const char *name,
+                     struct error *err)
+{
+    AUTO_FREE char *from = NULL;
+    AUTO_FREE char *to = NULL;
+    AUTO_FREE char *text = NULL;
+    AUTO_CLOSE int fd = -1;
+    size_t size;
+    int rc;
+
+    if (asprintf(&from, "%s" PROTOCOL_BUNDLE_DIR "/%s", directory, name) < 0 ||
+        asprintf(&to, "%s/%s", overlay, name) < 0)
+        return error_set_errno(err, ENOMEM, "%s", name);
+    rc = io_read_file(AT_FDCWD, from, BOUND_FILE_MAX, &text, &size, err);
+    if (rc < 0)
+        return rc;
+    fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    rc = fd < 0 ? -errno : io_write_all(fd, text, size);
+    if (rc < 0)
+        return error_set_errno(err, -rc, "%s", to);
+    if (fchmod(fd, 0644) < 0 || mount(to, from, NULL, MS_BIND, NULL) < 0)
+        return error_set_errno(err, errno, "%s", from);
+    return 0;
+}
+
 int container_root_mount(const struct container_root *root, struct error *err)
 {
     AUTO_FREE char *lower = NULL;
@@ -242,5 +278,7 @@ int container_root_mount(const struct container_root *root, struct error *err)
         rc = make_layers(lower, upper, work, err);
     if (rc == 0)
         rc = mount_overlay(root, upper, layers, target, err);
+    for (size_t i = 0; i < BUNDLE_BOUND_FILES && rc == 0; i++)
+        rc = move_file(root->directory, overlay, bundle_bound_files[i], err);
     return rc;
 }

@@ -12,6 +12,7 @@
 #define MICROVM_ISOLATION_CONTAINER_ROOT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "vmm/base/error.h"
 
@@ -23,6 +24,7 @@ struct container_root {
     const char *directory; /* of the instance; the directories above exist in it */
     int image;             /* squashfs file */
     int disk;              /* file with an ext4 for the writable layer; -1 = in memory */
+    uint64_t layer_bytes;  /* of a writable layer in memory, at most; 0 = the kernel's default */
     bool rootless;
     bool no_devices; /* nothing closes devices to the container: no device file may be in it */
 };

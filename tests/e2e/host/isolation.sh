@@ -136,6 +136,8 @@ case_gvisor() {
     expect_out 'through two kernels'
     try microvm run --isolation=gvisor busybox cat /proc/version
     expect_match gVisor\|4.4.0
+    try "$MICROVM" run --isolation=gvisor --runtime "$E2E_BUILD/crun" busybox true
+    expect_failure 125 "not gVisor's runsc"
     PATH=/nowhere try "$MICROVM" run --isolation=gvisor busybox true
     expect_failure 125 'no runsc in PATH'
 }
@@ -146,4 +148,27 @@ case_another_runtime() {
     expect_equal "$(tr -d '\t ' <"$out")" Seccomp:2
     try microvm run --isolation=container --runtime nosuch busybox true
     expect_failure 125 '--runtime: nosuch'
+}
+
+# The layer is charged to the container: one that could fill it up would leave no page for its own programs.
+case_the_writable_layer_leaves_memory_to_run_in() {
+    try "$MICROVM" run --isolation=container -m 64m busybox sh -c 'df -k / | tail -n 1; for file in /big /etc/hosts; do
+        head -c 100000000 /dev/zero >>$file || echo full; done'
+    expect_status 0
+    expect_match '^overlay +32768 '
+    expect_equal "$(grep -c '^full$' "$out")" 2 'files that met the end'
+}
+
+case_a_name_with_dots_leaves_no_group() {
+    try "$MICROVM" run --isolation=container --name "a..b.$$" busybox true
+    expect_status 0
+    expect_equal "$(find /sys/fs/cgroup -maxdepth 2 -name "microvm-a..b.$$")" '' 'control groups'
+}
+
+# 32 bits of the number count, and a filter sees 64.
+case_no_socket_reaches_a_hypervisor() {
+    printf '#include <sys/socket.h>\n#include <sys/syscall.h>\n#include <unistd.h>\nint main(void)\n{\n    return socket(AF_UNIX, SOCK_STREAM, 0) < 0 || syscall(SYS_socket, AF_VSOCK, SOCK_STREAM, 0) >= 0 ||\n        syscall(SYS_socket, AF_VSOCK | 1L << 32, SOCK_STREAM, 0) >= 0;\n}\n' >"$scratch/sockets.c"
+    musl-gcc -static -Wall -Werror -o "$scratch/sockets" "$scratch/sockets.c"
+    try "$MICROVM" run --isolation=container --program "$scratch/sockets" busybox
+    expect_status 0
 }
