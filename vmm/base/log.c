@@ -21,17 +21,14 @@ void log_configure(int fd, enum log_level level)
 static void write_message(enum log_level level, const char *format, va_list args)
 {
     static const char *const names[] = {"", "warning: ", "info: ", "debug: "};
-    char message[1200];
     char line[1200];
     size_t used;
 
     if (level > log_max)
         return;
-    used = (size_t)snprintf(message, sizeof(message), "microvm: %s", names[level]);
-    if (vsnprintf(message + used, sizeof(message) - used, format, args) < 0)
-        return;
+    used = (size_t)snprintf(line, sizeof(line), "microvm: %s", names[level]);
     /* It may quote a guest or an image. */
-    printable_copy(line, sizeof(line) - 1, message);
+    printable_vformat(line + used, sizeof(line) - used - 1, format, args);
     used = strlen(line);
     line[used++] = '\n';
     if (write(log_fd, line, used) < 0)

@@ -3,6 +3,7 @@
 #include "vmm/base/printable.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Bytes of the UTF-8 sequence at `at` (RFC 3629), by its lead byte; 0 when it is none. */
@@ -51,4 +52,21 @@ void printable_copy(char *to, size_t size, const char *text)
         at += length ? length : 1;
     }
     to[used] = '\0';
+}
+
+void printable_vformat(char *to, size_t size, const char *format, va_list arguments)
+{
+    char text[2048] = "";
+
+    vsnprintf(text, sizeof(text), format, arguments);
+    printable_copy(to, size, text);
+}
+
+void printable_format(char *to, size_t size, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    printable_vformat(to, size, format, arguments);
+    va_end(arguments);
 }

@@ -3,6 +3,7 @@
 #ifndef MICROVM_BASE_PRINTABLE_H
 #define MICROVM_BASE_PRINTABLE_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 /*
@@ -11,5 +12,11 @@
  * are no UTF-8 become '?'.
  */
 void printable_copy(char *to, size_t size, const char *text);
+
+/* The same with text made as printf(3) makes it, of at most 2047 bytes. */
+void printable_format(char *to, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void printable_vformat(char *to, size_t size, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
 
 #endif

@@ -16,8 +16,6 @@
 #include "vmm/base/syscall_name.h"
 #include "vmm/contrast/probe_answers.h"
 
-#define LINE_SIZE 1024
-
 static const char *const layer_names[PROBE_LAYERS] = {
     [PROBE_UNKNOWN] = "unknown",       [PROBE_NOTHING] = "nothing",
     [PROBE_NAMESPACE] = "namespace",   [PROBE_CGROUP] = "cgroup",
@@ -40,13 +38,11 @@ static bool is(const char *text, const char *other)
 __attribute__((format(printf, 3, 4))) static void
 conclude(struct probe_cell *cell, enum probe_layer layer, const char *format, ...)
 {
-    char text[LINE_SIZE];
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
+    printable_vformat(cell->evidence, sizeof(cell->evidence), format, arguments);
     va_end(arguments);
-    printable_copy(cell->evidence, sizeof(cell->evidence), text);
     cell->layer = layer;
 }
 

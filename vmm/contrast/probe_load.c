@@ -6,7 +6,6 @@
  * end what a limit does not.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,28 +15,14 @@
 #include "vmm/contrast/probe_private.h"
 #include "vmm/contrast/probe_witness.h"
 
-#define CALM_MS  500 /* the time before, with which the time during is compared */
-#define MIB      (1LL << 20)
-#define TEXT_MAX 256
+#define CALM_MS 500 /* the time before, with which the time during is compared */
+#define MIB     (1LL << 20)
 
 struct attempt {
     const char *word;
     char argument[24];
     uint64_t memory_bytes;
 };
-
-/* The text may hold anything that came from inside: made printable here. */
-__attribute__((format(printf, 3, 4))) static void fill_text(char *to, size_t size,
-                                                            const char *format, ...)
-{
-    char text[TEXT_MAX];
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    printable_copy(to, size, text);
-}
 
 static void fill_bomb(const json_t *answer, struct probe_cell *cell)
 {
@@ -51,9 +36,9 @@ static void fill_bomb(const json_t *answer, struct probe_cell *cell)
         return;
     }
     cell->layer = PROBE_CGROUP;
-    fill_text(cell->answer, sizeof(cell->answer), "%.20s after %lld forks", error, forks);
-    fill_text(cell->evidence, sizeof(cell->evidence), "%.80s says %lld", path ? path : "",
-              probe_answer_number(answer, "limit"));
+    printable_format(cell->answer, sizeof(cell->answer), "%.20s after %lld forks", error, forks);
+    printable_format(cell->evidence, sizeof(cell->evidence), "%.80s says %lld", path ? path : "",
+                     probe_answer_number(answer, "limit"));
 }
 
 static void fill_hog(const char *wall, const json_t *answer, struct probe_cell *cell)
@@ -71,10 +56,10 @@ static void fill_hog(const char *wall, const json_t *answer, struct probe_cell *
                   : strcmp(wall, "vm") == 0 ? PROBE_HYPERVISOR
                                             : PROBE_OWN_KERNEL;
     snprintf(cell->answer, sizeof(cell->answer), "killed at %lld MiB", taken);
-    fill_text(cell->evidence, sizeof(cell->evidence),
-              own_memory ? "%.80s: %lld MiB is all the memory that its machine has"
-                         : "%.80s says %lld MiB",
-              path ? path : "", probe_answer_number(answer, "limit") / MIB);
+    printable_format(cell->evidence, sizeof(cell->evidence),
+                     own_memory ? "%.80s: %lld MiB is all the memory that its machine has"
+                                : "%.80s says %lld MiB",
+                     path ? path : "", probe_answer_number(answer, "limit") / MIB);
 }
 
 static void fill_felt(const struct witness_felt *calm, const struct witness_felt *during,

@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 
+#include "vmm/base/printable.h"
 #include "vmm/image/import/run.h"
 
 #define EXIT_USAGE 2
@@ -73,11 +74,11 @@ static void run(const struct import_request *request)
     struct error err = ERROR_INIT;
 
     if (import_run(request, &ids, &names, &err) < 0) {
-        for (char *at = err.text; *at; at++) {
-            if ((unsigned char)*at < ' ')
-                *at = '?'; /* the message is one line, whatever an archive put into it */
-        }
-        printf("error %d %s\n", err.code ? err.code : EIO, err.text);
+        char text[ERROR_TEXT_SIZE];
+
+        /* The message is one line, whatever an archive put into it. */
+        printable_copy(text, sizeof(text), err.text);
+        printf("error %d %s\n", err.code ? err.code : EIO, text);
         return;
     }
     for (size_t i = 0; i < ids.count; i++)
