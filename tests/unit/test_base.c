@@ -198,7 +198,9 @@ static void the_log_has_levels_and_lines(void **state)
     log_warning("number %d", 2);
     log_info("not this");
     log_debug("nor this");
-    assert_string_equal(read_log(fd), "microvm: first\nmicrovm: warning: number 2\n");
+    log_error("of an image: \033]0;title\a\nmicrovm: forged");
+    assert_string_equal(read_log(fd), "microvm: first\nmicrovm: warning: number 2\n"
+                                      "microvm: of an image: ?]0;title??microvm: forged\n");
     close(fd);
 }
 

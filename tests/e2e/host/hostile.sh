@@ -25,7 +25,8 @@ descriptor() { # MEDIA_TYPE DIGEST SIZE
     jq -nc --arg type "$1" --arg digest "$2" --argjson size "$3" '{mediaType: $type, digest: $digest, size: $size}'
 }
 
-# make_layout LAYER [MEDIA_TYPE [DIFF_ID]]: an OCI layout by hand, so that any part of it can be wrong.
+# make_layout LAYER [MEDIA_TYPE [DIFF_ID [CONFIG]]]: an OCI layout by hand, so that any part of it can be wrong. CONFIG is a
+# filter of jq.
 make_layout() {
     local layer config manifest type=${2:-application/vnd.oci.image.layer.v1.tar}
     rm -rf "$layout"
@@ -33,7 +34,7 @@ make_layout() {
     echo '{"imageLayoutVersion":"1.0.0"}' >"$layout/oci-layout"
     layer=$(put "$1")
     jq -nc --arg id "${3:-$layer}" '{architecture: "amd64", os: "linux", config: {Cmd: ["/bin/sh"]},
-        rootfs: {type: "layers", diff_ids: [$id]}}' >"$scratch/config"
+        rootfs: {type: "layers", diff_ids: [$id]}} | '"${4:-.}" >"$scratch/config"
     config=$(put "$scratch/config")
     jq -nc --argjson config "$(descriptor application/vnd.oci.image.config.v1+json "$config" "$(stat -c %s "$scratch/config")")" \
         --argjson layer "$(descriptor "$type" "$layer" "$(stat -c %s "$1")")" \
@@ -118,6 +119,24 @@ case_an_unknown_layer_type() {
     layer etc
     make_layout "$scratch/layer.tar" application/x-mystery
     refuse 'application/x-mystery' "$layout"
+}
+
+# A terminal obeys what comes after an escape character.
+case_text_that_is_meant_for_the_terminal() {
+    layer etc
+    make_layout "$scratch/layer.tar" '' '' '.history = [{created: "\u001b[2J", created_by: "\u001b]0;owned\u0007", comment: "\u009b31m\n"}] |
+        .config = {Entrypoint: ["\u001b[2Jnone"], WorkingDir: "\u001b[2J", User: "\u001b[2J"}'
+    loaded
+    try microvm image history hostile
+    expect_status 0
+    expect_match '\?\]0;owned\? .*\?31m\?$'
+    ! grep -q '[[:cntrl:]]' "$out" || fail 'control characters in the history'
+    try microvm run --isolation=container hostile
+    expect_status 125
+    ! grep -q '[[:cntrl:]]' "$err" || fail 'control characters in a message'
+    try microvm run --isolation=container -u 0 -w / hostile
+    expect_status 127
+    ! grep -q '[[:cntrl:]]' "$err" || fail 'control characters in a message'
 }
 
 case_digests_that_are_paths() {

@@ -138,6 +138,10 @@ case_gvisor() {
     expect_match gVisor\|4.4.0
     try "$MICROVM" run --isolation=gvisor --runtime "$E2E_BUILD/crun" busybox true
     expect_failure 125 "not gVisor's runsc"
+    try microvm run --isolation=gvisor busybox nosuch
+    expect_failure 127 nosuch
+    try microvm run --isolation=gvisor busybox /etc/passwd
+    expect_failure 126 /etc/passwd
     PATH=/nowhere try "$MICROVM" run --isolation=gvisor busybox true
     expect_failure 125 'no runsc in PATH'
 }
