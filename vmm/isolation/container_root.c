@@ -17,6 +17,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <linux/fs.h>
 #include <linux/loop.h>
 
 #include "guest/protocol.h"
@@ -26,6 +27,7 @@
 
 #define LOOP_TRIES     64
 #define LOOP_PATH      32
+#define READ_AHEAD     256UL /* in sectors of 512 bytes: what Linux has for disks */
 #define BOUND_FILE_MAX (1U << 20)
 #define IMAGE_FD       3 /* in squashfuse */
 #define WALK_FILES     32
@@ -33,6 +35,10 @@
 /*
  * Binds `file` to a free loop device, which the kernel frees with its last user. Returns a
  * descriptor of the device, to be closed once it is mounted, and its path.
+ *
+ * Loop devices read some megabytes ahead, and in a container that is near its memory limit what is
+ * read pushes out the pages its program is executing. They are read again, with megabytes ahead:
+ * it takes minutes until the kernel finds memory exhausted and ends it. So little is read ahead.
  */
 static int loop_attach(int file, bool read_only, char path[LOOP_PATH], struct error *err)
 {
@@ -52,8 +58,10 @@ static int loop_attach(int file, bool read_only, char path[LOOP_PATH], struct er
         device = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
         if (device < 0)
             break;
-        if (ioctl(device, LOOP_CONFIGURE, &config) == 0)
+        if (ioctl(device, LOOP_CONFIGURE, &config) == 0) {
+            (void)ioctl(device, BLKRASET, READ_AHEAD); /* works without, too */
             return steal_fd(&device);
+        }
         if (errno != EBUSY) /* somebody else was faster */
             break;
     }

@@ -163,6 +163,22 @@ case_the_writable_layer_leaves_memory_to_run_in() {
     expect_equal "$(grep -c '^full$' "$out")" 2 'files that met the end'
 }
 
+case_the_end_of_a_hog_is_not_put_off_by_reading() {
+    # A hog pushes out the program's own pages. Reading them back must not go on for ever: counted are faults that read.
+    local hog='[bytearray(b"x") * (1 << 20) for i in range(1 << 20)]' i root
+    local count='import resource, subprocess, sys
+print(subprocess.call(sys.argv[1:]), resource.getrusage(resource.RUSAGE_CHILDREN).ru_majflt)'
+    for i in 1 2 3; do
+        # As on the first run: nothing of the image in memory.
+        for root in "$MICROVM_STORE"/roots/*.squashfs; do
+            dd if="$root" iflag=nocache count=0 status=none
+        done
+        try python3 -c "$count" "$MICROVM" run --isolation=container -m 96m debian sh -c "python3 -c '$hog'; exit \$?"
+        expect_match '^137 [0-9]+$'
+        expect_at_most "$(cut -d' ' -f2 "$out")" 2000 "faults that read, in run $i"
+    done
+}
+
 case_a_name_with_dots_leaves_no_group() {
     try "$MICROVM" run --isolation=container --name "a..b.$$" busybox true
     expect_status 0
