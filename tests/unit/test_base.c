@@ -126,7 +126,15 @@ static void sizes_are_those_of_docker(void **state)
         {"m", -EINVAL, 0},
         {"", -EINVAL, 0},
         {"-1m", -EINVAL, 0},
-        {"1.5g", -EINVAL, 0},
+        {"1.5g", 0, 3ULL << 29},
+        {".5m", 0, 1U << 19},
+        {"0.25k", 0, 256},
+        {"1.9", 0, 1},
+        {"16777215.999999t", 0, (16777215ULL << 40) + 1099510528264},
+        {"1.1234567m", -EINVAL, 0},
+        {"1.5.5m", -EINVAL, 0},
+        {".m", -EINVAL, 0},
+        {".", -EINVAL, 0},
         {"1mm", -EINVAL, 0},
         {"1bb", -EINVAL, 0},
         {"1m ", -EINVAL, 0},
@@ -152,9 +160,10 @@ static void fractions_have_three_digits(void **state)
         int rc;
         uint32_t value;
     } cases[] = {
-        {"2", 0, 2000},         {"1.5", 0, 1500},    {"0.001", 0, 1},     {"1000", 0, 1000000},
-        {"1.2345", -EINVAL, 0}, {"0", -ERANGE, 0},   {"0.0", -ERANGE, 0}, {"1001", -ERANGE, 0},
-        {".5", -EINVAL, 0},     {"1,5", -EINVAL, 0}, {"", -EINVAL, 0},    {"1.5x", -EINVAL, 0},
+        {"2", 0, 2000},         {"1.5", 0, 1500},    {"0.01", 0, 10},      {"1000", 0, 1000000},
+        {"1.2345", -EINVAL, 0}, {"0", -ERANGE, 0},   {"0.0", -ERANGE, 0},  {"1001", -ERANGE, 0},
+        {".5", 0, 500},         {"1,5", -EINVAL, 0}, {"", -EINVAL, 0},     {"1.5x", -EINVAL, 0},
+        {".", -EINVAL, 0},      {".x", -EINVAL, 0},  {".009", -ERANGE, 0}, {"0.009", -ERANGE, 0},
     };
 
     (void)state;

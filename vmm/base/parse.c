@@ -26,6 +26,30 @@ static int parse_digits(const char **text, uint64_t *value)
     return 0;
 }
 
+/*
+ * Reads what a decimal number has behind its point, and steps past it: at most `digits` digits,
+ * into *part in units of the last of them. The number may begin with the point (".5"); then there
+ * must be a digit behind it. Returns 0 or -EINVAL.
+ */
+static int parse_fraction(const char **text, bool begins, unsigned digits, uint64_t *part)
+{
+    const char *at = *text;
+
+    *part = 0;
+    if (*at != '.')
+        return begins ? -EINVAL : 0;
+    at++;
+    if (begins && (*at < '0' || *at > '9'))
+        return -EINVAL;
+    for (unsigned i = 0; i < digits; i++) {
+        *part *= 10;
+        if (*at >= '0' && *at <= '9')
+            *part += (uint64_t)(*at++ - '0');
+    }
+    *text = at;
+    return 0;
+}
+
 int parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *value,
               struct error *err)
 {
@@ -66,15 +90,18 @@ int parse_size(const char *text, const char *what, uint64_t *bytes, struct error
 {
     const char *at = text;
     uint64_t number = 0;
+    uint64_t millionths = 0;
     unsigned shift = 0;
-    int rc = parse_digits(&at, &number);
+    int rc = *at == '.' ? 0 : parse_digits(&at, &number);
 
+    if (rc == 0)
+        rc = parse_fraction(&at, at == text, 6, &millionths);
     if (rc == -EINVAL || (rc == 0 && suffix_shift(at, &shift) < 0))
         return error_set(err, EINVAL, "%s: '%s' is not a size; write for instance 512m or 2g", what,
                          text);
     if (rc == -ERANGE || number > UINT64_MAX >> shift)
         return error_set(err, ERANGE, "%s: %s is too large", what, text);
-    *bytes = number << shift;
+    *bytes = (number << shift) + (millionths << shift) / 1000000;
     return 0;
 }
 
@@ -83,18 +110,14 @@ int parse_thousandths(const char *text, const char *what, uint32_t *thousandths,
     const char *at = text;
     uint64_t whole = 0;
     uint64_t part = 0;
-    int rc = parse_digits(&at, &whole);
+    int rc = *at == '.' ? 0 : parse_digits(&at, &whole);
 
-    if (rc == 0 && *at == '.') {
-        uint64_t unit = 100;
-
-        for (at++; *at >= '0' && *at <= '9' && unit > 0; at++, unit /= 10)
-            part += unit * (uint64_t)(*at - '0');
-    }
+    if (rc == 0)
+        rc = parse_fraction(&at, at == text, 3, &part);
     if (rc == -EINVAL || (rc == 0 && *at))
         return error_set(err, EINVAL, "%s: '%s' is not a number such as 2 or 1.5", what, text);
-    if (rc == -ERANGE || whole > 1000 || whole * 1000 + part == 0)
-        return error_set(err, ERANGE, "%s: %s is outside of 0.001 to 1000", what, text);
+    if (rc == -ERANGE || whole > 1000 || whole * 1000 + part < 10)
+        return error_set(err, ERANGE, "%s: %s is outside of 0.01 to 1000", what, text);
     *thousandths = (uint32_t)(whole * 1000 + part);
     return 0;
 }

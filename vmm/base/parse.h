@@ -16,12 +16,16 @@ int parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, ui
               struct error *err);
 
 /*
- * Parses a size in bytes as docker does: digits and at most one suffix of b, k, m, g, t in either
- * case (powers of 1024; an optional trailing "b" or "ib" as in "128MiB"). Errors: EINVAL, ERANGE.
+ * Parses a size in bytes as docker does: a decimal number ("2", "1.5", ".5"; six digits
+ * behind the point) and at most one suffix of b, k, m, g, t in either case (powers of 1024; an
+ * optional trailing "b" or "ib" as in "128MiB"). Parts of a byte are dropped. Errors: EINVAL,
+ * ERANGE.
  */
 int parse_size(const char *text, const char *what, uint64_t *bytes, struct error *err);
 
-/* Parses "2" or "1.5" into thousandths (docker's --cpus). Errors: EINVAL, ERANGE (0 or > 1000000).
+/*
+ * Parses "2", "1.5" or ".5" into thousandths (docker's --cpus, and as there at least a hundredth).
+ * Errors: EINVAL, ERANGE (below 10 or above 1000999 thousandths).
  */
 int parse_thousandths(const char *text, const char *what, uint32_t *thousandths, struct error *err);
 
