@@ -27,20 +27,27 @@ static int parse_digits(const char **text, uint64_t *value)
 }
 
 /*
- * Reads what a decimal number has behind its point, and steps past it: at most `digits` digits,
- * into *part in units of the last of them. The number may begin with the point (".5"); then there
- * must be a digit behind it. Returns 0 or -EINVAL.
+ * Reads a decimal number such as "2", "1.5" or ".5" at *text and steps past it: what stands before
+ * the point into *whole, at most `digits` digits behind it into *part, in units of the last of
+ * them. Returns 0, -EINVAL (none) or -ERANGE (overflow).
  */
-static int parse_fraction(const char **text, bool begins, unsigned digits, uint64_t *part)
+static int parse_decimal(const char **text, unsigned digits, uint64_t *whole, uint64_t *part)
 {
     const char *at = *text;
+    bool begins = *at == '.';
+    int rc = begins ? 0 : parse_digits(&at, whole);
 
-    *part = 0;
-    if (*at != '.')
-        return begins ? -EINVAL : 0;
-    at++;
+    if (rc < 0)
+        return rc;
+    if (begins)
+        *whole = 0;
+    if (*at == '.')
+        at++;
+    else
+        digits = 0;
     if (begins && (*at < '0' || *at > '9'))
         return -EINVAL;
+    *part = 0;
     for (unsigned i = 0; i < digits; i++) {
         *part *= 10;
         if (*at >= '0' && *at <= '9')
@@ -92,10 +99,8 @@ int parse_size(const char *text, const char *what, uint64_t *bytes, struct error
     uint64_t number = 0;
     uint64_t millionths = 0;
     unsigned shift = 0;
-    int rc = *at == '.' ? 0 : parse_digits(&at, &number);
+    int rc = parse_decimal(&at, 6, &number, &millionths);
 
-    if (rc == 0)
-        rc = parse_fraction(&at, at == text, 6, &millionths);
     if (rc == -EINVAL || (rc == 0 && suffix_shift(at, &shift) < 0))
         return error_set(err, EINVAL, "%s: '%s' is not a size; write for instance 512m or 2g", what,
                          text);
@@ -110,10 +115,8 @@ int parse_thousandths(const char *text, const char *what, uint32_t *thousandths,
     const char *at = text;
     uint64_t whole = 0;
     uint64_t part = 0;
-    int rc = *at == '.' ? 0 : parse_digits(&at, &whole);
+    int rc = parse_decimal(&at, 3, &whole, &part);
 
-    if (rc == 0)
-        rc = parse_fraction(&at, at == text, 3, &part);
     if (rc == -EINVAL || (rc == 0 && *at))
         return error_set(err, EINVAL, "%s: '%s' is not a number such as 2 or 1.5", what, text);
     if (rc == -ERANGE || whole > 1000 || whole * 1000 + part < 10)

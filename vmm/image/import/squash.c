@@ -10,10 +10,11 @@
  * guest kernel's decompressor first. LZ4 reads two to three times as fast as zstd, and about as
  * fast as no compression at all, since less has to be fetched. The price is space: a Debian root
  * takes a third more than with zstd. (LZ4's "high" mode halves that price, but imports ten times
- * slower.) Larger blocks than 32 KiB start a program with many libraries up to a twentieth sooner.
- * But a block is read whole, and one that is needed for a single page takes the memory of all of
- * them: with 128 KiB, a container out of memory could not keep the few pages its program was
- * executing, and read them again for minutes before the kernel ended it.
+ * slower.) With blocks of 128 KiB instead of 32, `microvm run debian python3 -c 0` is done 6 %
+ * sooner (development host, repeatable clock), and the root is 4 % smaller. But a block is read
+ * whole, and one that is needed for a single page takes the memory of all of them: with 128 KiB, a
+ * container out of memory could not keep the few pages its program was executing, and read them
+ * again for minutes before the kernel ended it.
  */
 #include "vmm/image/import/squash.h"
 
