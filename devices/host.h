@@ -23,6 +23,11 @@ struct device_host {
      */
     int (*watch_fd)(void *opaque, int fd, uint32_t events, device_fd_handler *handler,
                     void *handler_opaque);
+    /*
+     * Does not watch `fd` for a moment: a listener that cannot accept for want of descriptors or
+     * memory would be ready all the time. I/O loop only.
+     */
+    void (*pause_fd)(void *opaque, int fd);
     /* One line about what the device does, for people. Any thread. NULL = nobody listens. */
     void (*narrate)(void *opaque, const char *line);
 };

@@ -16,9 +16,13 @@ struct block_backend {
     const char *serial; /* at most BLOCK_SERIAL_SIZE bytes, copied */
 };
 
+/* Whether a file of `size` bytes can be a disk: a whole number of sectors, not 0. Errors: EINVAL.
+ */
+int block_check_size(uint64_t size, struct error *err);
+
 /*
- * The capacity is the size of the file rounded down to 512-byte sectors. Errors: EINVAL (neither a
- * file nor a block device, smaller than a sector), fstat(2); the caller puts the name before them.
+ * The capacity is the size of the file. Errors: EINVAL (neither a file nor a block device, no whole
+ * number of 512-byte sectors, none), ENOMEM, fstat(2); the caller puts the name before them.
  */
 int block_create(const struct block_backend *backend, struct virtio_device **device,
                  struct error *err);

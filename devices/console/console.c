@@ -5,7 +5,8 @@
  * Queue 0 carries bytes to the guest, queue 1 from it. Neither direction holds bytes of its own:
  * input is read straight into the driver's buffers and waits in its stream while there are none;
  * output is written straight from them, and a buffer that is written in part goes back to the queue
- * with the number of bytes that are done.
+ * with the number of bytes that are done. What one turn moves is bounded (devices/virtio/turn.c): a
+ * buffer may have 4 GiB, and a fast reader would otherwise have the loop carry all of it.
  */
 #include "devices/console/console.h"
 
@@ -20,8 +21,7 @@
 
 enum { INPUT_QUEUE, OUTPUT_QUEUE, QUEUE_COUNT };
 
-#define QUEUE_SIZE      64
-#define CHAINS_PER_TURN 64
+#define QUEUE_SIZE 64
 
 struct console {
     struct virtio_device device;
@@ -30,12 +30,10 @@ struct console {
     bool input_wanted;                  /* the driver has room: watch for input */
     bool output_blocked;                /* the stream is full: watch for room */
     uint32_t input_watch, output_watch; /* events asked of the host so far */
-    uint32_t output_done; /* bytes of the first available output chain that are written */
     uint16_t columns, rows;
 };
 
 struct console_state {
-    uint32_t output_done;
     uint16_t columns, rows;
 };
 
@@ -91,40 +89,48 @@ static bool would_block(ssize_t result)
     return result < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
+/* Reads into `chain`, a slice at most. Returns the bytes, 0 at the end, -EAGAIN if there are none.
+ */
+static ssize_t read_chain(const struct console *console, const struct virtqueue_chain *chain)
+{
+    struct iovec slice[VIRTQUEUE_SEGMENTS_MAX];
+    unsigned count = virtqueue_slice(virtqueue_chain_writable(chain), chain->writable_count, 0,
+                                     VIRTIO_SLICE_MAX, slice);
+    ssize_t got = readv(console->backend.input_fd, slice, (int)count);
+
+    return would_block(got) ? -EAGAIN : got > 0 ? got : 0;
+}
+
 /* Fills the driver's buffers from the input, until one of both has no more. */
 static void pump_input(struct console *console)
 {
     struct virtio_device *device = &console->device;
     struct virtqueue *queue = &device->queues[INPUT_QUEUE];
+    struct virtqueue_chain chain;
+    bool wanted = false; /* the driver has room, and there is no more to read for now */
     int rc = 0;
 
-    for (unsigned turn = 0; turn < CHAINS_PER_TURN && !console->input_ended; turn++) {
-        struct virtqueue_chain chain;
-        ssize_t count;
+    while (!console->input_ended && (rc = virtio_device_take(device, INPUT_QUEUE, &chain)) > 0) {
+        ssize_t got;
 
-        rc = virtqueue_take(queue, device->memory, &chain);
-        if (rc > 0 && chain.writable_count == 0)
+        if (chain.writable_count == 0) {
             rc = -EINVAL;
-        if (rc <= 0)
             break;
-        count = readv(console->backend.input_fd, virtqueue_chain_writable(&chain),
-                      (int)chain.writable_count);
-        if (count > 0) {
-            virtqueue_complete(queue, device->memory, chain.head, (uint32_t)count);
-            continue;
         }
-        virtqueue_untake(queue);
-        if (!would_block(count))
-            end_input(console);
-        break;
+        got = read_chain(console, &chain);
+        if (got <= 0) {
+            virtqueue_untake(queue, 0);
+            wanted = got < 0;
+            if (!wanted)
+                end_input(console);
+            break;
+        }
+        virtqueue_complete(queue, device->memory, chain.head, (uint32_t)got);
+        virtio_device_spend(device, (uint64_t)got);
     }
-    if (rc < 0) {
-        virtio_device_fail(device, "a bad chain for input");
-        return;
-    }
-    console->input_wanted = rc > 0 && !console->input_ended;
+    console->input_wanted = wanted;
     update_watches(console);
-    virtio_device_notify(device, INPUT_QUEUE);
+    virtio_device_end_turn(device, INPUT_QUEUE, rc, "a bad chain for input");
 }
 
 static void tee(const struct console *console, const struct iovec *segments, unsigned count,
@@ -138,27 +144,43 @@ static void tee(const struct console *console, const struct iovec *segments, uns
     }
 }
 
-/* Writes what is left of `chain`. Returns whether all of it is done. */
-static bool write_chain(struct console *console, const struct virtqueue_chain *chain)
+/* Writes a slice of what is left of `chain`, and counts it in. Returns 0, or -EAGAIN when the
+ * stream is full. */
+static int write_slice(struct console *console, struct virtqueue_chain *chain)
 {
-    while (console->output_done < chain->readable_size) {
-        struct iovec rest[VIRTQUEUE_SEGMENTS_MAX];
-        unsigned count = virtqueue_slice(virtqueue_chain_readable(chain), chain->readable_count,
-                                         console->output_done, chain->readable_size, rest);
-        ssize_t written = (ssize_t)(chain->readable_size - console->output_done);
+    struct iovec slice[VIRTQUEUE_SEGMENTS_MAX];
+    uint64_t left = chain->readable_size - chain->progress;
+    uint64_t size = left < VIRTIO_SLICE_MAX ? left : VIRTIO_SLICE_MAX;
+    unsigned count = virtqueue_slice(virtqueue_chain_readable(chain), chain->readable_count,
+                                     chain->progress, size, slice);
+    ssize_t written = (ssize_t)size;
 
-        if (!console->output_ended)
-            written = writev(console->backend.output_fd, rest, (int)count);
-        if (would_block(written))
-            return false;
-        if (written <= 0) { /* The reader is gone: from here on nobody but the tee listens. */
-            end_output(console);
-            continue;
-        }
-        tee(console, rest, count, (size_t)written);
-        console->output_done += (uint32_t)written;
+    if (!console->output_ended)
+        written = writev(console->backend.output_fd, slice, (int)count);
+    if (would_block(written))
+        return -EAGAIN;
+    if (written <= 0) { /* The reader is gone: from here on nobody but the tee listens. */
+        end_output(console);
+        written = (ssize_t)size;
     }
-    console->output_done = 0;
+    tee(console, slice, count, (size_t)written);
+    chain->progress += (uint32_t)written;
+    virtio_device_spend(&console->device, (uint64_t)written);
+    return 0;
+}
+
+/* Writes `chain`. Returns whether all of it is done; if not, the stream is full or the turn over.
+ */
+static bool write_chain(struct console *console, struct virtqueue_chain *chain)
+{
+    while (chain->progress < chain->readable_size) {
+        if (!virtio_device_may_go_on(&console->device))
+            return false;
+        if (write_slice(console, chain) < 0) {
+            console->output_blocked = true;
+            return false;
+        }
+    }
     return true;
 }
 
@@ -166,31 +188,21 @@ static void pump_output(struct console *console)
 {
     struct virtio_device *device = &console->device;
     struct virtqueue *queue = &device->queues[OUTPUT_QUEUE];
-    unsigned turn = 0;
-    int rc = 0;
+    struct virtqueue_chain chain;
+    int rc;
 
     console->output_blocked = false;
-    for (; turn < CHAINS_PER_TURN; turn++) {
-        struct virtqueue_chain chain;
-
-        rc = virtqueue_take(queue, device->memory, &chain);
-        if (rc <= 0)
-            break;
+    while ((rc = virtio_device_take(device, OUTPUT_QUEUE, &chain)) > 0) {
         if (!write_chain(console, &chain)) {
-            virtqueue_untake(queue);
-            console->output_blocked = true;
+            virtqueue_untake(queue, chain.progress);
+            rc = console->output_blocked ? 0 : -EAGAIN;
             break;
         }
         virtqueue_complete(queue, device->memory, chain.head, 0);
+        virtio_device_spend(device, 0);
     }
     update_watches(console);
-    if (rc < 0) {
-        virtio_device_fail(device, "a bad chain for output");
-        return;
-    }
-    virtio_device_notify(device, OUTPUT_QUEUE);
-    if (turn == CHAINS_PER_TURN)
-        virtio_device_handle_later(device, OUTPUT_QUEUE);
+    virtio_device_end_turn(device, OUTPUT_QUEUE, rc, "a bad chain for output");
 }
 
 static void handle_fd(void *opaque, uint32_t events)
@@ -233,14 +245,13 @@ static void reset(struct virtio_device *device)
 
     console->input_wanted = false;
     console->output_blocked = false;
-    console->output_done = 0;
     update_watches(console);
 }
 
 static void save(const struct virtio_device *device, void *state)
 {
     const struct console *console = (const struct console *)device;
-    struct console_state saved = {console->output_done, console->columns, console->rows};
+    struct console_state saved = {console->columns, console->rows};
 
     memcpy(state, &saved, sizeof(saved));
 }
@@ -251,7 +262,6 @@ static int load(struct virtio_device *device, const void *state)
     struct console_state saved;
 
     memcpy(&saved, state, sizeof(saved));
-    console->output_done = saved.output_done; /* any number will do: it is compared, not added */
     console->columns = saved.columns;
     console->rows = saved.rows;
     return 0;

@@ -7,16 +7,15 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define QUEUE_SIZE        16
-#define CHAINS_PER_TURN   16
-#define BYTES_OF_ONE_TURN 4096 /* of one chain; the driver comes again for more */
+#define QUEUE_SIZE 16
+#define BYTES_MAX  4096 /* of one chain; the driver comes again for more */
 
 /* Fills the beginning of the chain. Returns the count of bytes. */
 static uint32_t fill(const struct virtqueue_chain *chain)
 {
     struct iovec parts[VIRTQUEUE_SEGMENTS_MAX];
     unsigned count = virtqueue_slice(virtqueue_chain_writable(chain), chain->writable_count, 0,
-                                     BYTES_OF_ONE_TURN, parts);
+                                     BYTES_MAX, parts);
     uint32_t filled = 0;
 
     for (unsigned i = 0; i < count; i++) {
@@ -33,27 +32,21 @@ static uint32_t fill(const struct virtqueue_chain *chain)
 
 static void handle_queue(struct virtio_device *device, unsigned index)
 {
-    struct virtqueue *queue = &device->queues[index];
-    unsigned turn = 0;
-    int rc = 0;
+    struct virtqueue_chain chain;
+    int rc;
 
-    for (; turn < CHAINS_PER_TURN; turn++) {
-        struct virtqueue_chain chain;
+    while ((rc = virtio_device_take(device, index, &chain)) > 0) {
+        uint32_t filled;
 
-        rc = virtqueue_take(queue, device->memory, &chain);
-        if (rc > 0 && chain.writable_count == 0)
+        if (chain.writable_count == 0) {
             rc = -EINVAL;
-        if (rc <= 0)
             break;
-        virtqueue_complete(queue, device->memory, chain.head, fill(&chain));
+        }
+        filled = fill(&chain);
+        virtqueue_complete(&device->queues[index], device->memory, chain.head, filled);
+        virtio_device_spend(device, filled);
     }
-    if (rc < 0) {
-        virtio_device_fail(device, "a bad buffer");
-        return;
-    }
-    virtio_device_notify(device, index);
-    if (turn == CHAINS_PER_TURN)
-        virtio_device_handle_later(device, index);
+    virtio_device_end_turn(device, index, rc, "a bad buffer");
 }
 
 static void destroy(struct virtio_device *device)

@@ -10,7 +10,8 @@
  * fd handlers, so a device itself never sees two threads at once.
  *
  * A device holds no descriptor chain from one call to the next: what it cannot serve now it puts
- * back (virtqueue_untake). So a reset has nothing of the guest's memory to take away from it.
+ * back (virtqueue_untake), with the number of bytes that are done. So a reset has nothing of the
+ * guest's memory to take away from it.
  */
 #ifndef MICROVM_DEVICES_VIRTIO_DEVICE_H
 #define MICROVM_DEVICES_VIRTIO_DEVICE_H
@@ -53,6 +54,20 @@ struct virtio_device_class {
     void (*destroy)(struct virtio_device *device);
 };
 
+/*
+ * One turn of a device: from a notification, or an event of a descriptor of its own, until it
+ * returns to the I/O loop. What it does in one is bounded, whatever the guest has asked for.
+ */
+struct virtio_turn {
+    uint64_t spent;  /* bytes */
+    uint64_t end_ns; /* of CLOCK_MONOTONIC_COARSE */
+};
+
+#define VIRTIO_TURN_BYTES (4U << 20)
+#define VIRTIO_TURN_NS    UINT64_C(10000000)
+#define VIRTIO_SLICE_MAX  (256U << 10) /* bytes that one system call of a device may move */
+#define VIRTIO_STEP_COST  (32U << 10)  /* the least that a step costs, in bytes of a turn */
+
 /* First member of every device's own struct. */
 struct virtio_device {
     const struct virtio_device_class *class;
@@ -63,12 +78,36 @@ struct virtio_device {
     uint64_t negotiated; /* features accepted by the driver, 0 until FEATURES_OK */
     struct virtqueue queues[VIRTIO_DEVICE_QUEUES];
     struct virtio_mmio *transport;
+    struct virtio_turn turn; /* begun by the transport */
 };
 
+/* ---- turns (turn.c) ---- */
+
+void virtio_device_begin_turn(struct virtio_device *device);
+
 /*
- * Asks for another handle_queue(index) after other work of the I/O loop: for a device that bounds
- * what it does in one turn, so that a busy guest cannot keep the loop to itself.
+ * Whether this turn has room for one more step: a chain, or a slice of at most VIRTIO_SLICE_MAX
+ * bytes of one. The first step of a turn always has.
  */
+bool virtio_device_may_go_on(const struct virtio_device *device);
+
+/* A step is done, and has moved `bytes`. Each chain that is taken is at least one step. */
+void virtio_device_spend(struct virtio_device *device, uint64_t bytes);
+
+/*
+ * virtqueue_take() of queue `index` while the turn has room for a step. Returns 1, 0 (no chain),
+ * -EINVAL (the guest broke the rules) or -EAGAIN (the turn is over).
+ */
+int virtio_device_take(struct virtio_device *device, unsigned index, struct virtqueue_chain *chain);
+
+/*
+ * Ends the work on queue `index` in this turn, by what the last virtio_device_take() or the device
+ * itself made of it: -EINVAL fails the device because of `what`; else what was completed is given
+ * to the driver, and with -EAGAIN the work goes on in another turn.
+ */
+void virtio_device_end_turn(struct virtio_device *device, unsigned index, int rc, const char *what);
+
+/* Asks for another turn, handle_queue(index), after other work of the I/O loop. */
 void virtio_device_handle_later(struct virtio_device *device, unsigned index);
 
 /* For read_config: bytes of a configuration structure, zeroes outside of it. */

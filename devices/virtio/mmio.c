@@ -74,6 +74,8 @@ void virtio_mmio_get_counts(const struct virtio_mmio *mmio, struct virtio_mmio_c
     counts->register_writes = __atomic_load_n(&from->register_writes, __ATOMIC_RELAXED);
     counts->kicks = __atomic_load_n(&from->kicks, __ATOMIC_RELAXED);
     counts->interrupts = __atomic_load_n(&from->interrupts, __ATOMIC_RELAXED);
+    counts->bytes = __atomic_load_n(&from->bytes, __ATOMIC_RELAXED);
+    counts->yields = __atomic_load_n(&from->yields, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < VIRTIO_DEVICE_QUEUES; i++) {
         counts->queues[i].notified = __atomic_load_n(&from->queues[i].notified, __ATOMIC_RELAXED);
         counts->queues[i].suppressed =
@@ -108,6 +110,7 @@ void virtio_mmio_notify(struct virtio_mmio *mmio, unsigned index)
     bool settles; /* woken by a change of the status, and not by the driver's notification */
 
     pthread_mutex_lock(&mmio->lock);
+    virtio_device_begin_turn(device);
     settles = mmio->reset_pending || mmio->activate_pending;
     virtio_mmio_settle(mmio);
     virtio_mmio_count(&mmio->counts.kicks);
@@ -124,6 +127,7 @@ void virtio_mmio_notify(struct virtio_mmio *mmio, unsigned index)
 void virtio_device_lock(struct virtio_device *device)
 {
     pthread_mutex_lock(&device->transport->lock);
+    virtio_device_begin_turn(device);
     virtio_mmio_settle(device->transport);
 }
 
@@ -182,15 +186,6 @@ void virtio_device_fail(struct virtio_device *device, const char *why)
         device->queues[i].ready = false;
     mmio->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
     virtio_device_config_changed(device);
-}
-
-void virtio_device_handle_later(struct virtio_device *device, unsigned index)
-{
-    struct virtio_mmio *mmio = device->transport;
-
-    virtio_device_narrate(device, index, "goes on in another turn, notifying itself");
-    if (mmio->kick)
-        mmio->kick(mmio->kick_opaque, index);
 }
 
 void virtio_device_copy_config(const void *config, size_t config_size, uint32_t offset, void *data,

@@ -74,6 +74,8 @@ struct virtio_mmio_counts {
     uint64_t register_reads, register_writes; /* exits to user space */
     uint64_t kicks;                           /* queue notifications handled */
     uint64_t interrupts;
+    uint64_t bytes;  /* moved by the device for its queues */
+    uint64_t yields; /* turns that ended before the work did */
     struct virtio_mmio_queue_counts queues[VIRTIO_DEVICE_QUEUES];
 };
 void virtio_mmio_get_counts(const struct virtio_mmio *mmio, struct virtio_mmio_counts *counts);

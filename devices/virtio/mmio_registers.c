@@ -259,6 +259,7 @@ static void write_queue_ready(struct virtio_mmio *mmio, struct virtqueue *queue,
         return;
     }
     queue->next_available = queue->next_used = queue->signalled_used = 0;
+    queue->progress = 0;
     queue->ready = true;
     virtio_device_narrate(mmio->device, mmio->queue_select,
                           "QueueReady: size %u, descriptor table 0x%" PRIx64

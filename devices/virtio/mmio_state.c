@@ -11,8 +11,9 @@
 struct queue_state {
     uint64_t descriptors, available, used;
     uint16_t size, next_available, next_used, signalled_used;
+    uint32_t progress;
     uint8_t ready;
-    uint8_t reserved[7]; /* zero */
+    uint8_t reserved[3]; /* zero */
 };
 
 struct transport_state {
@@ -45,6 +46,7 @@ static struct queue_state save_queue(const struct virtqueue *queue)
         .next_available = queue->next_available,
         .next_used = queue->next_used,
         .signalled_used = queue->signalled_used,
+        .progress = queue->progress,
         .ready = queue->ready,
     };
 }
@@ -81,6 +83,7 @@ static int load_queue(struct virtio_mmio *mmio, struct virtqueue *queue,
     queue->next_available = saved->next_available;
     queue->next_used = saved->next_used;
     queue->signalled_used = saved->signalled_used;
+    queue->progress = saved->progress; /* any number will do: it is compared with */
     queue->indirect = mmio->device->negotiated & (1ULL << VIRTIO_RING_F_INDIRECT_DESC);
     queue->event_index = mmio->device->negotiated & (1ULL << VIRTIO_RING_F_EVENT_IDX);
     if (saved->ready > 1)

@@ -59,7 +59,10 @@ static void tell_event(void *opaque, const struct virtqueue *queue,
         tell_descriptor(device, index, event);
         break;
     case VIRTQUEUE_PUT_BACK:
-        virtio_device_narrate(device, index, "puts it back: it cannot be served yet");
+        if (event->length > 0)
+            virtio_device_narrate(device, index, "puts it back: %u bytes are done", event->length);
+        else
+            virtio_device_narrate(device, index, "puts it back: it cannot be served yet");
         break;
     case VIRTQUEUE_USED:
         virtio_device_narrate(device, index, "used: head %u, length %u, used ring index %u",

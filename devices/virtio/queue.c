@@ -217,14 +217,17 @@ int virtqueue_take(struct virtqueue *queue, const struct guest_memory *memory,
                                              .index = queue->next_available});
     if (build_chain(queue, memory, rings.descriptors, chain) < 0)
         return -EINVAL;
+    chain->progress = queue->progress;
+    queue->progress = 0;
     queue->next_available++;
     return 1;
 }
 
-void virtqueue_untake(struct virtqueue *queue)
+void virtqueue_untake(struct virtqueue *queue, uint32_t progress)
 {
+    queue->progress = progress;
     queue->next_available--;
-    narrate(queue, &(struct virtqueue_event){.step = VIRTQUEUE_PUT_BACK});
+    narrate(queue, &(struct virtqueue_event){.step = VIRTQUEUE_PUT_BACK, .length = progress});
 }
 
 int virtqueue_complete(struct virtqueue *queue, const struct guest_memory *memory, uint16_t head,

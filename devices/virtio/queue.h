@@ -22,7 +22,7 @@
 enum virtqueue_step {
     VIRTQUEUE_TAKEN, /* chain `head`, at `index` of the available ring; its descriptors follow */
     VIRTQUEUE_DESCRIPTOR, /* address, length, flags as the driver wrote them */
-    VIRTQUEUE_PUT_BACK,   /* the chain taken last */
+    VIRTQUEUE_PUT_BACK,   /* the chain taken last, of which `length` bytes are done */
     VIRTQUEUE_USED,       /* chain `head` with `length` bytes, at `index` of the used ring */
 };
 
@@ -45,6 +45,7 @@ struct virtqueue {
     uint16_t next_available;
     uint16_t next_used;
     uint16_t signalled_used; /* next_used at the last decision about an interrupt */
+    uint32_t progress;       /* bytes done of the next available chain, which was put back */
     /* Hears of each step, in order; NULL = nobody does. */
     void (*narrate)(void *opaque, const struct virtqueue *queue,
                     const struct virtqueue_event *event);
@@ -57,6 +58,7 @@ struct virtqueue {
  */
 struct virtqueue_chain {
     uint16_t head;
+    uint32_t progress; /* bytes of it that are done: it was taken before, and put back */
     unsigned readable_count, writable_count;
     uint64_t readable_size, writable_size;         /* bytes in total */
     struct iovec segments[VIRTQUEUE_SEGMENTS_MAX]; /* readable, then writable */
@@ -76,8 +78,11 @@ bool virtqueue_valid(const struct virtqueue *queue, const struct guest_memory *m
 int virtqueue_take(struct virtqueue *queue, const struct guest_memory *memory,
                    struct virtqueue_chain *chain);
 
-/* Puts the last taken chain back (it could not be served yet). */
-void virtqueue_untake(struct virtqueue *queue);
+/*
+ * Puts the last taken chain back: it could not be served yet, or only its first `progress` bytes.
+ * The guest may change it meanwhile, so that number is to be compared with, not relied on.
+ */
+void virtqueue_untake(struct virtqueue *queue, uint32_t progress);
 
 /* Returns chain `head` to the driver with `written` bytes. -EINVAL when the used ring is not
  * mapped. */

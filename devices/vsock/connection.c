@@ -94,13 +94,9 @@ static void discard_unread(const struct vsock_connection *connection)
 
 void vsock_connection_release(struct vsock_connection *connection)
 {
-    struct vsock *vsock = connection->vsock;
-
     close_socket(connection);
     connection->state = VSOCK_FREE;
     connection->pending = 0;
-    if (vsock->listener_fd >= 0 && !vsock->listener_watched)
-        vsock_listener_watch(vsock, true); /* it had run out of descriptors */
 }
 
 void vsock_connection_abort(struct vsock_connection *connection)

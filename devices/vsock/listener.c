@@ -78,9 +78,8 @@ static bool accept_one(struct vsock *vsock)
     if (fd < 0) {
         if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
             return errno != EAGAIN;
-        /* Out of descriptors: the next connection that ends starts it again. */
         log_limited(&vsock->warnings, "vsock: cannot accept: %s", strerror(errno));
-        vsock_listener_watch(vsock, false);
+        vsock->device.host.pause_fd(vsock->device.host.opaque, vsock->listener_fd);
         return false;
     }
     connection = vsock_allocate(vsock, VSOCK_GREETING, fd);

@@ -14,8 +14,7 @@
 #include "devices/vsock/vsock_private.h"
 #include "vmm/base/cleanup.h"
 
-#define QUEUE_SIZE       256
-#define PACKETS_PER_TURN 128
+#define QUEUE_SIZE 256
 
 /* Connections are not carried over: the guest is told that they are gone. */
 struct vsock_saved {
@@ -119,34 +118,26 @@ static void deliver(struct vsock *vsock)
 {
     struct virtio_device *device = &vsock->device;
     struct virtqueue *queue = &device->queues[VSOCK_RX_QUEUE];
-    unsigned turn = 0;
+    struct virtqueue_chain chain;
     int rc = 0;
 
-    for (; turn < PACKETS_PER_TURN && has_work(vsock); turn++) {
-        struct virtqueue_chain chain;
-        int size;
+    while (has_work(vsock) && (rc = virtio_device_take(device, VSOCK_RX_QUEUE, &chain)) > 0) {
+        int size = vsock->resets_count > 0 ? send_reset(vsock, &chain) : send_next(vsock, &chain);
 
-        rc = virtqueue_take(queue, device->memory, &chain);
-        if (rc <= 0)
-            break;
-        size = vsock->resets_count > 0 ? send_reset(vsock, &chain) : send_next(vsock, &chain);
         if (size > 0)
             rc = virtqueue_complete(queue, device->memory, chain.head, (uint32_t)size);
         else if (size == 0)
-            virtqueue_untake(queue);
+            virtqueue_untake(queue, 0);
         else
             rc = size;
         if (rc < 0)
             break;
+        virtio_device_spend(device, (uint64_t)size);
     }
-    if (rc < 0)
-        virtio_device_fail(device, "a bad receive buffer");
     /* Whoever still has a turn to come is not watched for more. */
     for (struct vsock_connection *at = vsock->first; at; at = at->next)
         vsock_connection_update_watch(at);
-    virtio_device_notify(device, VSOCK_RX_QUEUE);
-    if (turn == PACKETS_PER_TURN)
-        virtio_device_handle_later(device, VSOCK_RX_QUEUE);
+    virtio_device_end_turn(device, VSOCK_RX_QUEUE, rc, "a bad receive buffer");
 }
 
 /* ---- guest to host --------------------------------------------------------------------------- */
@@ -193,8 +184,8 @@ static void accept_request(struct vsock *vsock, const struct vsock_packet *packe
     vsock_connection_update_watch(connection);
 }
 
-/* Returns 0, or -EINVAL for a chain without room for a header. */
-static int receive(struct vsock *vsock, const struct virtqueue_chain *chain)
+/* Returns the bytes of data, or -EINVAL for a chain without room for a header. */
+static int64_t receive(struct vsock *vsock, const struct virtqueue_chain *chain)
 {
     struct virtio_vsock_hdr header;
     struct vsock_packet packet;
@@ -215,7 +206,7 @@ static int receive(struct vsock *vsock, const struct virtqueue_chain *chain)
         accept_request(vsock, &packet);
     else
         reply_reset(vsock, &packet);
-    return 0;
+    return packet.len <= BYTE_RING_SIZE ? packet.len : 0; /* more than the credit is refused */
 }
 
 /* Takes packets of the guest, as long as there is room for the answers they may need. */
@@ -223,33 +214,25 @@ static void transmit(struct vsock *vsock)
 {
     struct virtio_device *device = &vsock->device;
     struct virtqueue *queue = &device->queues[VSOCK_TX_QUEUE];
-    unsigned turn = 0;
+    struct virtqueue_chain chain;
     int rc = 0;
 
     vsock->transmit_waiting = false;
-    for (; turn < PACKETS_PER_TURN; turn++) {
-        struct virtqueue_chain chain;
+    while ((rc = virtio_device_take(device, VSOCK_TX_QUEUE, &chain)) > 0) {
+        int64_t size;
 
         if (vsock->resets_count == VSOCK_RESETS_MAX) {
+            virtqueue_untake(queue, 0);
             vsock->transmit_waiting = true;
             break;
         }
-        rc = virtqueue_take(queue, device->memory, &chain);
-        if (rc <= 0)
-            break;
-        rc = receive(vsock, &chain);
-        if (rc == 0)
-            rc = virtqueue_complete(queue, device->memory, chain.head, 0);
+        size = receive(vsock, &chain);
+        rc = size < 0 ? -EINVAL : virtqueue_complete(queue, device->memory, chain.head, 0);
         if (rc < 0)
             break;
+        virtio_device_spend(device, (uint64_t)size);
     }
-    if (rc < 0) {
-        virtio_device_fail(device, "a bad packet");
-        return;
-    }
-    virtio_device_notify(device, VSOCK_TX_QUEUE);
-    if (turn == PACKETS_PER_TURN)
-        virtio_device_handle_later(device, VSOCK_TX_QUEUE);
+    virtio_device_end_turn(device, VSOCK_TX_QUEUE, rc, "a bad packet");
 }
 
 void vsock_run(struct vsock *vsock)

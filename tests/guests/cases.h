@@ -28,6 +28,12 @@ enum guest_case {
     CASE_SPIN,
     CASE_RUN_OUTSIDE_OF_MEMORY,
     CASE_TWO_PROCESSORS,
+    /* Of those that try to hold the monitor: they ring MARK when it has been given the work. */
+    CASE_HOLD_BY_READING,
+    CASE_HOLD_BY_DISCARDING,
+    CASE_HOLD_BY_ZEROING,
+    CASE_HOLD_BY_CONSOLE,
+    CASE_HOLD_BY_EXITS,
 };
 
 #define GUEST_NOTIFICATIONS 1000 /* of CASE_NOTIFY_WITHOUT_EXIT */

@@ -4,6 +4,7 @@
  * misuses ports, registers, doorbell and devices, case by case, and the host looks at what came of
  * it. Small enough for a software KVM.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -14,23 +15,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "devices/virtio/device.h"
 #include "tests/guests/cases.h"
 #include "vmm/arch/arch.h"
+#include "vmm/base/bytes.h"
 #include "vmm/base/log.h"
 #include "vmm/machine/machine.h"
 
-#define GUEST_ADDRESS 0x100000U
-#define MEMORY_SIZE   (UINT64_C(8) << 20)
-#define MIDDLE_TABLE  0xa000U /* as arch_boot_finish() leaves it: its first entry maps 1 GiB */
-#define DEVICE_TABLE  0xc000U /* for 3 to 4 GiB, where registers are */
-#define MARKS_MAX     16
-#define DISK_SIZE     4096
+#define GUEST_ADDRESS    0x100000U
+#define MEMORY_SIZE      (UINT64_C(8) << 20)
+#define MIDDLE_TABLE     0xa000U /* as arch_boot_finish() leaves it: its first entry maps 1 GiB */
+#define DEVICE_TABLE     0xc000U /* for 3 to 4 GiB, where registers are */
+#define MARKS_MAX        16
+#define DISK_SIZE        4096
+#define HOLDER_DISK_SIZE (INT64_C(8) << 30) /* nearly all of it a hole */
 
 extern const uint8_t guest_image[];
 extern const uint8_t guest_image_end[];
@@ -40,6 +45,7 @@ struct run {
     enum guest_case which;
     unsigned vcpus;         /* 0 = 1 */
     unsigned stop_after_ms; /* 0 = never */
+    bool holds;             /* a guest that gives endless work: it is stopped at its first mark */
     struct machine_end end;
     uint32_t marks[MARKS_MAX];
     unsigned mark_count;
@@ -47,6 +53,13 @@ struct run {
     size_t console_size;
     uint64_t exits, mmio_exits, entropy_kicks, unclaimed_port, doorbell_writes;
     char disk[DISK_SIZE];
+    /* Of a guest that holds. */
+    struct machine *machine;
+    int mark_event;
+    uint64_t bytes; /* moved for it so far, by the device of its case */
+    uint64_t bytes_at_mark, bytes_at_stop;
+    bool stopped;
+    unsigned threads_at_drop;
 };
 
 static const struct arch_boot_input nothing = {
@@ -77,18 +90,74 @@ static int enter(void *opaque, int vcpu_fd, unsigned index, struct error *err)
     return index == 0 ? arch_boot_vcpu(vcpu_fd, &boot, NULL, err) : 0;
 }
 
+static void take_bytes(void *opaque, const char *name, uint64_t value)
+{
+    struct run *run = opaque;
+
+    if (strcmp(name, "block.bytes") == 0 || strcmp(name, "console.bytes") == 0)
+        run->bytes += value;
+}
+
+static uint64_t count_bytes(struct run *run)
+{
+    run->bytes = 0;
+    machine_visit_counts(run->machine, take_bytes, run);
+    return run->bytes;
+}
+
+/* From here on, how far does the I/O loop go before it hears of it? */
+static void ask_for_a_stop(struct run *run)
+{
+    const uint64_t one = 1;
+
+    if (run->mark_count > 1)
+        return;
+    run->bytes_at_mark = count_bytes(run);
+    assert_int_equal(write(run->mark_event, &one, sizeof(one)), sizeof(one));
+}
+
+static void stop_the_holder(void *opaque, uint32_t events)
+{
+    struct run *run = opaque;
+
+    (void)events;
+    if (!run->stopped)
+        run->bytes_at_stop = count_bytes(run);
+    run->stopped = true;
+    machine_stop(run->machine);
+}
+
+/* Privileges are dropped by each thread for itself. */
+static int count_threads(void *opaque, struct error *err)
+{
+    struct run *run = opaque;
+    struct dirent *task;
+    DIR *tasks = opendir("/proc/self/task");
+
+    (void)err;
+    assert_non_null(tasks);
+    while ((task = readdir(tasks)))
+        run->threads_at_drop += task->d_name[0] != '.';
+    closedir(tasks);
+    return 0;
+}
+
 static void take_mark(void *opaque, uint32_t mark)
 {
     struct run *run = opaque;
 
     if (run->mark_count < MARKS_MAX)
         run->marks[run->mark_count++] = mark;
+    if (run->holds)
+        ask_for_a_stop(run);
 }
 
 static void take_console(void *opaque, const void *data, size_t size)
 {
     struct run *run = opaque;
 
+    if (run->holds)
+        return;
     assert_true(size <= sizeof(run->console) - run->console_size);
     memcpy(run->console + run->console_size, data, size);
     run->console_size += size;
@@ -134,13 +203,14 @@ static void set_alarm(struct event_loop *loop, struct alarm *alarm, unsigned aft
     assert_int_equal(event_loop_watch(loop, alarm->fd, EPOLLIN | EPOLLET, stop_machine, alarm), 0);
 }
 
-static void make_disk(const char *path)
+static void make_disk(const char *path, off_t size)
 {
     char data[DISK_SIZE];
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
     memset(data, 'z', sizeof(data));
     assert_int_equal(write(fd, data, sizeof(data)), sizeof(data));
+    assert_int_equal(ftruncate(fd, size), 0);
     close(fd);
 }
 
@@ -151,6 +221,7 @@ static void run_guest(struct run *run)
         .opaque = run,
         .console_fd = -1,
         .loader = &loader,
+        .drop = count_threads,
         .mark = take_mark,
         .console_output = take_console,
     };
@@ -162,6 +233,7 @@ static void run_guest(struct run *run)
         .disks = {{.path = disk, .serial = "test"}},
         .disk_count = 1,
         .vsock = true,
+        .timed = run->holds, /* counts bytes */
     };
     struct error err = ERROR_INIT;
     struct event_loop *loop = NULL;
@@ -170,18 +242,24 @@ static void run_guest(struct run *run)
 
     assert_non_null(mkdtemp(directory));
     snprintf(disk, sizeof(disk), "%s/disk", directory);
-    make_disk(disk);
+    make_disk(disk, run->holds ? HOLDER_DISK_SIZE : DISK_SIZE);
     host.directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_int_equal(event_loop_create(&loop, &err), 0);
     if (machine_create(&spec, &host, loop, &alarm.machine, &err) < 0)
         fail_msg("%s", err.text);
     set_alarm(loop, &alarm, run->stop_after_ms);
+    run->machine = alarm.machine;
+    run->mark_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    assert_int_equal(event_loop_watch(loop, run->mark_event, EPOLLIN, stop_the_holder, run), 0);
+    event_loop_make_urgent(loop, run->mark_event);
     assert_int_equal(machine_start(alarm.machine, &err), 0);
     assert_int_equal(event_loop_run(loop, &err), 0);
     run->end = *machine_finish(alarm.machine);
     machine_visit_counts(alarm.machine, take_count, run);
+    count_bytes(run);
     machine_destroy(alarm.machine);
     close(alarm.fd);
+    close(run->mark_event);
     event_loop_destroy(loop);
     fd = open(disk, O_RDONLY | O_CLOEXEC);
     assert_int_equal(read(fd, run->disk, sizeof(run->disk)), sizeof(run->disk));
@@ -371,6 +449,39 @@ static void second_processor_starts(void **state)
     run_well(&run);
 }
 
+/*
+ * Hundreds of GiB are asked for, and the machine is told to stop: the turn that is under way ends,
+ * one more may have begun, and after the stop nothing moves.
+ */
+static void nobody_holds_the_monitor(void **state)
+{
+    static const enum guest_case holders[] = {CASE_HOLD_BY_READING, CASE_HOLD_BY_DISCARDING,
+                                              CASE_HOLD_BY_ZEROING, CASE_HOLD_BY_CONSOLE,
+                                              CASE_HOLD_BY_EXITS};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(holders); i++) {
+        struct run run = {.which = holders[i], .holds = true};
+
+        run_guest(&run);
+        assert_int_equal(run.end.reason, MACHINE_STOPPED);
+        assert_true(run.stopped);
+        assert_true(run.bytes_at_stop - run.bytes_at_mark <=
+                    2 * (VIRTIO_TURN_BYTES + VIRTIO_SLICE_MAX));
+        assert_int_equal(run.bytes, run.bytes_at_stop);
+    }
+}
+
+/* No other thread is there that would keep what this one drops. */
+static void privileges_are_dropped_before_there_are_threads(void **state)
+{
+    struct run run = {.which = CASE_EXIT_42};
+
+    (void)state;
+    run_guest(&run);
+    assert_int_equal(run.threads_at_drop, 1);
+}
+
 static void too_many_vcpus_are_refused(void **state)
 {
     const struct run run = {.which = CASE_EXIT_42};
@@ -412,6 +523,8 @@ int main(void)
         cmocka_unit_test(busy_and_halted_guests_can_be_stopped),
         cmocka_unit_test(what_kvm_cannot_do_is_an_error_that_says_where),
         cmocka_unit_test(second_processor_starts),
+        cmocka_unit_test(nobody_holds_the_monitor),
+        cmocka_unit_test(privileges_are_dropped_before_there_are_threads),
         cmocka_unit_test(too_many_vcpus_are_refused),
     };
 

@@ -66,6 +66,14 @@ static int watch_fd(void *opaque, int fd, uint32_t events, device_fd_handler *ha
     return 0;
 }
 
+static void pause_fd(void *opaque, int fd)
+{
+    struct fake_machine *machine = opaque;
+
+    (void)fd;
+    machine->pauses++;
+}
+
 static void kick(void *opaque, unsigned index)
 {
     struct fake_machine *machine = opaque;
@@ -113,7 +121,8 @@ const char *fake_story(struct fake_machine *machine)
 
 static void create(struct fake_machine *machine, struct virtio_device *device, bool telling)
 {
-    struct device_host host = {machine, raise_interrupt, watch_fd, telling ? narrate : NULL};
+    struct device_host host = {machine, raise_interrupt, watch_fd, pause_fd,
+                               telling ? narrate : NULL};
 
     memset(machine, 0, sizeof(*machine));
     if (telling)

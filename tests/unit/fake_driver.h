@@ -50,6 +50,7 @@ struct fake_machine {
     uint32_t kicks; /* bit per queue, waiting for the I/O loop; of any thread */
     unsigned interrupts;
     unsigned fd_events; /* handler calls, to see busy loops */
+    unsigned pauses;    /* of listeners that could not accept */
     char *story;        /* what the device told, a line each, if made for it */
     size_t story_size;
     FILE *story_file;

@@ -37,8 +37,7 @@ static void create(bool read_only)
 
     log_configure(-1, LOG_LEVEL_ERROR);
     assert_true(fd >= 0);
-    /* A sector and a bit at the end, which is no part of the disk. */
-    assert_int_equal(ftruncate(fd, SECTORS * 512 + 100), 0);
+    assert_int_equal(ftruncate(fd, SECTORS * 512), 0);
     for (uint32_t i = 0; i < SECTORS; i++) {
         char sector[512];
 
@@ -176,7 +175,7 @@ static void bounds_are_those_of_the_disk(void **state)
     } cases[] = {
         {SECTORS - 1, 512, VIRTIO_BLK_S_OK},
         {SECTORS - 1, 1024, VIRTIO_BLK_S_IOERR},
-        {SECTORS, 512, VIRTIO_BLK_S_IOERR}, /* the bit of a sector at the end */
+        {SECTORS, 512, VIRTIO_BLK_S_IOERR},
         {UINT64_MAX, 512, VIRTIO_BLK_S_IOERR},
         {UINT64_MAX / 512, 512, VIRTIO_BLK_S_IOERR},
         {UINT64_MAX / 512 + 1, 512, VIRTIO_BLK_S_IOERR}, /* 0, if multiplied carelessly */
@@ -195,7 +194,7 @@ static void bounds_are_those_of_the_disk(void **state)
             cases[i].status);
     }
     assert_int_equal(fstat(file, &status), 0);
-    assert_int_equal(status.st_size, SECTORS * 512 + 100);
+    assert_int_equal(status.st_size, SECTORS * 512);
 }
 
 static void a_file_that_shrinks_is_an_error(void **state)
@@ -340,7 +339,9 @@ static void configuration_tells_capacity_and_limits(void **state)
     virtio_mmio_read(machine.mmio, VIRTIO_MMIO_CONFIG, &config, 60);
     assert_int_equal(le64toh(config.capacity), SECTORS);
     assert_int_equal(le32toh(config.seg_max), 254);
-    assert_int_equal(le32toh(config.blk_size), 512);
+    assert_true(le32toh(config.size_max) >= 65536);
+    assert_true(le32toh(config.max_discard_sectors) <= 1U << 17);
+    assert_true(le32toh(config.max_write_zeroes_sectors) <= 1U << 17);
     assert_int_equal(le16toh(config.num_queues), 1);
     assert_true(le32toh(config.max_discard_seg) > 0);
     assert_false(machine.device->features & FEATURE(VIRTIO_BLK_F_RO));
@@ -390,6 +391,10 @@ static void unfit_files_are_refused(void **state)
     assert_int_equal(ftruncate(backend.fd, 511), 0);
     assert_int_equal(block_create(&backend, &device, &err), -EINVAL);
     assert_non_null(strstr(err.text, "512"));
+    assert_int_equal(ftruncate(backend.fd, 5008), 0);
+    assert_int_equal(block_create(&backend, &device, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "has 5008 bytes, and a guest would not see the last 400"));
+    assert_non_null(strstr(err.text, "truncate -s %512 FILE"));
     close(backend.fd);
     assert_int_equal(pipe(ends), 0);
     backend.fd = ends[0];

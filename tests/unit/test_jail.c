@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Purpose: in the jail, what a monitor does works, and the first thing else kills it. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -7,10 +8,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -34,8 +39,7 @@ static int run_jailed(void (*action)(void))
 
     assert_true(child >= 0);
     if (child == 0) {
-        prctl(PR_SET_DUMPABLE, 0); /* no core file */
-        if (jail_enter(NULL) < 0)
+        if (jail_drop_privileges(NULL) < 0 || jail_enter(NULL) < 0)
             leave(99);
         action();
         leave(0);
@@ -150,9 +154,9 @@ static void other_threads_are_in_it(void **state)
     if (child == 0) {
         pthread_t thread;
 
-        prctl(PR_SET_DUMPABLE, 0);
         pthread_mutex_lock(&gate);
-        if (pthread_create(&thread, NULL, run_thread, NULL) != 0 || jail_enter(NULL) < 0)
+        if (pthread_create(&thread, NULL, run_thread, NULL) != 0 ||
+            jail_drop_privileges(NULL) < 0 || jail_enter(NULL) < 0)
             leave(99);
         pthread_mutex_unlock(&gate);
         pthread_join(thread, NULL);
@@ -163,12 +167,106 @@ static void other_threads_are_in_it(void **state)
     assert_int_equal(WTERMSIG(status), SIGSYS);
 }
 
+/* The number behind `key` in the status of a task of this process; -1 = there is none. */
+static long long status_of(const char *task, const char *key, int base)
+{
+    char path[280];
+    char line[256];
+    long long number = -1;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%s/status", task);
+    file = fopen(path, "re");
+    while (file && fgets(line, sizeof(line), file))
+        if (strncmp(line, key, strlen(key)) == 0)
+            number = strtoll(line + strlen(key), NULL, base);
+    if (file)
+        fclose(file);
+    return number;
+}
+
+static void *wait_at_gate(void *opaque)
+{
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+    return opaque;
+}
+
+/* Returns how many threads have none of root's capabilities, and no way to them. */
+static int count_powerless_threads(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    const struct dirent *task;
+    int count = 0;
+
+    while (tasks && (task = readdir(tasks)))
+        count += task->d_name[0] != '.' && status_of(task->d_name, "CapEff:", 16) == 0 &&
+                 status_of(task->d_name, "CapPrm:", 16) == 0 &&
+                 status_of(task->d_name, "CapInh:", 16) == 0 &&
+                 status_of(task->d_name, "CapAmb:", 16) == 0 &&
+                 status_of(task->d_name, "NoNewPrivs:", 10) == 1;
+    return count;
+}
+
+static void threads_made_later_have_no_capabilities(void **state)
+{
+    int status = 0;
+    pid_t child = fork();
+
+    (void)state;
+    assert_true(child >= 0);
+    if (child == 0) {
+        pthread_t thread;
+
+        pthread_mutex_lock(&gate);
+        if (jail_drop_privileges(NULL) < 0 ||
+            pthread_create(&thread, NULL, wait_at_gate, NULL) != 0)
+            leave(99);
+        leave(count_powerless_threads());
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 2);
+}
+
+/* Where a core dump would be written, none is. */
+static void no_core_is_dumped(void **state)
+{
+    const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+    char directory[] = "/tmp/microvm-jail-XXXXXX";
+    int status = 0;
+    pid_t child;
+
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct rlimit limit = {1, 1};
+
+        signal(SIGABRT, SIG_DFL);
+        (void)!chdir(directory);
+        setrlimit(RLIMIT_CORE, &unlimited);
+        if (jail_drop_privileges(NULL) < 0 || prctl(PR_GET_DUMPABLE) != 0 ||
+            getrlimit(RLIMIT_CORE, &limit) < 0 || limit.rlim_max != 0)
+            leave(99);
+        syscall(__NR_kill, getpid(), SIGABRT);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGABRT);
+    assert_false(WCOREDUMP(status));
+    assert_int_equal(rmdir(directory), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_monitor_does_works),
         cmocka_unit_test(other_things_kill),
         cmocka_unit_test(other_threads_are_in_it),
+        cmocka_unit_test(threads_made_later_have_no_capabilities),
+        cmocka_unit_test(no_core_is_dumped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

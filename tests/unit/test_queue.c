@@ -135,11 +135,14 @@ static void untaken_chain_comes_again(void **state)
     head = fake_add(&machine, 0, &buffer, 1);
     fake_add(&machine, 0, &buffer, 1);
     assert_int_equal(take(), 1);
-    virtqueue_untake(queue);
+    assert_int_equal(chain.progress, 0);
+    virtqueue_untake(queue, 5);
     assert_int_equal(take(), 1);
     assert_int_equal(chain.head, head);
+    assert_int_equal(chain.progress, 5);
     assert_int_equal(take(), 1);
     assert_int_not_equal(chain.head, head);
+    assert_int_equal(chain.progress, 0); /* of the other one */
     end();
 }
 

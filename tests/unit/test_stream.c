@@ -106,6 +106,32 @@ static void end_of_input_is_a_shutdown(void **state)
     close(done);
 }
 
+/* What the monitor narrates ends on a terminal. */
+static void untrusted_lines_are_made_harmless(void **state)
+{
+    int done = eventfd(0, EFD_CLOEXEC);
+    int lines[2];
+    int output[2];
+    char text[64] = "";
+    struct stream *stream;
+
+    (void)state;
+    assert_int_equal(pipe(lines), 0);
+    assert_int_equal(pipe(output), 0);
+    assert_int_equal(stream_start_lines(lines[0], output[1], done, &stream, NULL), 0);
+    assert_int_equal(write(lines[1], "a\033[2J\tb\n\xc2\x9b\r\0c\n", 14), 14);
+    close(lines[1]);
+    assert_int_equal(io_read_full(output[0], text, 14), 14);
+    assert_string_equal(text, "a?[2J\tb\n????c\n");
+    while (!stream_is_done(stream))
+        usleep(1000);
+    assert_true(stream_release(stream));
+    close(lines[0]);
+    close(output[0]);
+    close(output[1]);
+    close(done);
+}
+
 /* `microvm run IMAGE yes | head`: the guest's writer must learn that nobody reads. */
 static void closed_output_reaches_the_guest(void **state)
 {
@@ -274,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_bytes_then_the_end),
         cmocka_unit_test(end_of_input_is_a_shutdown),
+        cmocka_unit_test(untrusted_lines_are_made_harmless),
         cmocka_unit_test(closed_output_reaches_the_guest),
         cmocka_unit_test(streams_may_be_nonblocking),
         cmocka_unit_test(standard_streams_are_not_shut_down),

@@ -54,6 +54,13 @@ void printable_copy(char *to, size_t size, const char *text)
     to[used] = '\0';
 }
 
+void printable_lines(char *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (data[i] != '\n' && data[i] != '\t' && (data[i] < ' ' || data[i] > '~'))
+            data[i] = '?';
+}
+
 void printable_vformat(char *to, size_t size, const char *format, va_list arguments)
 {
     char text[2048] = "";

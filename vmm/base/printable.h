@@ -13,6 +13,9 @@
  */
 void printable_copy(char *to, size_t size, const char *text);
 
+/* The same in place for lines of ASCII: all but newlines, tabs and what can be seen becomes '?'. */
+void printable_lines(char *data, size_t size);
+
 /* The same with text made as printf(3) makes it, of at most 2047 bytes. */
 void printable_format(char *to, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -110,6 +110,8 @@ static int add_disk(struct machine_spec *spec, const char *text, struct error *e
     spec->disk_count++;
     if (access(disk->path, disk->read_only ? R_OK : R_OK | W_OK) < 0)
         return error_set_errno(err, errno, "--disk: %s", disk->path);
+    if (machine_disk_check(disk, err) < 0)
+        return error_wrap(err, "--disk: %s", disk->path);
     return 0;
 }
 

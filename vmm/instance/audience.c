@@ -111,12 +111,16 @@ static void accept_client(void *opaque, uint32_t events)
     int fd = accept4(audience->listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     (void)events;
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+            event_loop_pause(audience->loop, audience->listener_fd);
         return;
+    }
     if (!client || event_loop_watch(audience->loop, fd, EPOLLIN, handle_client, client) < 0) {
         close(fd);
         return;
     }
+    event_loop_make_urgent(audience->loop, fd);
     client->fd = fd;
     audience->client_count++;
     send_history(client);

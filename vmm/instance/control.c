@@ -11,6 +11,7 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
+#include "vmm/base/printable.h"
 
 static const char *const event_names[] = {
     [CONTROL_EVENT_STAGE] = "stage", [CONTROL_EVENT_RUNNING] = "running",
@@ -257,8 +258,9 @@ static int decode_counts(json_t *root, struct control_event *event, struct error
     json_object_foreach(values, key, value)
     {
         if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-            strlen(key) >= sizeof(event->counts[0].name))
-            return bad_message(err, "a count is not a number with a short name");
+            strlen(key) >= sizeof(event->counts[0].name) ||
+            key[strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")])
+            return bad_message(err, "a count is not a number with a short plain name");
         control_event_add_count(event, key, (uint64_t)json_integer_value(value));
     }
     return 0;
@@ -288,8 +290,10 @@ static int decode_end(json_t *root, struct control_event *event, struct error *e
         return bad_message(err, "text too long");
     event->reason = (enum control_reason)index;
     event->status = (uint8_t)status;
-    memcpy(event->text, text, strlen(text) + 1);
+    /* A guest may have taken the monitor over: what it says is for a terminal, in the end. */
+    printable_copy(event->text, sizeof(event->text), text);
     memcpy(event->console, console, strlen(console) + 1);
+    printable_lines(event->console, strlen(console));
     return take_time(time_ns, event, err);
 }
 

@@ -98,7 +98,8 @@ void control_event_add_count(struct control_event *event, const char *name, uint
 
 /*
  * JSON text of a message (caller frees), and back from `size` bytes. Text that is not valid UTF-8
- * goes out with '?' in place of the bytes that are not ASCII. Errors: EINVAL, ENOMEM.
+ * goes out with '?' in place of the bytes that are not ASCII; what comes in is made harmless to a
+ * terminal (printable.h). Errors: EINVAL, ENOMEM.
  */
 int control_event_encode(const struct control_event *event, char **json, struct error *err);
 int control_event_decode(const char *json, size_t size, struct control_event *event,

@@ -159,6 +159,12 @@ static void narrate(void *opaque, const char *who, const char *line)
     narrator_tell(&monitor->narrator, who, line);
 }
 
+static int drop(void *opaque, struct error *err)
+{
+    (void)opaque;
+    return jail_drop_privileges(err);
+}
+
 static int confine(void *opaque, struct error *err)
 {
     (void)opaque;
@@ -224,7 +230,10 @@ static int catch_signals(struct monitor *monitor, struct error *err)
         return error_set_errno(err, errno, "signalfd");
     rc = event_loop_watch(monitor->loop, monitor->signal_fd, EPOLLIN | EPOLLET, handle_signal,
                           monitor);
-    return rc < 0 ? error_set_errno(err, -rc, "signalfd") : 0;
+    if (rc < 0)
+        return error_set_errno(err, -rc, "signalfd");
+    event_loop_make_urgent(monitor->loop, monitor->signal_fd);
+    return 0;
 }
 
 static int make_wires(struct monitor *monitor, struct error *err)
@@ -240,6 +249,7 @@ static int build(struct monitor *monitor, const char *directory, struct error *e
     struct machine_host host = {
         .opaque = monitor,
         .console_fd = -1,
+        .drop = drop,
         .confine = confine,
         .stage = tell_stage,
         .mark = take_mark,
@@ -368,6 +378,8 @@ int monitor_main(const char *directory)
     int rc;
 
     prctl(PR_SET_NAME, "microvm-monitor");
+    /* A client that dies takes its monitor along, whatever system call that waits in. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     mallopt(M_ARENA_MAX, 1); /* threads allocate next to nothing: no heap for each */
     json_object_seed(1);     /* what is parsed here is our own: no random seed is needed */
     monitor = monitor_new();

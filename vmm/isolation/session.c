@@ -103,8 +103,8 @@ static int start_narration(struct session *session, struct error *err)
         return 0;
     close(session->narration[1]); /* the monitor alone has it now */
     session->narration[1] = -1;
-    return stream_start(session->narration[0], STDERR_FILENO, session->stream_event,
-                        &session->narrator, err);
+    return stream_start_lines(session->narration[0], STDERR_FILENO, session->stream_event,
+                              &session->narrator, err);
 }
 
 int session_prepare(struct session *session, const char *directory, struct error *err)

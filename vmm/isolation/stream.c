@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "vmm/base/io.h"
+#include "vmm/base/printable.h"
 
 #define BUFFER_SIZE 65536
 
@@ -18,6 +19,7 @@ struct stream {
     int from;
     int to;
     int done_event;
+    bool cleaned;
     pthread_t thread;
     _Atomic uint64_t first_byte_ns;
     int write_error; /* settled before `done` */
@@ -80,6 +82,8 @@ static void *carry(void *argument)
     while ((count = read_some(stream->from, stream->buffer, sizeof(stream->buffer))) > 0) {
         if (atomic_load(&stream->first_byte_ns) == 0)
             atomic_store(&stream->first_byte_ns, io_now_ns());
+        if (stream->cleaned)
+            printable_lines(stream->buffer, (size_t)count);
         if (!write_whole(stream->to, stream->buffer, (size_t)count)) {
             stream->write_error = errno;
             shut_down(stream->from, SHUT_RDWR);
@@ -92,7 +96,8 @@ static void *carry(void *argument)
     return NULL;
 }
 
-int stream_start(int from, int to, int done_event, struct stream **stream, struct error *err)
+static int start(int from, int to, int done_event, bool cleaned, struct stream **stream,
+                 struct error *err)
 {
     struct stream *made = calloc(1, sizeof(*made));
     int reason;
@@ -102,6 +107,7 @@ int stream_start(int from, int to, int done_event, struct stream **stream, struc
     made->from = from;
     made->to = to;
     made->done_event = done_event;
+    made->cleaned = cleaned;
     reason = pthread_create(&made->thread, NULL, carry, made);
     if (reason != 0) {
         free(made);
@@ -109,6 +115,16 @@ int stream_start(int from, int to, int done_event, struct stream **stream, struc
     }
     *stream = made;
     return 0;
+}
+
+int stream_start(int from, int to, int done_event, struct stream **stream, struct error *err)
+{
+    return start(from, to, done_event, false, stream, err);
+}
+
+int stream_start_lines(int from, int to, int done_event, struct stream **stream, struct error *err)
+{
+    return start(from, to, done_event, true, stream, err);
 }
 
 bool stream_is_done(const struct stream *stream)

@@ -27,6 +27,9 @@ struct stream;
  * the three is owned. Errors: ENOMEM, EAGAIN. */
 int stream_start(int from, int to, int done_event, struct stream **stream, struct error *err);
 
+/* The same for lines of ASCII that are not trusted: made harmless to a terminal on the way. */
+int stream_start_lines(int from, int to, int done_event, struct stream **stream, struct error *err);
+
 /* True when all that came has been carried, or cannot be carried any more; NULL is done. */
 bool stream_is_done(const struct stream *stream);
 

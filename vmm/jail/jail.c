@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the monitor's system call filter (seccomp_filter of Linux,
- * userspace-api/seccomp_filter).
+ * Purpose: what the monitor drops before it runs a guest: capabilities, core dumps, and, by a
+ * filter, system calls (seccomp_filter of Linux, userspace-api/seccomp_filter).
  *
  * The rules are the table below: who needs a call is said beside it. From it a short BPF program is
  * made: the kind of system call table is checked, then each rule is one comparison, or two with a
@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -66,6 +67,7 @@ static const struct rule rules[] = {
     {__NR_pwritev, ALWAYS, 0, 0},
     {__NR_fdatasync, ALWAYS, 0, 0},
     {__NR_fallocate, ALWAYS, 0, 0},
+    {__NR_sync_file_range, ALWAYS, 0, 0},
     /* entropy, and the C library's allocator */
     {__NR_getrandom, ALWAYS, 0, 0},
     /* control socket, vsock */
@@ -154,10 +156,22 @@ static void emit_rule(struct program *program, const struct rule *rule)
     emit_load(program, offsetof(struct seccomp_data, nr));
 }
 
-int jail_enter(struct error *err)
+int jail_drop_privileges(struct error *err)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    const struct rlimit no_core = {0, 0};
+
+    if (syscall(__NR_capset, &header, none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return error_set_errno(err, errno, "dropping privileges");
+    /* The second alone would do; the first is there for those who read /proc/PID/limits. */
+    if (setrlimit(RLIMIT_CORE, &no_core) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        return error_set_errno(err, errno, "switching core dumps off");
+    return 0;
+}
+
+int jail_enter(struct error *err)
+{
     struct program program = {.size = 0};
     struct sock_fprog filter;
 
@@ -169,9 +183,6 @@ int jail_enter(struct error *err)
         emit_rule(&program, &rules[i]);
     emit_return(&program, SECCOMP_RET_KILL_PROCESS);
     filter = (struct sock_fprog){.len = program.size, .filter = program.code};
-    /* All that root's power was needed for is open. */
-    if (syscall(__NR_capset, &header, none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return error_set_errno(err, errno, "giving up privileges");
     if (syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter) != 0)
         return error_set_errno(err, errno, "system call filter");
     return 0;

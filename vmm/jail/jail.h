@@ -8,9 +8,17 @@
 #include "vmm/base/error.h"
 
 /*
+ * Drops what root has: all capabilities, of this thread and of those it makes from here on, and the
+ * way to new ones; and core dumps, which would hold the guest's memory. To be called while there is
+ * no other thread, when all files are open. The bounding set stays: without execve(2), and with
+ * no_new_privs, nothing is bound by it.
+ */
+int jail_drop_privileges(struct error *err);
+
+/*
  * From here on no thread of this process can make a system call that a running monitor does not
- * need, nor ever gain a privilege by executing a file; the first attempt kills the process
- * (SIGSYS). No way back, and no new threads.
+ * need; the first attempt kills the process (SIGSYS). No way back, and no new threads. After
+ * jail_drop_privileges().
  */
 int jail_enter(struct error *err);
 

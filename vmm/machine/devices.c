@@ -10,7 +10,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "devices/block/block.h"
@@ -64,25 +63,27 @@ static int create_console(const struct devices_setup *setup, unsigned instance,
     return console_create(&backend, device, err);
 }
 
+int devices_open_disk(const struct machine_disk *disk, struct error *err)
+{
+    int fd = open(disk->path, (disk->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
+
+    return fd < 0 ? error_set_errno(err, errno, "disk %s", disk->path) : fd;
+}
+
 static int create_disk(const struct devices_setup *setup, unsigned instance,
                        struct virtio_device **device, struct error *err)
 {
     const struct machine_disk *disk = &setup->spec->disks[instance];
-    AUTO_CLOSE int fd =
-        open(disk->path, (disk->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
-    struct block_backend backend = {.read_only = disk->read_only, .serial = disk->serial};
-    struct stat status;
-    int rc;
+    const struct block_backend backend = {
+        .fd = setup->disk_fds[instance],
+        .read_only = disk->read_only,
+        .serial = disk->serial,
+    };
+    int rc = block_create(&backend, device, err);
 
-    if (fd < 0 || fstat(fd, &status) < 0)
-        return error_set_errno(err, errno, "disk %s", disk->path);
-    if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
-        return error_set(err, EINVAL, "disk %s: is neither a file nor a block device", disk->path);
-    backend.fd = fd;
-    rc = block_create(&backend, device, err);
     if (rc < 0)
         return error_wrap(err, "disk %s", disk->path);
-    steal_fd(&fd);
+    setup->disk_fds[instance] = -1;
     return 0;
 }
 
@@ -141,6 +142,13 @@ static int watch_fd(void *opaque, int fd, uint32_t events, device_fd_handler *ha
     const struct device *device = opaque;
 
     return event_loop_watch(device->loop, fd, events, handler, handler_opaque);
+}
+
+static void pause_fd(void *opaque, int fd)
+{
+    const struct device *device = opaque;
+
+    event_loop_pause(device->loop, fd);
 }
 
 static void narrate(void *opaque, const char *line)
@@ -237,6 +245,7 @@ static int wire(const struct devices_setup *setup, struct device *device,
         .opaque = device,
         .raise_interrupt = raise_interrupt,
         .watch_fd = watch_fd,
+        .pause_fd = pause_fd,
         .narrate = setup->spec->narrated && setup->host->narrate ? narrate : NULL,
     };
     struct bus_range range = {
@@ -385,6 +394,8 @@ void devices_visit_counts(const struct devices *devices, count_visitor *visit, v
         counts_visit(visit, opaque, counts.interrupts, "%s.interrupts", device->name);
         if (!device->timed)
             continue;
+        counts_visit(visit, opaque, counts.bytes, "%s.bytes", device->name);
+        counts_visit(visit, opaque, counts.yields, "%s.yields", device->name);
         visit_registers(device, visit, opaque);
         visit_queues(device, &counts, visit, opaque);
     }

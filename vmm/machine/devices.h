@@ -56,7 +56,11 @@ struct devices_setup {
     struct event_loop *loop;
     struct bus *bus;
     int vm_fd;
+    int *disk_fds; /* of spec->disks, by devices_open_disk(); taken over, then -1 */
 };
+
+/* Opens the file of a disk. Returns the descriptor or a negative errno. */
+int devices_open_disk(const struct machine_disk *disk, struct error *err);
 
 /* Makes those that the spec asks for. After a failure devices_destroy() releases the ones made. */
 int devices_create(const struct devices_setup *setup, struct devices *devices, struct error *err);
@@ -66,7 +70,8 @@ void devices_destroy(struct devices *devices);
 struct device *devices_find(struct devices *devices, const char *kind);
 
 /*
- * "NAME.kicks" and "NAME.interrupts" of each; the bus counts accesses. With times also, of those
+ * "NAME.kicks" and "NAME.interrupts" of each; the bus counts accesses. With times also "NAME.bytes"
+ * moved, "NAME.yields" (turns that ended before the work did) and, of those
  * that are not 0, "NAME.PURPOSE.reads", "NAME.PURPOSE.writes", "NAME.PURPOSE.ns" of registers, and
  * "NAME.QUEUE.kicks", "NAME.QUEUE.ns", "NAME.QUEUE.notified", "NAME.QUEUE.suppressed". Any thread.
  */

@@ -5,10 +5,14 @@
  * Watches are kept in an array by descriptor. A number counts the watches that a descriptor has
  * had; it travels with the event, so that an event of a descriptor that has been closed, and whose
  * number has been given out again, finds a number that does not match.
+ *
+ * A handler lets go after some 10 ms, whatever a guest has asked of it. But hundreds of descriptors
+ * may be ready, so those by which a machine is stopped are looked at between others, too.
  */
 #include "vmm/machine/event_loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -16,19 +20,31 @@
 #include <unistd.h>
 
 #include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
 
-#define BATCH 16
+#define BATCH           16
+#define URGENT_MAX      16
+#define URGENT_EVERY_NS UINT64_C(10000000)
+#define PAUSE_MS        100
+#define NS_OF_MS        UINT64_C(1000000)
 
 struct watch {
     device_fd_handler *handler; /* NULL = not watched */
     void *opaque;
+    uint32_t events;
     uint32_t generation;
+    uint64_t paused_until_ns; /* 0 = not paused */
 };
 
 struct event_loop {
     int epoll_fd;
     int wake_fd;   /* eventfd */
     bool stopping; /* atomic */
+    bool cut;
+    int urgent[URGENT_MAX]; /* descriptors */
+    unsigned urgent_count;
+    uint64_t looked_ns; /* when the urgent ones were looked at last */
+    unsigned paused_count;
     void (*turn_handler)(void *opaque);
     void *turn_opaque;
     struct watch *watches; /* by descriptor */
@@ -110,12 +126,35 @@ static int make_room(struct event_loop *loop, int fd)
     return 0;
 }
 
+static void forget_urgent(struct event_loop *loop, int fd)
+{
+    for (unsigned i = 0; i < loop->urgent_count; i++)
+        if (loop->urgent[i] == fd)
+            loop->urgent[i--] = loop->urgent[--loop->urgent_count];
+}
+
+static int change(struct event_loop *loop, int operation, int fd, uint32_t events)
+{
+    struct epoll_event event = {
+        .events = events,
+        .data.u64 = (uint64_t)loop->watches[fd].generation << 32 | (uint32_t)fd,
+    };
+
+    return epoll_ctl(loop->epoll_fd, operation, fd, &event) < 0 ? -errno : 0;
+}
+
+static void end_pause(struct event_loop *loop, struct watch *watch)
+{
+    if (watch->paused_until_ns > 0)
+        loop->paused_count--;
+    watch->paused_until_ns = 0;
+}
+
 int event_loop_watch(struct event_loop *loop, int fd, uint32_t events, device_fd_handler *handler,
                      void *opaque)
 {
     int rc = make_room(loop, fd);
     struct watch *watch;
-    struct epoll_event event;
     int operation;
 
     if (rc < 0)
@@ -129,30 +168,95 @@ int event_loop_watch(struct event_loop *loop, int fd, uint32_t events, device_fd
         operation = watch->handler ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     if (operation != EPOLL_CTL_MOD)
         watch->generation++;
-    event.events = events;
-    event.data.u64 = (uint64_t)watch->generation << 32 | (uint32_t)fd;
-    if (epoll_ctl(loop->epoll_fd, operation, fd, &event) < 0)
-        return -errno;
+    rc = change(loop, operation, fd, events);
+    if (rc < 0)
+        return rc;
+    end_pause(loop, watch);
+    if (events == 0)
+        forget_urgent(loop, fd);
     watch->handler = events ? handler : NULL;
     watch->opaque = opaque;
+    watch->events = events;
     return 0;
+}
+
+void event_loop_make_urgent(struct event_loop *loop, int fd)
+{
+    if (loop->urgent_count < URGENT_MAX)
+        loop->urgent[loop->urgent_count++] = fd;
+}
+
+/* ---- pauses ------------------------------------------------------------------------------------
+ */
+
+void event_loop_pause(struct event_loop *loop, int fd)
+{
+    struct watch *watch = &loop->watches[fd];
+
+    if (!watch->handler || watch->paused_until_ns > 0 || change(loop, EPOLL_CTL_MOD, fd, 0) < 0)
+        return;
+    watch->paused_until_ns = io_now_ns() + PAUSE_MS * NS_OF_MS;
+    loop->paused_count++;
+}
+
+static void resume_paused(struct event_loop *loop)
+{
+    uint64_t now_ns = io_now_ns();
+
+    for (int fd = 0; fd < loop->watch_count && loop->paused_count > 0; fd++) {
+        struct watch *watch = &loop->watches[fd];
+
+        if (watch->paused_until_ns == 0 || watch->paused_until_ns > now_ns)
+            continue;
+        end_pause(loop, watch);
+        (void)change(loop, EPOLL_CTL_MOD, fd, watch->events);
+    }
+}
+
+/* ---- turns -------------------------------------------------------------------------------------
+ */
+
+static void look_at_urgent(struct event_loop *loop)
+{
+    struct pollfd ready[URGENT_MAX];
+    unsigned count = loop->urgent_count;
+
+    loop->looked_ns = io_now_coarse_ns();
+    for (unsigned i = 0; i < count; i++)
+        ready[i] = (struct pollfd){.fd = loop->urgent[i], .events = POLLIN};
+    if (poll(ready, count, 0) <= 0)
+        return;
+    for (unsigned i = 0; i < count; i++) {
+        const struct watch watch = loop->watches[ready[i].fd];
+
+        if (ready[i].revents && watch.handler && watch.paused_until_ns == 0)
+            watch.handler(watch.opaque, (uint32_t)ready[i].revents);
+    }
 }
 
 /* Waits for at most `timeout_ms` (-1: for ever); returns the count of events or -errno. */
 static int dispatch(struct event_loop *loop, int timeout_ms)
 {
     struct epoll_event events[BATCH];
-    int count = epoll_wait(loop->epoll_fd, events, BATCH, timeout_ms);
+    int count = epoll_wait(loop->epoll_fd, events, BATCH,
+                           loop->paused_count > 0 && timeout_ms < 0 ? PAUSE_MS : timeout_ms);
 
     if (count < 0)
         return errno == EINTR ? 0 : -errno;
-    for (int i = 0; i < count; i++) {
+    if (count < BATCH) /* no others are ready: urgent ones are in this batch, or are not */
+        loop->looked_ns = io_now_coarse_ns();
+    for (int i = 0; i < count && !loop->cut; i++) {
         uint32_t fd = (uint32_t)events[i].data.u64;
-        struct watch watch = loop->watches[fd]; /* a copy: the handler may move the array */
+        struct watch watch;
 
-        if (watch.handler && watch.generation == (uint32_t)(events[i].data.u64 >> 32))
+        if (io_now_coarse_ns() - loop->looked_ns >= URGENT_EVERY_NS)
+            look_at_urgent(loop);
+        watch = loop->watches[fd]; /* a copy: the handler may move the array */
+        if (!loop->cut && watch.handler && watch.generation == (uint32_t)(events[i].data.u64 >> 32))
             watch.handler(watch.opaque, events[i].events);
     }
+    if (loop->paused_count > 0)
+        resume_paused(loop);
     if (loop->turn_handler)
         loop->turn_handler(loop->turn_opaque);
     return count;
@@ -175,8 +279,21 @@ void event_loop_stop(struct event_loop *loop)
     event_loop_wake(loop);
 }
 
-void event_loop_drain(struct event_loop *loop, unsigned rounds)
+void event_loop_cut(struct event_loop *loop)
 {
-    while (rounds-- > 0 && dispatch(loop, 0) > 0)
+    loop->cut = true;
+    event_loop_stop(loop);
+}
+
+int event_loop_turn(struct event_loop *loop)
+{
+    return dispatch(loop, 0);
+}
+
+void event_loop_drain(struct event_loop *loop, unsigned limit_ms)
+{
+    uint64_t end_ns = io_now_ns() + limit_ms * NS_OF_MS;
+
+    while (!loop->cut && io_now_ns() < end_ns && dispatch(loop, 0) > 0)
         ;
 }

@@ -23,6 +23,19 @@ void event_loop_destroy(struct event_loop *loop); /* NULL is fine; descriptors s
 int event_loop_watch(struct event_loop *loop, int fd, uint32_t events, device_fd_handler *handler,
                      void *opaque);
 
+/*
+ * The watched `fd` is one by which the machine is told to stop: it is looked at every 10 ms even
+ * while hundreds of others are ready. Until its watch ends. Its handler may be called with nothing
+ * to read.
+ */
+void event_loop_make_urgent(struct event_loop *loop, int fd);
+
+/*
+ * Does not watch `fd` for 100 ms: for a listener from which nothing can be accepted for now,
+ * because descriptors or memory have run out, and which would be ready again and again.
+ */
+void event_loop_pause(struct event_loop *loop, int fd);
+
 /* Calls `handler` after each turn of the loop; for what other threads have left. One at a time. */
 void event_loop_each_turn(struct event_loop *loop, void (*handler)(void *opaque), void *opaque);
 
@@ -34,7 +47,13 @@ int event_loop_run(struct event_loop *loop, struct error *err);
 /* event_loop_run() returns after this turn, and from then on at once. Any thread. */
 void event_loop_stop(struct event_loop *loop);
 
-/* Dispatches what is ready now, at most `rounds` times, without waiting. */
-void event_loop_drain(struct event_loop *loop, unsigned rounds);
+/* Stops it at once: what is ready is left alone, and is not drained either. I/O loop only. */
+void event_loop_cut(struct event_loop *loop);
+
+/* One turn, without waiting. Returns the count of events or a negative errno. */
+int event_loop_turn(struct event_loop *loop);
+
+/* Dispatches until nothing is ready, for at most `limit_ms`, without waiting. */
+void event_loop_drain(struct event_loop *loop, unsigned limit_ms);
 
 #endif

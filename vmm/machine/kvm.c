@@ -36,15 +36,18 @@ static int open_device(struct error *err)
     }
 }
 
-int kvm_open(unsigned vcpu_count, struct kvm *kvm, struct error *err)
+int kvm_open(struct kvm *kvm, struct error *err)
+{
+    kvm->fd = open_device(err);
+    return kvm->fd < 0 ? kvm->fd : 0;
+}
+
+int kvm_create_vm(unsigned vcpu_count, struct kvm *kvm, struct error *err)
 {
     int version;
     int vcpus_max;
     int run_size;
 
-    kvm->fd = open_device(err);
-    if (kvm->fd < 0)
-        return kvm->fd;
     version = ioctl(kvm->fd, KVM_GET_API_VERSION, 0);
     if (version != KVM_API_VERSION)
         return error_set(err, ENOSYS, KVM_DEVICE ": speaks version %d of its interface, not %d",

@@ -18,11 +18,14 @@ struct kvm {
         -1, -1, 0                                                                                  \
     }
 
+/* Opens /dev/kvm. Errors: ENOENT (no KVM), EACCES, those of open(2). */
+int kvm_open(struct kvm *kvm, struct error *err);
+
 /*
- * Opens /dev/kvm and makes a VM in which `vcpu_count` vCPUs are allowed. Errors: ENOENT (no KVM),
- * EACCES, ENOSYS (not the interface we know), ERANGE (too many vCPUs), what KVM says.
+ * Makes a VM in which `vcpu_count` vCPUs are allowed. Errors: ENOSYS (not the interface we know),
+ * ERANGE (too many vCPUs), what KVM says.
  */
-int kvm_open(unsigned vcpu_count, struct kvm *kvm, struct error *err);
+int kvm_create_vm(unsigned vcpu_count, struct kvm *kvm, struct error *err);
 void kvm_close(struct kvm *kvm);
 
 /*

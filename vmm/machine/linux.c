@@ -25,8 +25,7 @@ static int open_file(const char *what, const char *path, struct error *err)
     return fd < 0 ? error_set_errno(err, errno, "%s %s", what, path) : fd;
 }
 
-static int open_inputs(const struct machine_spec *spec, struct linux_guest *linux_guest,
-                       struct error *err)
+int linux_open(const struct machine_spec *spec, struct linux_guest *linux_guest, struct error *err)
 {
     struct arch_boot_input *input = &linux_guest->input;
 
@@ -67,13 +66,10 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-int linux_load(const struct machine_spec *spec, const struct guest_memory *memory,
-               struct linux_guest *linux_guest, struct error *err)
+int linux_load(const struct guest_memory *memory, struct linux_guest *linux_guest,
+               struct error *err)
 {
-    struct arch_boot_input *input = &linux_guest->input;
-    int rc = open_inputs(spec, linux_guest, err);
-
-    return rc < 0 ? rc : arch_boot_load(input, memory, &linux_guest->boot, err);
+    return arch_boot_load(&linux_guest->input, memory, &linux_guest->boot, err);
 }
 
 int linux_finish(const struct machine_spec *spec, unsigned device_count,

@@ -19,9 +19,12 @@ struct linux_guest {
         .input = {.kernel_fd = -1, .initramfs_fd = -1}, .tail = NULL,                              \
     }
 
-/* Opens the files of the spec and places them in memory. */
-int linux_load(const struct machine_spec *spec, const struct guest_memory *memory,
-               struct linux_guest *linux_guest, struct error *err);
+/* Opens the files of the spec, and makes the command line. */
+int linux_open(const struct machine_spec *spec, struct linux_guest *linux_guest, struct error *err);
+
+/* Places them in memory. */
+int linux_load(const struct guest_memory *memory, struct linux_guest *linux_guest,
+               struct error *err);
 
 /* Writes the device tree and the boot parameters. */
 int linux_finish(const struct machine_spec *spec, unsigned device_count,

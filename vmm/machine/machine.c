@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "devices/console/console.h"
 #include "devices/doorbell/doorbell.h"
@@ -17,7 +18,8 @@
 #include "vmm/machine/memory.h"
 #include "vmm/machine/vcpu.h"
 
-#define DRAIN_ROUNDS 64 /* turns that devices get for what a guest left behind */
+/* What devices get for output that a guest has left behind; the rest of it is lost. */
+#define DRAIN_MS 1000
 
 struct machine {
     const struct machine_spec *spec;
@@ -30,6 +32,7 @@ struct machine {
     struct early_serial early;
     struct devices devices;
     struct linux_guest linux_guest;
+    int disk_fds[MACHINE_DISKS_MAX]; /* until a device has them; -1 = none */
     struct vcpu vcpus[MACHINE_VCPUS_MAX];
     unsigned vcpu_count; /* made so far */
     pthread_mutex_t end_lock;
@@ -125,7 +128,7 @@ static int build_kvm(struct machine *machine, struct error *err)
 {
     unsigned count = machine->spec->vcpu_count;
     struct kvm *kvm = &machine->kvm;
-    int rc = kvm_open(count, kvm, err);
+    int rc = kvm_create_vm(count, kvm, err);
 
     if (rc == 0 && !arch_irq_after_vcpus())
         rc = arch_irq_create(kvm->vm_fd, count, err);
@@ -153,7 +156,7 @@ static void *build_memory(void *opaque)
     if (loader)
         build->rc = loader->place(loader->opaque, memory, &build->err);
     else
-        build->rc = linux_load(machine->spec, memory, &machine->linux_guest, &build->err);
+        build->rc = linux_load(memory, &machine->linux_guest, &build->err);
     return NULL;
 }
 
@@ -233,6 +236,7 @@ static int build_devices(struct machine *machine, struct error *err)
         .loop = machine->loop,
         .bus = &machine->shared.memory,
         .vm_fd = machine->kvm.vm_fd,
+        .disk_fds = machine->disk_fds,
     };
     int rc = build_doorbell(machine, err);
 
@@ -259,10 +263,27 @@ static int build_start(struct machine *machine, struct error *err)
     return rc;
 }
 
+/* All files that have a name, before the right to open them goes. */
+static int open_files(struct machine *machine, struct error *err)
+{
+    const struct machine_spec *spec = machine->spec;
+    int rc = machine->host.loader ? 0 : linux_open(spec, &machine->linux_guest, err);
+
+    for (unsigned i = 0; rc == 0 && i < spec->disk_count; i++) {
+        machine->disk_fds[i] = devices_open_disk(&spec->disks[i], err);
+        rc = machine->disk_fds[i] < 0 ? machine->disk_fds[i] : 0;
+    }
+    return rc < 0 ? rc : kvm_open(&machine->kvm, err);
+}
+
 static int build(struct machine *machine, struct error *err)
 {
-    int rc = build_kvm_and_memory(machine, err);
+    int rc = open_files(machine, err);
 
+    if (rc == 0 && machine->host.drop)
+        rc = machine->host.drop(machine->host.opaque, err);
+    if (rc == 0)
+        rc = build_kvm_and_memory(machine, err);
     if (rc < 0)
         return rc;
     rc = build_devices(machine, err);
@@ -290,6 +311,8 @@ int machine_create(const struct machine_spec *spec, const struct machine_host *h
     made->kvm = (struct kvm)KVM_INIT;
     made->early = (struct early_serial)EARLY_SERIAL_INIT;
     made->linux_guest = (struct linux_guest)LINUX_GUEST_INIT;
+    for (unsigned i = 0; i < MACHINE_DISKS_MAX; i++)
+        made->disk_fds[i] = -1;
     made->shared.timed = made->shared.ports.timed = made->shared.memory.timed = spec->timed;
     made->shared.opaque = made;
     made->shared.ended = vcpu_ended;
@@ -341,13 +364,14 @@ int machine_start(struct machine *machine, struct error *err)
 void machine_stop(struct machine *machine)
 {
     record_end(machine, MACHINE_STOPPED, 0, "");
+    event_loop_cut(machine->loop);
 }
 
 const struct machine_end *machine_finish(struct machine *machine)
 {
     record_end(machine, MACHINE_STOPPED, 0, ""); /* a loop that failed ends the machine too */
     stop_vcpus(machine);
-    event_loop_drain(machine->loop, DRAIN_ROUNDS);
+    event_loop_drain(machine->loop, DRAIN_MS);
     return &machine->end;
 }
 
@@ -359,6 +383,9 @@ void machine_destroy(struct machine *machine)
     devices_destroy(&machine->devices);
     early_serial_destroy(&machine->early);
     linux_release(&machine->linux_guest);
+    for (unsigned i = 0; i < MACHINE_DISKS_MAX; i++)
+        if (machine->disk_fds[i] >= 0)
+            close(machine->disk_fds[i]);
     for (unsigned i = 0; i < machine->vcpu_count; i++)
         vcpu_destroy(&machine->vcpus[i]);
     kvm_close(&machine->kvm);

@@ -5,7 +5,8 @@
  * Threads: the caller's thread runs the I/O loop, and calls every function here; each vCPU has one.
  * The order of an end: somebody (a vCPU, machine_stop()) records why; only the first reason counts.
  * The loop is woken and stops. machine_finish() then stops the vCPUs, lets devices work off what
- * the guest had given them, and hands the reason over.
+ * the guest had given them, for a second at most, and hands the reason over. After machine_stop()
+ * nothing is worked off any more, not even what was begun.
  */
 #ifndef MICROVM_MACHINE_MACHINE_H
 #define MICROVM_MACHINE_MACHINE_H
@@ -60,7 +61,11 @@ struct machine_host {
     int console_fd;                      /* non-blocking stream of the console; -1 = none */
     const struct machine_loader *loader; /* NULL = Linux, as the spec says */
     /* All optional. */
-    /* All threads exist and no guest has run: the moment to give up rights. machine_start(). */
+    /* All files are open and there is no other thread yet: the moment to drop privileges, which
+     * every thread then lacks. machine_create(). */
+    int (*drop)(void *opaque, struct error *err);
+    /* All threads exist and no guest has run: the moment to give system calls up. machine_start().
+     */
     int (*confine)(void *opaque, struct error *err);
     void (*stage)(void *opaque, enum machine_stage stage);
     void (*mark)(void *opaque, uint32_t mark);                           /* vCPU threads */
@@ -79,7 +84,7 @@ int machine_create(const struct machine_spec *spec, const struct machine_host *h
 /* Lets the vCPUs run. The caller then runs the loop, which stops when the machine has ended. */
 int machine_start(struct machine *machine, struct error *err);
 
-/* Ends the machine at once, if it has not ended already. I/O loop, or before it runs. */
+/* Ends the machine at once, and the work after its end as well. I/O loop, or before it runs. */
 void machine_stop(struct machine *machine);
 
 /* After the loop: waits for the vCPUs, finishes output; why it ended, owned by the machine. */

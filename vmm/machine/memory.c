@@ -36,6 +36,7 @@ int memory_create(uint64_t bytes, struct machine_memory *memory, struct error *e
     address = (uintptr_t)memory->mapping;
     at = (uint8_t *)memory->mapping + (align_up(address, HUGE_PAGE) - address);
     madvise(at, total, MADV_HUGEPAGE); /* a wish: fails where the host has none */
+    madvise(at, total, MADV_DONTDUMP);
     for (unsigned i = 0; i < guest->count; i++) {
         guest->regions[i].host = at;
         at += guest->regions[i].size;

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "devices/block/block.h"
 #include "vmm/base/cleanup.h"
 
 static void json_cleanup(json_t **value)
@@ -171,4 +173,13 @@ int machine_spec_from_json(const char *json, struct machine_spec *spec, struct e
     if (rc < 0)
         machine_spec_clear(spec);
     return rc;
+}
+
+int machine_disk_check(const struct machine_disk *disk, struct error *err)
+{
+    struct stat status;
+
+    if (stat(disk->path, &status) < 0)
+        return error_set_errno(err, errno, "cannot find its size");
+    return S_ISREG(status.st_mode) ? block_check_size((uint64_t)status.st_size, err) : 0;
 }

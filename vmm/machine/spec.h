@@ -44,4 +44,8 @@ void machine_spec_clear(struct machine_spec *spec);
 int machine_spec_to_json(const struct machine_spec *spec, char **json, struct error *err);
 int machine_spec_from_json(const char *json, struct machine_spec *spec, struct error *err);
 
+/* Whether the size of a disk's file is one that a disk can have. Errors: EINVAL, those of stat(2).
+ */
+int machine_disk_check(const struct machine_disk *disk, struct error *err);
+
 #endif

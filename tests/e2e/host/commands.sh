@@ -34,6 +34,19 @@ case_mistakes_are_answered_with_what_was_meant() {
     expect_out ''
 }
 
+case_a_disk_of_an_odd_size_is_refused_before_anything_is_lost() {
+    local size
+    for size in 0 511 5008; do
+        truncate -s "$size" "$scratch/disk"
+        try microvm boot --disk "$scratch/disk"
+        expect_failure 125 "^microvm: --disk: $scratch/disk: .*512"
+        try microvm boot --disk "$scratch/disk:ro"
+        expect_failure 125 "^microvm: --disk: $scratch/disk: .*512"
+    done
+    expect_err_match 'has 5008 bytes, and a guest would not see the last 400'
+    expect_err_match 'truncate -s %512'
+}
+
 case_a_full_standard_output_is_noticed() {
     status=0
     microvm help >/dev/full 2>"$err" || status=$?

@@ -443,6 +443,21 @@ void guest_main(enum guest_case which)
     case CASE_TWO_PROCESSORS:
         two_processors();
         break;
+    case CASE_HOLD_BY_READING:
+        hold_by_reading();
+        break;
+    case CASE_HOLD_BY_DISCARDING:
+        hold_by_discarding();
+        break;
+    case CASE_HOLD_BY_ZEROING:
+        hold_by_zeroing();
+        break;
+    case CASE_HOLD_BY_CONSOLE:
+        hold_by_console();
+        break;
+    case CASE_HOLD_BY_EXITS:
+        hold_by_exits();
+        break;
     }
     leave(0);
 }

@@ -175,4 +175,14 @@ bool wait_failed(uint64_t device);
 /* Asks the entropy device for bytes, the normal way. True when it works. */
 bool entropy_works(void);
 
+/* ---- hold.c: each rings MARK, and goes on for ever
+ * ------------------------------------------------
+ */
+
+void hold_by_reading(void);
+void hold_by_discarding(void);
+void hold_by_zeroing(void);
+void hold_by_console(void);
+void hold_by_exits(void);
+
 #endif

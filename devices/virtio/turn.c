@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: how much a device does before it lets the I/O loop go on.
+ *
+ * A guest decides how many requests there are and how large each is; the loop also has to see that
+ * its machine is to stop. So a turn ends after so many bytes or so much time, whichever comes
+ * first. The clock is the coarse one, wrong by one tick at most.
+ */
+#include <errno.h>
+
+#include "devices/virtio/mmio_private.h"
+#include "devices/virtio/narrate.h"
+#include "vmm/base/io.h"
+
+void virtio_device_begin_turn(struct virtio_device *device)
+{
+    device->turn = (struct virtio_turn){.end_ns = io_now_coarse_ns() + VIRTIO_TURN_NS};
+}
+
+bool virtio_device_may_go_on(const struct virtio_device *device)
+{
+    const struct virtio_turn *turn = &device->turn;
+
+    return turn->spent == 0 ||
+           (turn->spent < VIRTIO_TURN_BYTES && io_now_coarse_ns() < turn->end_ns);
+}
+
+void virtio_device_spend(struct virtio_device *device, uint64_t bytes)
+{
+    __atomic_fetch_add(&device->transport->counts.bytes, bytes, __ATOMIC_RELAXED);
+    device->turn.spent += bytes > VIRTIO_STEP_COST ? bytes : VIRTIO_STEP_COST;
+}
+
+int virtio_device_take(struct virtio_device *device, unsigned index, struct virtqueue_chain *chain)
+{
+    if (!virtio_device_may_go_on(device))
+        return -EAGAIN;
+    return virtqueue_take(&device->queues[index], device->memory, chain);
+}
+
+void virtio_device_end_turn(struct virtio_device *device, unsigned index, int rc, const char *what)
+{
+    if (rc == -EINVAL) {
+        virtio_device_fail(device, what);
+        return;
+    }
+    virtio_device_notify(device, index);
+    if (rc == -EAGAIN)
+        virtio_device_handle_later(device, index);
+}
+
+void virtio_device_handle_later(struct virtio_device *device, unsigned index)
+{
+    struct virtio_mmio *mmio = device->transport;
+
+    virtio_mmio_count(&mmio->counts.yields);
+    virtio_device_narrate(device, index, "goes on in another turn, notifying itself");
+    if (mmio->kick)
+        mmio->kick(mmio->kick_opaque, index);
+}
