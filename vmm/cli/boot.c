@@ -160,10 +160,11 @@ static void send_window(const struct boot *boot)
         (void)control_send_command(boot->link.control_fd, &command, NULL);
 }
 
-static void send_stop(const struct boot *boot)
+static void send_stop(struct boot *boot)
 {
     const struct control_command command = {.type = CONTROL_COMMAND_STOP};
 
+    instance_end_by(&boot->link, INSTANCE_END_MS);
     (void)control_send_command(boot->link.control_fd, &command, NULL);
 }
 
@@ -224,6 +225,7 @@ static int on_control(struct boot *boot, struct error *err)
         boot->end = event;
         boot->end_known = true;
         boot->control_ended = true;
+        instance_end_by(&boot->link, INSTANCE_END_MS);
     }
     return 0;
 }
@@ -243,7 +245,7 @@ static int boot_wait(struct boot *boot, struct error *err)
                               .events = POLLIN},
         };
 
-        if (poll(polls, POLL_COUNT, -1) < 0 && errno != EINTR)
+        if (poll(polls, POLL_COUNT, instance_patience_ms(&boot->link)) < 0 && errno != EINTR)
             return error_set_errno(err, errno, "boot: poll");
         if (polls[POLL_OUTPUT].revents)
             on_output(boot);
@@ -259,6 +261,8 @@ static int boot_wait(struct boot *boot, struct error *err)
         }
         if (boot->abandoned || (boot->signal && stopping && boot->control_ended))
             break; /* whoever reads our output need not be waited for */
+        if (instance_is_overdue(&boot->link))
+            break;
     }
     return 0;
 }

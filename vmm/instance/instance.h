@@ -72,10 +72,31 @@ enum monitor_fd {
 /* The process that keeps a machine, or a container: its monitor or its init. */
 struct monitor_link {
     pid_t pid;
-    int pid_fd;     /* readable when it has ended */
-    int control_fd; /* connected to control.sock: control_receive_event() of control.h;
-                       -1 for an init */
+    int pid_fd;         /* readable when it has ended */
+    int control_fd;     /* connected to control.sock: control_receive_event() of control.h;
+                           -1 for an init */
+    uint64_t end_by_ns; /* when it has to be gone; 0 = nobody has asked for that */
+    bool killed;        /* because it was not */
 };
+
+/*
+ * A monitor ends soon when it is told to, or has said that its machine has ended, whatever its
+ * guest does. Should it not, nobody waits for it for ever:
+ */
+#define INSTANCE_END_MS 5000
+
+/* Gives the process `ms` to end, if it has not less already. */
+void instance_end_by(struct monitor_link *link, unsigned ms);
+
+/* How long poll(2) may wait for the process, at most: -1 = for ever. */
+int instance_patience_ms(const struct monitor_link *link);
+
+/*
+ * To be called when that time may have passed. Kills a process that is late, and says so; one that
+ * even so does not end, because it waits for a disk that hangs, is not waited for any longer: then
+ * it returns true.
+ */
+bool instance_is_overdue(struct monitor_link *link);
 
 /*
  * Writes machine.json, re-executes this program as monitor and connects to it. `console_fd` is a
@@ -88,7 +109,7 @@ int instance_launch(struct instance *instance, const struct machine_spec *spec, 
                     int narration_fd, struct monitor_link *link, struct error *err);
 #define MONITOR_LINK_INIT                                                                          \
     {                                                                                              \
-        -1, -1, -1                                                                                 \
+        -1, -1, -1, 0, false                                                                       \
     }
 /* Stops the monitor if it still runs, reaps it, closes the link. Returns its wait status. Safe on
  * MONITOR_LINK_INIT, which is also what it leaves behind. */

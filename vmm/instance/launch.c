@@ -21,10 +21,11 @@
 
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
+#include "vmm/base/log.h"
 #include "vmm/instance/instance.h"
 
-#define FD_ABOVE    16   /* copies go above all that enum monitor_fd names */
-#define END_WAIT_MS 2000 /* for a monitor whose last client has gone, before it is killed */
+#define FD_ABOVE 16 /* copies go above all that enum monitor_fd names */
+#define NS_OF_MS UINT64_C(1000000)
 
 static int write_spec(const struct instance *instance, const struct machine_spec *spec,
                       struct error *err)
@@ -187,20 +188,79 @@ int instance_launch(struct instance *instance, const struct machine_spec *spec, 
     return 0;
 }
 
+/* ---- the end -----------------------------------------------------------------------------------
+ */
+
+void instance_end_by(struct monitor_link *link, unsigned ms)
+{
+    uint64_t end_by_ns = io_now_ns() + ms * NS_OF_MS;
+
+    if (link->end_by_ns == 0 || end_by_ns < link->end_by_ns)
+        link->end_by_ns = end_by_ns;
+}
+
+int instance_patience_ms(const struct monitor_link *link)
+{
+    uint64_t now_ns = io_now_ns();
+
+    if (link->end_by_ns == 0)
+        return -1;
+    return link->end_by_ns > now_ns ? (int)((link->end_by_ns - now_ns) / NS_OF_MS) + 1 : 0;
+}
+
+static bool has_ended(const struct monitor_link *link, int wait_ms)
+{
+    struct pollfd ended = {.fd = link->pid_fd, .events = POLLIN};
+
+    return link->pid <= 0 || poll(&ended, 1, wait_ms) > 0;
+}
+
+bool instance_is_overdue(struct monitor_link *link)
+{
+    const char *who;
+
+    if (link->end_by_ns == 0 || io_now_ns() < link->end_by_ns)
+        return false;
+    if (has_ended(link, 0)) {
+        link->end_by_ns = 0;
+        return false;
+    }
+    who = link->control_fd >= 0 ? "the monitor" : "the container's init";
+    if (link->killed) {
+        log_error("%s, process %d, cannot be killed: it waits for a disk that hangs", who,
+                  (int)link->pid);
+        return true;
+    }
+    log_warning("%s, process %d, did not end in time and was killed", who, (int)link->pid);
+    kill(link->pid, SIGKILL);
+    link->killed = true;
+    link->end_by_ns = io_now_ns() + INSTANCE_END_MS * NS_OF_MS;
+    return false;
+}
+
+/* Returns whether it has ended at last. */
+static bool wait_for_end(struct monitor_link *link)
+{
+    instance_end_by(link, INSTANCE_END_MS);
+    while (!has_ended(link, instance_patience_ms(link)))
+        if (instance_is_overdue(link))
+            return false;
+    return true;
+}
+
 int instance_reap(struct monitor_link *link)
 {
     int status = 0;
 
     if (link->control_fd >= 0)
         close(link->control_fd); /* its last client is gone: the monitor ends */
-    if (link->pid > 0) {
-        struct pollfd ended = {.fd = link->pid_fd, .events = POLLIN};
-
-        if (link->pid_fd < 0 || poll(&ended, 1, END_WAIT_MS) <= 0)
-            kill(link->pid, SIGKILL);
+    if (link->pid > 0 && link->pid_fd < 0)
+        kill(link->pid, SIGKILL); /* it could not be watched: a launch that failed half-way */
+    else if (!wait_for_end(link))
+        status = SIGKILL; /* as if it had ended by it */
+    if (link->pid > 0 && status == 0)
         while (waitpid(link->pid, &status, 0) < 0 && errno == EINTR)
             ;
-    }
     if (link->pid_fd >= 0)
         close(link->pid_fd);
     *link = (struct monitor_link)MONITOR_LINK_INIT;

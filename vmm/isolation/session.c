@@ -35,6 +35,9 @@
 
 #define NARRATION_SIZE (1 << 20) /* bytes of pipe */
 
+/* For a guest whose command has ended, and whose output is all here, to switch itself off. */
+#define GUEST_END_MS 30000
+
 static const unsigned ports[SESSION_PORTS] = {
     [SESSION_PORT_CONTROL] = PROTOCOL_PORT_CONTROL,
     [SESSION_PORT_STDIN] = PROTOCOL_PORT_STDIN,
@@ -179,6 +182,8 @@ static void stop_machine(struct session *session, int number)
     if (session->keeper == SESSION_KEEPER_INIT ||
         control_send_command(session->link.control_fd, &command, NULL) < 0)
         kill(session->link.pid, SIGKILL);
+    if (session->keeper == SESSION_KEEPER_MONITOR)
+        instance_end_by(&session->link, INSTANCE_END_MS);
 }
 
 /* ---- signals ---- */
@@ -370,6 +375,7 @@ static int take_event(struct session *session, struct error *err)
         session->end = event;
         session->end_known = true;
         session->keeper_gone = true;
+        instance_end_by(&session->link, INSTANCE_END_MS);
     }
     return 0;
 }
@@ -441,13 +447,17 @@ int session_run(struct session *session, struct error *err)
 
         for (unsigned i = 0; i < SESSION_PORTS; i++)
             polls[4 + i] = (struct pollfd){.fd = session->listeners[i], .events = POLLIN};
-        if (poll(polls, ARRAY_LENGTH(polls), -1) < 0)
+        if (poll(polls, ARRAY_LENGTH(polls), instance_patience_ms(&session->link)) < 0)
             continue;
         rc = handle_polls(session, polls, err);
         if (session->finished && !session->drained && output_is_done(session)) {
             session->drained = true;
             send_frame(session, PROTOCOL_DRAINED, NULL, 0);
+            if (session->keeper == SESSION_KEEPER_MONITOR)
+                instance_end_by(&session->link, GUEST_END_MS);
         }
+        if (instance_is_overdue(&session->link))
+            session->abandoned = true;
     }
     for (unsigned i = SESSION_STDOUT; i < SESSION_STREAMS; i++)
         note_stream(session, session->streams[i]);
