@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "vmm/base/log.h"
 #include "vmm/instance/control.h"
 #include "vmm/instance/instance.h"
 #include "vmm/instance/name.h"
@@ -350,6 +351,46 @@ static void a_monitor_that_dies(void **state)
     free(event);
 }
 
+/* A monitor that does not come back is killed when its time is over, and a person is told. */
+static void a_monitor_that_hangs(void **state)
+{
+    struct machine_spec spec = {.memory_bytes = 1 << 20, .vcpu_count = 1, .kernel_path = NULL};
+    struct monitor_link link;
+    struct instance instance;
+    struct error err = ERROR_INIT;
+    char line[200] = "";
+    int words[2];
+    int ended;
+
+    (void)state;
+    assert_int_equal(pipe(words), 0);
+    log_configure(words[1], LOG_LEVEL_WARNING);
+    spec.kernel_path = strdup("/hang");
+    spec.command_line = strdup("quiet");
+    assert_int_equal(instance_create("hangs", &instance, &err), 0);
+    assert_int_equal(instance_launch(&instance, &spec, -1, -1, &link, &err), 0);
+    assert_int_equal(instance_patience_ms(&link), -1); /* it may run for ever */
+    assert_false(instance_is_overdue(&link));
+    instance_end_by(&link, 50);
+    instance_end_by(&link, 60000); /* never gives more time */
+    assert_in_range(instance_patience_ms(&link), 0, 51);
+    usleep(60000);
+    assert_int_equal(instance_patience_ms(&link), 0);
+    assert_false(instance_is_overdue(&link));
+    assert_true(link.killed);
+    assert_true(read(words[0], line, sizeof(line) - 1) > 0);
+    assert_non_null(strstr(line, "the monitor, process "));
+    assert_non_null(strstr(line, "was killed"));
+    ended = instance_reap(&link);
+    assert_true(WIFSIGNALED(ended));
+    assert_int_equal(WTERMSIG(ended), SIGKILL);
+    log_configure(STDERR_FILENO, LOG_LEVEL_WARNING);
+    instance_destroy(&instance);
+    machine_spec_clear(&spec);
+    close(words[0]);
+    close(words[1]);
+}
+
 /* What a monitor of ours may rely on; the first thing that is wrong, or "". */
 static const char *look_around(const char *directory, bool *console)
 {
@@ -386,6 +427,9 @@ static int fake_monitor(const char *directory)
     close(fd);
     if (strstr(json, "/die"))
         kill(getpid(), SIGKILL);
+    if (strstr(json, "/hang"))
+        for (;;) /* as if a system call that its guest caused never came back */
+            pause();
     event->type = CONTROL_EVENT_END;
     event->reason = CONTROL_REASON_EXIT;
     snprintf(event->text, sizeof(event->text), "%s", look_around(directory, &console));
@@ -412,6 +456,7 @@ int main(int argc, char **argv)
         TEST(commands_at_the_same_time),
         TEST(launch_and_reap),
         TEST(a_monitor_that_dies),
+        TEST(a_monitor_that_hangs),
     };
 
     if (argc == 3 && strcmp(argv[1], "__monitor") == 0)

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -301,6 +302,28 @@ static void a_failed_device_rests(void **state)
     assert_true(fake_run(&vsock.machine, 10));
 }
 
+/* Where no descriptor is left, a caller waits; and the I/O loop does not run in circles. */
+static void a_listener_without_descriptors_pauses(void **state)
+{
+    struct rlimit limit;
+    struct rlimit none;
+    int fd = fake_vsock_dial(&vsock, "vsock");
+    int next = dup(fd);
+
+    (void)state;
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){(rlim_t)next, limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    fake_run(&vsock.machine, 1);
+    assert_int_equal(vsock.machine.pauses, 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(send(fd, "CONNECT 7\n", 10, 0), 10);
+    assert_true(fake_run(&vsock.machine, 100));
+    expect_op(VIRTIO_VSOCK_OP_REQUEST);
+    close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -318,6 +341,7 @@ int main(void)
         TEST(unanswered_resets_of_connections_wait_as_well),
         TEST(short_chains_fail_the_device),
         TEST(a_failed_device_rests),
+        TEST(a_listener_without_descriptors_pauses),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
