@@ -62,7 +62,8 @@ static void relay_carries_all_bytes(void **state)
         looked += relay_step(&relay);
     }
     close(out[1]);
-    assert_false(relay.broken);
+    assert_int_equal(relay.write_error, 0);
+    assert_int_equal(relay.read_error, 0);
     assert_int_equal(relay_poll(&relay).fd, -1);
     assert_int_equal(looked, sizeof(sent));
     assert_int_equal(io_read_full(out[0], received, sizeof(received)), sizeof(sent));
@@ -86,10 +87,28 @@ static void relay_ends_when_nobody_reads(void **state)
     relay = (struct relay){.from = in[0], .to = out[1]};
     assert_int_equal(relay_step(&relay), 1);
     assert_int_equal(relay_step(&relay), 0);
-    assert_true(relay.ended && relay.broken);
+    assert_true(relay.ended);
+    assert_int_equal(relay.write_error, EPIPE);
     close(in[0]);
     close(in[1]);
     close(out[1]);
+}
+
+/* What fails is not taken for an end. */
+static void relay_says_why_it_cannot_go_on(void **state)
+{
+    struct relay from_directory = {.from = open("/", O_RDONLY | O_CLOEXEC), .to = -1};
+    struct relay to_full = {.from = -1, .to = open("/dev/full", O_WRONLY | O_CLOEXEC), .used = 1};
+
+    (void)state;
+    relay_step(&from_directory);
+    assert_true(from_directory.ended);
+    assert_int_equal(from_directory.read_error, EISDIR);
+    relay_step(&to_full);
+    assert_true(to_full.ended);
+    assert_int_equal(to_full.write_error, ENOSPC);
+    close(from_directory.from);
+    close(to_full.to);
 }
 
 static void kernel_names(void **state)
@@ -216,6 +235,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(relay_carries_all_bytes),
         cmocka_unit_test(relay_ends_when_nobody_reads),
+        cmocka_unit_test(relay_says_why_it_cannot_go_on),
         cmocka_unit_test(kernel_names),
         cmocka_unit_test(files_of_the_program),
         cmocka_unit_test(memory_of_a_machine),

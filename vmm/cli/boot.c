@@ -177,8 +177,8 @@ static void on_output(struct boot *boot)
         if (boot->terminal.raw)
             send_window(boot); /* again: Linux asks for the size only when told of a change */
     }
-    if (boot->output.broken)
-        boot->signal = SIGPIPE;
+    if (boot->output.write_error)
+        boot->signal = SIGPIPE; /* as of any program whose reader has gone */
 }
 
 static void on_input(struct boot *boot)
@@ -191,7 +191,7 @@ static void on_input(struct boot *boot)
         boot->input.used = (size_t)(escape - boot->input.buffer);
         boot->escaped = true;
     }
-    if (boot->input.ended && !boot->input.broken)
+    if (boot->input.ended && !boot->input.write_error)
         shutdown(boot->console_fd, SHUT_WR);
 }
 
@@ -313,6 +313,10 @@ static int boot_failure(const struct control_event *end, struct error *err)
 /* The exit status of a machine that has ended, or an error. */
 static int boot_result(const struct boot *boot, int monitor_status, int *status, struct error *err)
 {
+    if (boot->output.read_error)
+        return error_set_errno(err, boot->output.read_error, "cannot read the guest's console");
+    if (boot->output.write_error && boot->output.write_error != EPIPE)
+        return error_set_errno(err, boot->output.write_error, "cannot write the console's output");
     if (boot->signal) {
         *status = 128 + boot->signal;
         return 0;

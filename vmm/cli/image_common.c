@@ -77,9 +77,13 @@ int image_details_read(const struct store *store, const struct store_entry *entr
         return rc;
     }
     store_root_name(details->manifest.config_digest, ".squashfs", name);
-    if (fstatat(store_directory(store), name, &status, 0) == 0)
+    if (fstatat(store_directory(store), name, &status, 0) == 0) {
         details->root_size = (uint64_t)status.st_size;
-    return 0;
+    } else if (errno != ENOENT) { /* one that is missing has no size */
+        rc = error_set_errno(err, errno, "image store %s: %s", store_path(store), name);
+        image_details_release(details);
+    }
+    return rc;
 }
 
 void image_details_release(struct image_details *details)

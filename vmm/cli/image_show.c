@@ -58,13 +58,15 @@ static int parse_format(const struct show_options *options, bool *as_json, struc
     return 0;
 }
 
-static int print_json(json_t *value, size_t flags)
+static int print_json(json_t *value, size_t flags, struct error *err)
 {
     AUTO_JSON json_t *owned = value;
-    int rc = owned ? json_dumpf(owned, stdout, flags) : -1;
 
+    /* What cannot be written is noticed at the end, by whoever flushes. */
+    if (!owned || (json_dumpf(owned, stdout, flags) < 0 && !ferror(stdout)))
+        return error_set_errno(err, ENOMEM, "JSON");
     putchar('\n');
-    return rc;
+    return 0;
 }
 
 /* Without a wanted name everything is shown; "name" shows all its tags. */
@@ -77,8 +79,8 @@ static bool is_wanted(const char *wanted, const char *name)
             !strchr(name + length, '/'));
 }
 
-static void list_entry(const struct store *store, const struct store_entry *entry,
-                       const struct show_options *options, bool as_json)
+static int list_entry(const struct store *store, const struct store_entry *entry,
+                      const struct show_options *options, bool as_json, struct error *err)
 {
     char repository[REFERENCE_TEXT_SIZE];
     char tag[REFERENCE_TEXT_SIZE];
@@ -86,28 +88,27 @@ static void list_entry(const struct store *store, const struct store_entry *entr
     char size[IMAGE_TEXT_SIZE];
     char id[DIGEST_SIZE];
     struct image_details details;
-    struct error problem;
+    int rc = image_details_read(store, entry, &details, err);
 
-    if (image_details_read(store, entry, &details, &problem) < 0) {
-        log_warning("%s: %s", entry->name[0] ? entry->name : entry->digest, problem.text);
-        return;
-    }
+    if (rc < 0)
+        return error_wrap(err, "%s", entry->name[0] ? entry->name : entry->digest);
     image_split_name(entry->name, repository, tag);
     image_format_age(image_json_text(details.config, "created"), time(NULL), age);
     image_format_size(details.root_size, size);
     image_format_id(details.manifest.config_digest, options->no_trunc, id);
     if (as_json)
-        print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Repository", repository, "Tag",
-                             tag, "ID", id, "Digest", entry->digest, "CreatedAt",
-                             image_json_text(details.config, "created"), "CreatedSince", age,
-                             "Size", size),
-                   JSON_COMPACT);
+        rc = print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Repository", repository,
+                                  "Tag", tag, "ID", id, "Digest", entry->digest, "CreatedAt",
+                                  image_json_text(details.config, "created"), "CreatedSince", age,
+                                  "Size", size),
+                        JSON_COMPACT, err);
     else if (options->quiet)
         puts(id);
     else
         printf("%-28s %-12s %-*s %-16s %s\n", repository, tag, options->no_trunc ? 71 : 12, id, age,
                size);
     image_details_release(&details);
+    return rc;
 }
 
 int image_command_ls(int argc, char **argv, struct error *err)
@@ -133,10 +134,15 @@ int image_command_ls(int argc, char **argv, struct error *err)
     for (size_t i = 0; i < store_count(store); i++) {
         const struct store_entry *entry = store_entry(store, i);
 
-        if (is_wanted(operands.count ? operands.items[0] : NULL, entry->name))
-            list_entry(store, entry, &options, as_json);
+        if (!is_wanted(operands.count ? operands.items[0] : NULL, entry->name))
+            continue;
+        /* One that is damaged does not hide the others. */
+        if (list_entry(store, entry, &options, as_json, err) < 0) {
+            log_error("%s", err->text);
+            rc = -EALREADY;
+        }
     }
-    return 0;
+    return rc;
 }
 
 /* All names of the manifest, and their "name@digest". */
@@ -217,7 +223,7 @@ int image_command_inspect(int argc, char **argv, struct error *err)
         image_details_release(&details);
     }
     if (rc == 0)
-        print_json(json_incref(array), JSON_INDENT(4));
+        rc = print_json(json_incref(array), JSON_INDENT(4), err);
     return rc;
 }
 
@@ -228,8 +234,8 @@ struct history_row {
     uint64_t size;
 };
 
-static void print_history_row(const struct history_row *row, const char *id,
-                              const struct show_options *options, bool as_json)
+static int print_history_row(const struct history_row *row, const char *id,
+                             const struct show_options *options, bool as_json, struct error *err)
 {
     char age[IMAGE_TEXT_SIZE];
     char size[IMAGE_TEXT_SIZE];
@@ -239,29 +245,31 @@ static void print_history_row(const struct history_row *row, const char *id,
     image_format_age(row->created, time(NULL), age);
     image_format_size(row->size, size);
     if (as_json)
-        print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "ID", id, "CreatedAt", row->created,
-                             "CreatedSince", age, "CreatedBy", row->created_by, "Size", size,
-                             "Comment", row->comment),
-                   JSON_COMPACT);
-    else if (options->quiet)
+        return print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "ID", id, "CreatedAt",
+                                    row->created, "CreatedSince", age, "CreatedBy", row->created_by,
+                                    "Size", size, "Comment", row->comment),
+                          JSON_COMPACT, err);
+    if (options->quiet) {
         puts(id);
-    else {
+    } else {
         printable_copy(created_by, options->no_trunc ? sizeof(created_by) : 46, row->created_by);
         printable_copy(comment, sizeof(comment), row->comment);
         printf("%-*s %-16s %-45s %-10s %s\n", options->no_trunc ? 71 : 12, id, age, created_by,
                size, comment);
     }
+    return 0;
 }
 
-static void print_history(const struct image_details *details, const struct show_options *options,
-                          bool as_json)
+static int print_history(const struct image_details *details, const struct show_options *options,
+                         bool as_json, struct error *err)
 {
     const json_t *history = json_object_get(details->config, "history");
     size_t layer = details->manifest.layer_count;
+    int rc = 0;
     char id[DIGEST_SIZE];
 
     image_format_id(details->manifest.config_digest, options->no_trunc, id);
-    for (size_t i = json_array_size(history); i-- > 0;) {
+    for (size_t i = json_array_size(history); rc == 0 && i-- > 0;) {
         const json_t *item = json_array_get(history, i);
         struct history_row row = {
             .created = image_json_text(item, "created"),
@@ -271,9 +279,10 @@ static void print_history(const struct image_details *details, const struct show
 
         if (!json_is_true(json_object_get(item, "empty_layer")) && layer > 0)
             row.size = details->manifest.layers[--layer].size;
-        print_history_row(&row, id, options, as_json);
+        rc = print_history_row(&row, id, options, as_json, err);
         snprintf(id, sizeof(id), "<missing>"); /* only the newest row has an image */
     }
+    return rc;
 }
 
 int image_command_history(int argc, char **argv, struct error *err)
@@ -302,7 +311,7 @@ int image_command_history(int argc, char **argv, struct error *err)
     if (!options.quiet && !as_json)
         printf("%-*s %-16s %-45s %-10s %s\n", options.no_trunc ? 71 : 12, "IMAGE", "CREATED",
                "CREATED BY", "SIZE", "COMMENT");
-    print_history(&details, &options, as_json);
+    rc = print_history(&details, &options, as_json, err);
     image_details_release(&details);
-    return 0;
+    return rc;
 }

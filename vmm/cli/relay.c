@@ -3,11 +3,20 @@
 #include "vmm/cli/relay.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool is_transient(int error)
 {
     return error == EINTR || error == EAGAIN;
+}
+
+/* EIO is how a terminal says that it is gone. */
+static bool is_terminal_gone(int fd, int error)
+{
+    struct stat status;
+
+    return error == EIO && fstat(fd, &status) == 0 && S_ISCHR(status.st_mode);
 }
 
 struct pollfd relay_poll(const struct relay *relay)
@@ -28,8 +37,14 @@ static size_t relay_read(struct relay *relay)
         relay->used = (size_t)count;
         return relay->used;
     }
-    if (count == 0 || !is_transient(errno))
-        relay->ended = true; /* EIO is how a terminal says that it is gone */
+    if (count == 0) {
+        relay->ended = true;
+    } else if (!is_transient(errno)) {
+        int error = errno;
+
+        relay->read_error = is_terminal_gone(relay->from, error) ? 0 : error;
+        relay->ended = true;
+    }
     return 0;
 }
 
@@ -46,9 +61,9 @@ size_t relay_step(struct relay *relay)
         relay->start += (size_t)count;
         relay->used -= (size_t)count;
     } else if (!is_transient(errno)) {
+        relay->write_error = errno;
         relay->used = 0;
         relay->ended = true;
-        relay->broken = true;
     }
     return 0;
 }

@@ -14,8 +14,9 @@
 struct relay {
     int from;
     int to;
-    bool ended;  /* end of file was met (all before it is delivered), or: */
-    bool broken; /* the reader has gone */
+    bool ended;      /* end of file was met (all before it is delivered), or: */
+    int read_error;  /* why `from` cannot be read any further, 0 = it has ended */
+    int write_error; /* why `to` cannot be written; EPIPE: the reader has gone */
     size_t start;
     size_t used;
     char buffer[RELAY_BUFFER];
