@@ -105,6 +105,8 @@ _Static_assert(sizeof(struct protocol_window) == 4, "wire format");
 #define PROTOCOL_RUN_DIR "/run" /* of init and the runtime */
 #define PROTOCOL_LOCK_FD 3 /* of init on a host: the lock of its instance, which ends with it */
 
+#define PROTOCOL_OPEN_FILES 1048576 /* a container's limit, as docker's, where it may be had */
+
 #define PROTOCOL_ROOT_DISK    "/dev/vda" /* squashfs, read-only */
 #define PROTOCOL_OVERLAY_DISK "/dev/vdb"
 

@@ -13,16 +13,13 @@
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "guest/init/mount.h"
 #include "guest/init/session.h"
+#include "guest/init/settings.h"
 #include "guest/protocol.h"
-
-#define OPEN_FILES_MAX 1048576 /* as docker's default */
-#define WORKING_SET_MS "20"
 
 /* A kernel without a network is no reason not to run. */
 static void bring_up_loopback(void)
@@ -36,41 +33,15 @@ static void bring_up_loopback(void)
     close(fd);
 }
 
-static void set_limits(void)
-{
-    const struct rlimit files = {OPEN_FILES_MAX, OPEN_FILES_MAX};
-    const struct rlimit processes = {RLIM_INFINITY, RLIM_INFINITY};
-
-    setrlimit(RLIMIT_NOFILE, &files);
-    setrlimit(RLIMIT_NPROC, &processes);
-}
-
-/*
- * Has the kernel kill for want of memory once it cannot keep what was used within this time. Left
- * alone it goes on as long as it can drop a page of a running program's file, only to read it
- * again: for minutes. No program streams through a machine's memory within this time. A kernel
- * without generations of pages (CONFIG_LRU_GEN) is left as it is.
- */
-static void protect_working_set(void)
-{
-    int fd = open("/sys/kernel/mm/lru_gen/min_ttl_ms", O_WRONLY | O_CLOEXEC);
-    ssize_t ignored;
-
-    if (fd < 0)
-        return;
-    ignored = write(fd, WORKING_SET_MS, strlen(WORKING_SET_MS));
-    (void)ignored;
-    close(fd);
-}
-
 static int prepare_machine(struct session *session, struct failure *failure)
 {
     if (mount_system(failure) < 0 ||
         mount_container_root(session->conf.overlay_on_disk, failure) < 0)
         return -1;
     bring_up_loopback();
-    protect_working_set();
-    set_limits();
+    settings_network();
+    settings_memory();
+    settings_limits();
     if (sethostname(session->conf.hostname, strlen(session->conf.hostname)) < 0)
         return failure_set_errno(failure, "hostname %s", session->conf.hostname);
     return 0;
@@ -83,7 +54,7 @@ static int prepare(struct session *session, const char *directory, struct failur
         session_start_connecting(session, failure) < 0)
         return -1;
     if (directory)
-        set_limits();
+        settings_limits();
     else if (prepare_machine(session, failure) < 0)
         return -1;
     return session_finish_connecting(session, failure);

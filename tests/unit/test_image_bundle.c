@@ -172,6 +172,38 @@ static void test_no_devices(void **state)
     tear_down(&fixture);
 }
 
+static void assert_ping_groups(uint64_t group_count, const char *expected)
+{
+    struct fixture fixture;
+    const json_t *sysctl;
+
+    set_up(&fixture);
+    fixture.options.network_namespace = true;
+    fixture.options.group_count = group_count;
+    create(&fixture);
+    sysctl = at(fixture.root, "linux.sysctl");
+    assert_string_equal(
+        json_string_value(json_object_get(sysctl, "net.ipv4.ip_unprivileged_port_start")), "0");
+    assert_string_equal(json_string_value(json_object_get(sysctl, "net.ipv4.ping_group_range")),
+                        expected);
+    tear_down(&fixture);
+}
+
+static void test_network_settings(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    assert_ping_groups(0, "0 2147483647");
+    assert_ping_groups(4294967295, "0 2147483647");
+    assert_ping_groups(65537, "0 65536");
+    assert_ping_groups(1, "0 0");
+    set_up(&fixture); /* the caller's network is not ours to set */
+    create(&fixture);
+    assert_null(json_object_get(at(fixture.root, "linux"), "sysctl"));
+    tear_down(&fixture);
+}
+
 static void test_linux(void **state)
 {
     struct fixture fixture;

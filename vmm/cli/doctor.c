@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "guest/protocol.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/cgroup.h"
 #include "vmm/base/cleanup.h"
@@ -249,6 +251,21 @@ static void check_containers(struct doctor *doctor)
         report(doctor, OK, "containers", "%s", geteuid() == 0 ? "as root" : "without root");
 }
 
+/* Containers get as many as init can have; a VM's kernel is asked by nobody else. */
+static void check_open_files(struct doctor *doctor)
+{
+    const struct rlimit wanted = {PROTOCOL_OPEN_FILES, PROTOCOL_OPEN_FILES};
+    struct rlimit limit = wanted;
+
+    if (setrlimit(RLIMIT_NOFILE, &wanted) < 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        report(doctor, WARN, "open files",
+               "%llu in a container, not docker's %d: your hard limit (ulimit -Hn); raise it by "
+               "LimitNOFILE= or limits.conf(5)",
+               (unsigned long long)limit.rlim_max, PROTOCOL_OPEN_FILES);
+    else
+        report(doctor, OK, "open files", "%d in a container, like docker's", PROTOCOL_OPEN_FILES);
+}
+
 static void check_cgroups(struct doctor *doctor)
 {
     static const char *const controllers[] = {"memory", "cpu", "pids"};
@@ -279,7 +296,7 @@ static void check_gvisor(struct doctor *doctor)
 static void (*const checks[])(struct doctor *) = {
     check_kvm,        check_capabilities, check_kernel,     check_initramfs, check_import,
     check_mke2fs,     check_memory,       check_huge_pages, check_store,     check_runtime,
-    check_containers, check_cgroups,      check_gvisor,
+    check_containers, check_open_files,   check_cgroups,    check_gvisor,
 };
 
 struct doctor_options {

@@ -16,7 +16,8 @@
 #include "vmm/image/bundle_private.h"
 #include "vmm/image/document.h"
 
-#define CPU_PERIOD_US 100000 /* docker's */
+#define CPU_PERIOD_US 100000        /* docker's */
+#define PING_GROUPS   2147483648ULL /* all that net.ipv4.ping_group_range takes */
 
 static const char *const capabilities[] = {
     "CAP_CHOWN",      "CAP_DAC_OVERRIDE", "CAP_FSETID",      "CAP_FOWNER",           "CAP_MKNOD",
@@ -162,13 +163,17 @@ static json_t *make_namespaces(const struct bundle_options *options)
     return namespaces;
 }
 
+/* Every user may open ports below 1024 and ICMP sockets. The kernel takes no group that there is
+ * not. */
 static json_t *make_sysctl(const struct bundle_options *options)
 {
-    json_t *sysctl = json_pack("{s:s}", "net.ipv4.ip_unprivileged_port_start", "0");
+    uint64_t groups = options->group_count && options->group_count < PING_GROUPS
+                          ? options->group_count
+                          : PING_GROUPS;
 
-    if (!options->user_namespace)
-        json_object_set_new(sysctl, "net.ipv4.ping_group_range", json_string("0 2147483647"));
-    return sysctl;
+    return json_pack("{s:s, s:o}", "net.ipv4.ip_unprivileged_port_start", "0",
+                     "net.ipv4.ping_group_range",
+                     json_sprintf("0 %llu", (unsigned long long)groups - 1));
 }
 
 static json_t *make_linux(const struct bundle_options *options)

@@ -33,8 +33,7 @@ struct bundle_options {
     bool read_only;           /* --read-only */
     bool terminal;            /* -t */
     uint16_t rows, columns;   /* of the terminal; 0 = not known */
-    bool user_namespace;      /* not all users and groups exist where the runtime runs */
-    bool root_alone;          /* there, root is the only one */
+    uint64_t group_count;     /* groups 0 to this minus 1 exist where the runtime runs; 0 = all */
     bool no_devices;          /* no control group guards devices: none can be made */
     bool network_namespace;   /* a new one; false: share the caller's (in a VM: the VM's network) */
     uint64_t

@@ -217,7 +217,7 @@ static json_t *fixed_options(const struct fixed_mount *mount, const struct bundl
     json_t *array = json_array();
 
     for (const char *const *option = mount->options; *option; option++)
-        if (!options->root_alone || strncmp(*option, "gid=", 4) != 0)
+        if (options->group_count != 1 || strncmp(*option, "gid=", 4) != 0)
             json_array_append_new(array, json_string(*option));
     return array;
 }

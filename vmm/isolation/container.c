@@ -186,14 +186,11 @@ static void place_limits(const struct isolation_request *request, const char *pa
 
 static void place_users(struct isolation_request *request, struct bundle_options *options)
 {
-    if (geteuid() == 0)
-        return;
-    options->user_namespace = true;
-    options->root_alone = !id_map_find(&request->ids);
-    if (options->root_alone)
+    if (geteuid() != 0 && !id_map_find(&request->ids))
         log_warning(
             "only root exists in this container: other users need ranges in /etc/subuid and "
             "/etc/subgid, and newuidmap (package uidmap)");
+    options->group_count = id_map_group_count(&request->ids);
 }
 
 /* A device file opens the machine's device unless a control group or a user namespace forbids it.

@@ -139,6 +139,33 @@ bool id_map_find(struct id_map *map)
     return false;
 }
 
+/* Lines "INSIDE OUTSIDE COUNT" of /proc/PID/gid_map (user_namespaces(7)). */
+static uint64_t callers_groups(void)
+{
+    AUTO_FREE char *text = NULL;
+    uint64_t count = 0;
+    char *rest;
+    char *line;
+    size_t size;
+
+    if (io_read_file(AT_FDCWD, "/proc/self/gid_map", SUBID_FILE_MAX, &text, &size, NULL) < 0)
+        return 1;
+    rest = text;
+    while ((line = strsep(&rest, "\n"))) {
+        unsigned long inside;
+        unsigned long more;
+
+        if (sscanf(line, "%lu %*u %lu", &inside, &more) == 2 && inside == count)
+            count += more;
+    }
+    return count > 0 ? count : 1;
+}
+
+uint64_t id_map_group_count(const struct id_map *map)
+{
+    return geteuid() == 0 ? callers_groups() : 1 + (uint64_t)map->groups.count;
+}
+
 int id_map_write(const struct id_map *map, pid_t pid, struct error *err)
 {
     int rc;

@@ -4,6 +4,7 @@
 #define MICROVM_ISOLATION_ID_MAP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "vmm/base/error.h"
@@ -23,6 +24,12 @@ struct id_map {
  * only user of the container.
  */
 bool id_map_find(struct id_map *map);
+
+/*
+ * How many groups there are in the container, from 0 on without a gap: those of `map`, or, for
+ * root, who gets no namespace of its own, those of the caller's (all 4294967295 outside of any).
+ */
+uint64_t id_map_group_count(const struct id_map *map);
 
 /* Maps them in the user namespace of process `pid`. Errors: of write(2) to /proc/PID/uid_map, EIO
  * (newuidmap failed). */

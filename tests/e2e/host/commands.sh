@@ -57,7 +57,7 @@ case_a_full_standard_output_is_noticed() {
 case_doctor_says_what_is_missing() {
     try microvm doctor
     [[ $status == 0 || $status == 125 || $status == 1 ]]
-    for word in /dev/kvm kernel crun memory; do
+    for word in /dev/kvm kernel crun memory "open files"; do
         expect_match "$word"
     done
     try env MICROVM_KERNEL=/no/such/kernel "$MICROVM" doctor

@@ -112,6 +112,9 @@ case_without_root() {
     expect_status 5
     expect_equal "$(cat "$out")" $'0\n0 65534 1\n1 200000 65536\n/bin/vi'
     expect_err ''
+    # Of groups that are not lent the kernel takes none.
+    try without_root "$MICROVM" run --isolation=container busybox sh -c 'echo $(cat /proc/sys/net/ipv4/ping_group_range)'
+    expect_out '0 65536'
     try without_root "$MICROVM" run --isolation=container -u 33 busybox sh -c 'id -u; touch /x 2>/dev/null || echo refused'
     expect_equal "$(cat "$out")" $'33\nrefused'
     try without_root "$MICROVM" run --isolation=container -m 32m busybox echo runs

@@ -124,3 +124,28 @@ case_an_image_that_python_runs_in() {
     try microvm run -i debian bash -s <<<'echo "from bash $BASHPID"; dpkg --print-architecture'
     expect_out $'from bash 1\namd64'
 }
+
+case_every_user_may_open_low_ports_and_icmp_sockets() {
+    try microvm run -u 1000:1000 debian python3 -c '
+import os, socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP) as ping:
+    ping.settimeout(10)
+    ping.sendto(bytes([8, 0, 0, 0, 0, 0, 0, 1]) + b"echo", ("127.0.0.1", 0))
+    print(os.getuid(), ping.recv(100)[8:])
+socket.socket().bind(("127.0.0.1", 80))'
+    expect_status 0
+    expect_out "1000 b'echo'"
+}
+
+case_resource_limits_are_dockers_and_not_the_callers() {
+    # The most that may be had: all in a VM; as a container what the caller can raise its own to.
+    local files=1048576
+    [[ $E2E_THEME != container-* ]] || files=$(prlimit --nofile=1048576 true 2>/dev/null && echo 1048576 || ulimit -Hn)
+    ulimit -Sn 100
+    ulimit -Sf 100000
+    ulimit -Ss 1024
+    ulimit -St 500
+    try run_busybox sh -c 'ulimit -n; ulimit -Hn; ulimit -f; ulimit -s; ulimit -t; ulimit -v'
+    expect_status 0
+    expect_equal "$(cat "$out")" "$files"$'\n'"$files"$'\nunlimited\n8192\nunlimited\nunlimited'
+}
