@@ -102,7 +102,7 @@ static int spawn_runtime(const struct conf *conf, const int stdio[3], const char
         return 0;
     *pid = 0;
     errno = reason;
-    return failure_set_errno(failure, "cannot start %s", conf->runtime);
+    return failure_set_errno(failure, "cannot start the runtime %s", conf->runtime);
 }
 
 static int run_detached(struct container *container, const struct conf *conf, const int stdio[3],
@@ -231,6 +231,10 @@ static int read_pid_file(const struct conf *conf, pid_t *pid, struct failure *fa
     int fd = open(locate(conf, PID_FILE, path), O_RDONLY | O_CLOEXEC);
     ssize_t size;
 
+    if (fd < 0 && errno == ENOENT)
+        return failure_set(failure,
+                           "the runtime %s has started no container; is it an OCI runtime?",
+                           conf->runtime);
     if (fd < 0)
         return failure_set_errno(failure, "%s", path);
     size = read(fd, text, sizeof(text) - 1);
@@ -255,15 +259,18 @@ int container_attach(struct container *container, const struct conf *conf, struc
     return container->output < 0 ? failure_set_errno(failure, "terminal") : 0;
 }
 
-int container_explain(struct container *container, int wait_status, struct failure *failure)
+int container_explain(const struct container *container, const struct conf *conf, int wait_status,
+                      struct failure *failure)
 {
     char text[FAILURE_TEXT_SIZE - 100];
     ssize_t size = read(container->error, text, sizeof(text) - 1);
     int reason = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 
     if (size <= 0)
-        return failure_set(failure, "the runtime ended without a word (%s %d)",
-                           WIFSIGNALED(wait_status) ? "signal" : "status", reason);
+        return failure_set(failure, "the runtime %s ended without a message (%s %d%s%s)",
+                           conf->runtime, WIFSIGNALED(wait_status) ? "signal" : "status", reason,
+                           WIFSIGNALED(wait_status) ? ", " : "",
+                           WIFSIGNALED(wait_status) ? strsignal(reason) : "");
     while (size > 0 && text[size - 1] == '\n')
         size--;
     text[size] = '\0';

@@ -47,6 +47,7 @@ void container_signal(const struct container *container, const struct conf *conf
 
 /* Once crun has failed with wait status `wait_status`: its message and docker's exit status.
  * Returns -1. */
-int container_explain(struct container *container, int wait_status, struct failure *failure);
+int container_explain(const struct container *container, const struct conf *conf, int wait_status,
+                      struct failure *failure);
 
 #endif

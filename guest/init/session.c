@@ -141,7 +141,7 @@ static int take_end(struct session *session, pid_t pid, int status, struct failu
     trace_forget(&session->trace, pid);
     if (pid == container->runtime) {
         container->runtime = 0;
-        return status != 0 ? container_explain(container, status, failure)
+        return status != 0 ? container_explain(container, &session->conf, status, failure)
                            : take_container(session, failure);
     }
     if (pid == container->pid && container->runtime > 0)

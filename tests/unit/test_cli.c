@@ -19,6 +19,7 @@
 #include "vmm/base/io.h"
 #include "vmm/base/program_file.h"
 #include "vmm/cli/common.h"
+#include "vmm/cli/image.h"
 #include "vmm/cli/kernel_banner.h"
 #include "vmm/cli/relay.h"
 #include "vmm/machine/host.h"
@@ -187,6 +188,8 @@ static void memory_of_a_machine(void **state)
     assert_int_equal(strncmp(err.text, "--memory: ", 10), 0);
     assert_int_equal(common_memory(MIB, false, &bytes, &err), 0);
     assert_int_equal(common_memory(UINT64_MAX, true, &bytes, &err), -ERANGE);
+    assert_int_equal(common_memory(host_memory_total() + 1, false, &bytes, &err), -ERANGE);
+    assert_non_null(strstr(err.text, "that this host has"));
 }
 
 static void processors_of_a_machine(void **state)
@@ -230,6 +233,33 @@ static void timeline_values(void **state)
     assert_int_equal(common_timeline_check("xml", &err), -EINVAL);
 }
 
+static void ages_of_images(void **state)
+{
+    static const struct {
+        const char *created, *age;
+    } rows[] = {
+        {"2020-01-01T00:00:00Z", "5 hours ago"},
+        {"2019-12-31T05:00:00.123456789Z", "24 hours ago"},
+        {"1970-01-01T00:00:00Z", "50 years ago"},
+        {"1969-12-31T23:59:59Z", "N/A"},
+        {"0001-01-01T00:00:00Z", "N/A"},
+        {"-002-01-01T00:00:00Z", "N/A"},
+        {"2020-01-01T05:00:01Z", "in the future"},
+        {"9999-12-31T23:59:59Z", "in the future"},
+        {"99999-12-31T23:59:59Z", "N/A"},
+        {"2020-13-01T00:00:00Z", "N/A"},
+        {"yesterday", "N/A"},
+        {"", "N/A"},
+    };
+    char text[IMAGE_TEXT_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        image_format_age(rows[i].created, 1577854800, text); /* 2020-01-01T05:00:00Z */
+        assert_string_equal(text, rows[i].age);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +271,7 @@ int main(void)
         cmocka_unit_test(memory_of_a_machine),
         cmocka_unit_test(processors_of_a_machine),
         cmocka_unit_test(timeline_values),
+        cmocka_unit_test(ages_of_images),
     };
     int fd = mkstemp(path);
     int failed;

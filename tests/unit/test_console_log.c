@@ -69,13 +69,21 @@ static void file_is_bounded(void **state)
 
 static void panic_is_found(void **state)
 {
-    char line[64];
+    char line[256];
 
     (void)state;
     assert_false(console_log_find_panic("all is well\n", line, sizeof(line)));
     assert_true(console_log_find_panic("a\n[1.2] Kernel panic - not syncing: No init\nb\n", line,
                                        sizeof(line)));
     assert_string_equal(line, "Kernel panic - not syncing: No init");
+    assert_true(console_log_find_panic("Initramfs unpacking failed: compression method gzip not "
+                                       "configured\r\nKernel panic - not syncing: VFS: none\r\n",
+                                       line, sizeof(line)));
+    assert_int_equal(strncmp(line,
+                             "Kernel panic - not syncing: VFS: none; Initramfs unpacking failed: "
+                             "compression method gzip not configured: ",
+                             105),
+                     0);
 }
 
 int main(void)

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -266,7 +267,7 @@ static const struct {
     {"2147483648", NULL, ERANGE, 0, 0, {0}, NULL},
     {"app:99999999999999999999", NULL, ERANGE, 0, 0, {0}, NULL},
     {"nobody", NULL, ENOENT, 0, 0, {0}, NULL},
-    {"bad", NULL, ENOENT, 0, 0, {0}, NULL},
+    {"bad", NULL, 0, 0, 0, {0, UINT32_MAX}, "HOME=/root"},
     {"-1", NULL, ENOENT, 0, 0, {0}, NULL},
     {"app:nogroup", NULL, ENOENT, 0, 0, {0}, NULL},
 };
@@ -300,6 +301,115 @@ static void test_users(void **state)
                             users[i].home);
         process_release(&process);
     }
+}
+
+/* Lines as images have them, read as github.com/moby/sys/user reads them. */
+static const char odd_passwd[] = "\r\n"
+                                 "  root:x:0:0:root:/root:/bin/sh \r\n"
+                                 "\n"
+                                 "toor:x:0:0::/toor:\n"
+                                 "nameonly\n"
+                                 "three:x:3\r\n"
+                                 "four:x:4:5\n"
+                                 "six:x:6:6::/six\r\n"
+                                 "minus:x:-2:-2::/:\n"
+                                 "large:x:4294967296:1::/:\n"
+                                 "plus:x:+7:+8::/plus:\n"
+                                 "empty:x:::::\n"
+                                 "eight:x:8:8:a:/eight:/bin/sh:more:fields\n"
+                                 "+@netgroup::::::\n"
+                                 "+nis\n"
+                                 "last:x:9:9::/last:";
+static const char odd_group[] = "two:x\r\n"
+                                "three:x:33\r\n"
+                                "\n"
+                                "list:x:44:six,three\r\n"
+                                "nonumber:x::six\n"
+                                "large:x:99999999999:six\n"
+                                "+:::\n"
+                                "last:x:55:six";
+
+static void test_odd_lines(void **state)
+{
+    static const struct {
+        const char *user;
+        int error;
+        uint32_t uid, gid;
+        uint32_t groups[LIST_MAX]; /* up to UINT32_MAX */
+        const char *home;
+    } rows[] = {
+        {"root", 0, 0, 0, {0, UINT32_MAX}, "HOME=/root"},
+        {"toor", 0, 0, 0, {0, UINT32_MAX}, "HOME=/root"},
+        {"nameonly", 0, 0, 0, {0, UINT32_MAX}, "HOME=/root"},
+        {"three", 0, 3, 0, {0, 44, UINT32_MAX}, "HOME=/"},
+        {"four", 0, 4, 5, {5, UINT32_MAX}, "HOME=/"},
+        {"six", 0, 6, 6, {6, 44, 0, 55, UINT32_MAX}, "HOME=/six"},
+        {"6", 0, 6, 6, {6, 44, 0, 55, UINT32_MAX}, "HOME=/six"},
+        {"minus", ENOENT, 0, 0, {0}, NULL},
+        {"large", ENOENT, 0, 0, {0}, NULL},
+        {"plus", 0, 7, 8, {8, UINT32_MAX}, "HOME=/plus"},
+        {"empty", 0, 0, 0, {0, UINT32_MAX}, "HOME=/root"},
+        {"eight", 0, 8, 8, {8, UINT32_MAX}, "HOME=/eight"},
+        {"+nis", 0, 0, 0, {0, UINT32_MAX}, "HOME=/root"},
+        {"nis", ENOENT, 0, 0, {0}, NULL},
+        {"last", 0, 9, 9, {9, UINT32_MAX}, "HOME=/last"},
+        {"last:two", 0, 9, 0, {0, UINT32_MAX}, "HOME=/last"},
+        {"last:three", 0, 9, 33, {33, UINT32_MAX}, "HOME=/last"},
+        {"last:last", 0, 9, 55, {55, UINT32_MAX}, "HOME=/last"},
+        {"last:large", ENOENT, 0, 0, {0}, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct image_config config = {0};
+        struct process_options options = {.hostname = "h", .user = rows[i].user};
+        struct process process;
+        struct error err = ERROR_INIT;
+        size_t count = 0;
+        int rc;
+
+        fill(&options.arguments, (const char *const[]){"id", NULL});
+        rc = process_resolve(&config, odd_passwd, odd_group, &options, &process, &err);
+        string_list_release(&options.arguments);
+        if (rc != -rows[i].error)
+            fail_msg("user %s: %d %s", rows[i].user, rc, err.text);
+        if (rc < 0)
+            continue;
+        assert_int_equal(process.uid, rows[i].uid);
+        assert_int_equal(process.gid, rows[i].gid);
+        for (; rows[i].groups[count] != UINT32_MAX; count++) {
+            assert_true(count < process.group_count);
+            assert_int_equal(process.groups[count], rows[i].groups[count]);
+        }
+        assert_int_equal(process.group_count, count);
+        assert_string_equal(process.environment.items[process.environment.count - 1], rows[i].home);
+        process_release(&process);
+    }
+}
+
+/* A long list of members is one line all the same, and takes no time that grows faster than it. */
+static void test_a_huge_group_file(void **state)
+{
+    const size_t count = 100000;
+    struct process_options options = {.hostname = "h", .user = "last"};
+    struct image_config config = {0};
+    struct process process;
+    char *text = malloc(count * 8 + 64);
+    char *at = text;
+
+    (void)state;
+    assert_non_null(text);
+    at += sprintf(at, "big:x:77:");
+    for (size_t i = 0; i < count; i++)
+        at += sprintf(at, "u%06zu,", i);
+    sprintf(at, "last");
+    fill(&options.arguments, (const char *const[]){"id", NULL});
+    assert_int_equal(process_resolve(&config, odd_passwd, text, &options, &process, NULL), 0);
+    assert_int_equal(process.group_count, 2);
+    assert_int_equal(process.groups[1], 77);
+    process_release(&process);
+    string_list_release(&options.arguments);
+    free(text);
 }
 
 static void test_unknown_user_message(void **state)
@@ -416,6 +526,8 @@ int main(void)
         cmocka_unit_test(test_environments),
         cmocka_unit_test(test_bad_environments),
         cmocka_unit_test(test_users),
+        cmocka_unit_test(test_odd_lines),
+        cmocka_unit_test(test_a_huge_group_file),
         cmocka_unit_test(test_unknown_user_message),
         cmocka_unit_test(test_directories),
         cmocka_unit_test(test_signals),

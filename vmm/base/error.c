@@ -2,6 +2,7 @@
 /* Purpose: the error object; see error.h for its contract. */
 #include "vmm/base/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,19 @@ static void append(struct error *err, const char *format, ...)
     va_start(args, format);
     append_format(err, format, args);
     va_end(args);
+}
+
+/* With the limit to raise, which libc does not name. */
+static const char *reason(int code)
+{
+    switch (code) {
+    case EMFILE:
+        return "Too many open files (ulimit -n)";
+    case EFBIG:
+        return "File too large (ulimit -f)";
+    default:
+        return strerror(code);
+    }
 }
 
 int error_set(struct error *err, int code, const char *format, ...)
@@ -46,7 +60,7 @@ int error_set_errno(struct error *err, int code, const char *format, ...)
         va_start(args, format);
         append_format(err, format, args);
         va_end(args);
-        append(err, ": %s", strerror(code));
+        append(err, ": %s", reason(code));
     }
     return -code;
 }

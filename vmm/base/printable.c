@@ -6,21 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 sequence at `at` (RFC 3629), by its lead byte; 0 when it is none. */
-static size_t sequence_length(const unsigned char *at)
-{
-    size_t length = *at < 0x80 ? 1 : *at < 0xc2 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
-
-    if (*at > 0xf4)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    if ((*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f) || /* too long, surrogate */
-        (*at == 0xf0 && at[1] < 0x90) || (*at == 0xf4 && at[1] > 0x8f))
-        return 0;
-    return length;
-}
+#include "vmm/base/utf8.h"
 
 /* C1 controls, and what reorders or hides text: U+200B..U+200F, U+2028..U+202E, U+2060..U+206F. */
 static bool is_treacherous(const unsigned char *at, size_t length)
@@ -39,7 +25,7 @@ void printable_copy(char *to, size_t size, const char *text)
     size_t used = 0;
 
     while (*at && used + 1 < size) {
-        size_t length = sequence_length(at);
+        size_t length = utf8_sequence((const char *)at);
 
         if (length == 0 || *at < ' ' || *at == 0x7f || is_treacherous(at, length)) {
             to[used++] = '?';

@@ -50,7 +50,8 @@ struct boot_options {
 static const struct option_row rows[] = {
     {0, OPTION_TEXT, "kernel", "FILE",
      "kernel: vmlinux or bzImage (default: the one that comes along)", AT(kernel)},
-    {0, OPTION_TEXT, "initrd", "FILE", "initial file system (cpio, also compressed)", AT(initrd)},
+    {0, OPTION_TEXT, "initrd", "FILE",
+     "initial file system (cpio; compressed, if the kernel can unpack it)", AT(initrd)},
     {0, OPTION_LIST, "disk", "FILE[:ro]",
      "raw disk image; may be repeated: /dev/vda, /dev/vdb, ...", AT(disks)},
     {0, OPTION_TEXT, "cmdline", "TEXT", "added to the kernel command line, such as 'loglevel=7'",

@@ -25,9 +25,12 @@ int common_memory(uint64_t asked, bool linux_guest, uint64_t *bytes, struct erro
         return error_set(err, ERANGE,
                          "--memory: %llu MiB are too little to boot; give at least %llum",
                          (unsigned long long)(wanted / MIB), (unsigned long long)(least / MIB));
-    if (wanted > UINT64_MAX - MIB)
-        return error_set(err, ERANGE, "--memory: %llu bytes are too much",
-                         (unsigned long long)wanted);
+    if (wanted > host_memory_total())
+        return error_set(err, ERANGE,
+                         "--memory: %llu MiB are more than the %llu MiB of memory and swap that "
+                         "this host has",
+                         (unsigned long long)(wanted / MIB),
+                         (unsigned long long)(host_memory_total() / MIB));
     *bytes = align_up(wanted, MIB);
     return 0;
 }

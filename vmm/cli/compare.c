@@ -93,7 +93,8 @@ static const struct option_table table = {
              "memory, processor; and, where the command says nothing, what things cost behind it.",
     .more =
         "Exit status: 0 when the command ran behind at least one wall, whatever its own status;\n"
-        "128+N when signal N ended the comparison; 125 when nothing could be run.",
+        "128+N when signal N ended the comparison; 127 when the command is not found, 126 when it\n"
+        "cannot be executed, 125 when nothing could be run for another reason.",
     .rows = rows,
     .count = ARRAY_LENGTH(rows),
 };
@@ -109,6 +110,7 @@ struct compare {
     int html_fd;
     bool html_new;
     int signal;
+    int status; /* when nothing ran: 125 to 127 */
 };
 
 /* ---- the command line ------------------------------------------------------------------------ */
@@ -295,6 +297,33 @@ static bool anything_ran(const struct report *report)
     return false;
 }
 
+/* 126 or 127 when that is what each run ended with: the command is to blame, not a sandbox. */
+static int common_status(const struct report *report)
+{
+    for (size_t i = 1; i < report->wall_count; i++) {
+        if (report->walls[i].status != report->walls[0].status)
+            return CLI_FAILURE;
+    }
+    return report->walls[0].status;
+}
+
+/* One line: all reasons, or the one that all have. */
+static int nothing_ran(const struct report *report, struct error *err)
+{
+    char text[ERROR_TEXT_SIZE];
+    size_t used = 0;
+    bool same = true;
+
+    for (size_t i = 0; i < report->wall_count; i++) {
+        same = same && strcmp(report->walls[i].reason, report->walls[0].reason) == 0;
+        if (used < sizeof(text))
+            used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s: %s", i ? "; " : "",
+                                     report->walls[i].label, report->walls[i].reason);
+    }
+    return error_set(err, ENOEXEC, "compare: the command did not run: %s",
+                     same ? report->walls[0].reason : text);
+}
+
 static unsigned table_columns(void)
 {
     uint16_t rows_ignored;
@@ -328,9 +357,8 @@ static int write_report(struct compare *compare, struct error *err)
     int rc = 0;
 
     if (!anything_ran(report)) {
-        for (size_t i = 0; i < report->wall_count; i++)
-            log_error("compare: %s: %s", report->walls[i].label, report->walls[i].reason);
-        return error_set(err, ENOEXEC, "compare: nothing ran behind any wall");
+        compare->status = common_status(report);
+        return nothing_ran(report, err);
     }
     if (compare->options->json)
         rc = report_write_json(report, stdout, err);
@@ -395,7 +423,8 @@ static void release(struct compare *compare)
 int cli_compare(int argc, char **argv)
 {
     struct compare_options options = {0};
-    struct compare compare = {.options = &options, .machine_fd = -1, .html_fd = -1};
+    struct compare compare = {
+        .options = &options, .machine_fd = -1, .html_fd = -1, .status = CLI_FAILURE};
     struct error err = ERROR_INIT;
     int status = 0;
     int first = options_parse(&table, argc, argv, &options, &err);
@@ -403,7 +432,7 @@ int cli_compare(int argc, char **argv)
     if (first > 0 && first == argc)
         first = error_set(&err, EINVAL, "compare: no IMAGE; 'microvm compare --help' shows how");
     if (first < 0 || (first > 0 && compare_all(&compare, argc - first, argv + first, &err) < 0)) {
-        status = compare.signal ? 128 + compare.signal : CLI_FAILURE;
+        status = compare.signal ? 128 + compare.signal : compare.status;
         if (!compare.signal)
             log_error("%s", err.text);
         else

@@ -54,7 +54,8 @@ const char *image_json_text(const json_t *object, const char *key);
 
 #define IMAGE_TEXT_SIZE 64
 
-/* "3 days ago" for a time of RFC 3339; "N/A" when it is none. */
+/* "3 days ago" for a time of RFC 3339; "N/A" when it is none, or before 1970, when nobody made
+ * images: Go writes 0001-01-01 for none. "in the future" when it is. */
 void image_format_age(const char *created, int64_t now, char text[IMAGE_TEXT_SIZE]);
 
 /* "12.3MB", with powers of 1000 as docker does. */

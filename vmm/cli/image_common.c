@@ -13,6 +13,8 @@
 #include "vmm/cli/image.h"
 #include "vmm/image/document.h"
 
+#define EPOCH_YEAR 70 /* of struct tm */
+
 int image_options_parse(const struct option_table *table, int argc, char **argv, void *target,
                         struct string_list *operands, struct error *err)
 {
@@ -119,11 +121,13 @@ void image_format_age(const char *created, int64_t now, char text[IMAGE_TEXT_SIZ
     int64_t age;
 
     snprintf(text, IMAGE_TEXT_SIZE, "N/A");
-    if (!strptime(created, "%Y-%m-%dT%H:%M:%S", &parts))
-        return;
+    if (!strptime(created, "%Y-%m-%dT%H:%M:%S", &parts) || parts.tm_year < EPOCH_YEAR)
+        return; /* nobody's date: 0001-01-01 is Go's for none */
     age = now - timegm(&parts);
-    if (age < 0)
-        age = 0;
+    if (age < 0) {
+        snprintf(text, IMAGE_TEXT_SIZE, "in the future");
+        return;
+    }
     for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
         if (age >= units[i].from) {
             snprintf(text, IMAGE_TEXT_SIZE, "%lld %s ago", (long long)(age / units[i].unit),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Purpose: `microvm image ls`, `inspect` and `history`: what docker shows, in docker's words. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,23 +179,25 @@ static json_t *describe_layers(const struct image_details *details)
 static json_t *describe(const struct store *store, const struct store_entry *entry,
                         const struct image_details *details)
 {
+    char path[PATH_MAX + STORE_NAME_SIZE];
     char root[STORE_NAME_SIZE];
     const json_t *config = details->config;
     json_t *run = json_object_get(config, "config");
     json_t *diff_ids = json_object_get(json_object_get(config, "rootfs"), "diff_ids");
 
     store_root_name(details->manifest.config_digest, ".squashfs", root);
-    return json_pack(
-        "{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:I, s:O?, s:{s:s, s:O?}, s:o, "
-        "s:{s:s, s:{s:o}}}",
-        "Id", details->manifest.config_digest, "RepoTags",
-        collect_names(store, entry->digest, false), "RepoDigests",
-        collect_names(store, entry->digest, true), "Created", image_json_text(config, "created"),
-        "Author", image_json_text(config, "author"), "Architecture",
-        image_json_text(config, "architecture"), "Os", image_json_text(config, "os"), "Size",
-        (json_int_t)details->root_size, "Config", run, "RootFS", "Type", "layers", "Layers",
-        diff_ids, "Layers", describe_layers(details), "GraphDriver", "Name", "squashfs", "Data",
-        "Path", json_sprintf("%s/%s", store_path(store), root));
+    printable_format(path, sizeof(path), "%s/%s", store_path(store), root); /* JSON takes UTF-8 */
+    return json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:I, s:O?, s:{s:s, s:O?}, s:o, "
+                     "s:{s:s, s:{s:s}}}",
+                     "Id", details->manifest.config_digest, "RepoTags",
+                     collect_names(store, entry->digest, false), "RepoDigests",
+                     collect_names(store, entry->digest, true), "Created",
+                     image_json_text(config, "created"), "Author",
+                     image_json_text(config, "author"), "Architecture",
+                     image_json_text(config, "architecture"), "Os", image_json_text(config, "os"),
+                     "Size", (json_int_t)details->root_size, "Config", run, "RootFS", "Type",
+                     "layers", "Layers", diff_ids, "Layers", describe_layers(details),
+                     "GraphDriver", "Name", "squashfs", "Data", "Path", path);
 }
 
 int image_command_inspect(int argc, char **argv, struct error *err)

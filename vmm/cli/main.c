@@ -5,24 +5,32 @@
  * Start-up is part of what users wait for: no locale, no configuration file, nothing opened before
  * a command asks for it.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "vmm/base/bytes.h"
+#include "vmm/base/error.h"
 #include "vmm/base/log.h"
 #include "vmm/cli/commands.h"
 #include "vmm/cli/suggest.h"
 #include "vmm/instance/instance.h"
 
+#define NULL_DEVICE    "/dev/null"
+#define OPEN_FILES_MIN 64 /* what a run has open at once, with some to spare */
+
 struct command {
     const char *name;
     const char *summary;
     int (*function)(int argc, char **argv);
-    bool sweeps; /* removes what dead instances have left, before it begins */
+    bool works; /* looks around, and removes what dead instances have left, before it begins */
 };
 
 static const struct command commands[] = {
@@ -93,9 +101,42 @@ int cli_help(int argc, char **argv)
     return command->function(2, (char *[]){argv[1], help_option, NULL});
 }
 
+/*
+ * What every command that does something needs, found missing here in one line, instead of
+ * somewhere later in other words.
+ */
+static int check_surroundings(struct error *err)
+{
+    struct rlimit files = {0};
+    struct stat status;
+
+    if (access("/proc/self/exe", F_OK) < 0)
+        return error_set(err, ENOENT,
+                         "/proc is not mounted, and nothing is found or started without it; mount "
+                         "it: mount -t proc proc /proc");
+    if (stat(NULL_DEVICE, &status) < 0)
+        return error_set(err, errno,
+                         NULL_DEVICE ": %s; make it: mknod -m 666 " NULL_DEVICE " c 1 3",
+                         strerror(errno));
+    if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3) ||
+        access(NULL_DEVICE, R_OK | W_OK) < 0)
+        return error_set(err, EINVAL,
+                         NULL_DEVICE ": is not the null device, or may not be opened; make it: "
+                                     "mknod -m 666 " NULL_DEVICE " c 1 3");
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < OPEN_FILES_MIN) {
+        files.rlim_cur = files.rlim_max < OPEN_FILES_MIN ? files.rlim_max : OPEN_FILES_MIN;
+        if (files.rlim_cur < OPEN_FILES_MIN || setrlimit(RLIMIT_NOFILE, &files) < 0)
+            return error_set(err, EMFILE,
+                             "only %llu open files are allowed (ulimit -n); allow at least %d",
+                             (unsigned long long)files.rlim_max, OPEN_FILES_MIN);
+    }
+    return 0;
+}
+
 static int dispatch(int argc, char **argv)
 {
     const struct command *command;
+    struct error err = ERROR_INIT;
 
     if (argc < 2) {
         print_overview(stderr);
@@ -108,22 +149,24 @@ static int dispatch(int argc, char **argv)
     command = command_find(argv[1]);
     if (!command)
         return command_unknown(argv[1]);
-    if (command->sweeps)
+    if (command->works) {
+        if (check_surroundings(&err) < 0) {
+            log_error("%s", err.text);
+            return CLI_FAILURE;
+        }
         instance_sweep();
+    }
     return command->function(argc - 1, argv + 1);
 }
 
 /* Without 0, 1 and 2 a file of ours would take their numbers, and a guest's output its place. */
 static bool open_standard_streams(void)
 {
-    int fd;
-
-    do {
-        fd = open("/dev/null", O_RDWR);
-    } while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open(NULL_DEVICE, O_RDWR) != fd)
+            return false;
+    }
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -132,8 +175,12 @@ int main(int argc, char **argv)
 
     if (argc == 3 && strcmp(argv[1], "__monitor") == 0)
         return monitor_main(argv[2]); /* started by instance_launch() */
-    if (!open_standard_streams())
+    if (!open_standard_streams()) {
+        log_error("a standard stream is closed, and " NULL_DEVICE " cannot take its place: %s",
+                  strerror(errno));
         return CLI_FAILURE;
+    }
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like others: EFBIG */
     signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would hide how programs of ours have ended */
     status = dispatch(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -213,6 +213,7 @@ static void give_up(struct comparison *comparison, size_t wall, const struct wal
     struct report_wall *report_wall = &comparison->report->walls[wall];
 
     wall_why(result, report_wall->reason, sizeof(report_wall->reason));
+    report_wall->status = result->status;
 }
 
 static int measure_once(struct plan *plan, size_t wall, enum temperature temperature,

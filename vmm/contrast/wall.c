@@ -30,6 +30,7 @@
 #define READ_SIZE    65536
 #define END_WAIT_MS  2000 /* for a run that was asked to end */
 #define RUN_FAILED   125  /* the status with which `run` says that it failed itself */
+#define NOT_FOUND    127  /* ... that there is no such command; between: it is not executable */
 
 struct running {
     const struct wall_request *request;
@@ -337,7 +338,8 @@ bool wall_failed(const struct wall_result *result)
 {
     uint64_t at_ns;
 
-    return result->status == RUN_FAILED && !wall_step(result, "runtime", &at_ns);
+    return result->status >= RUN_FAILED && result->status <= NOT_FOUND &&
+           !wall_step(result, "runtime", &at_ns);
 }
 
 /* The first line that is a message of microvm and no warning; NULL = none. */

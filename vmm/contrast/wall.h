@@ -68,7 +68,8 @@ bool wall_step(const struct wall_result *result, const char *step, uint64_t *at_
 /* A number of the timeline's counts at the end, such as "inside.cpu_us"; false = not told. */
 bool wall_count(const struct wall_result *result, const char *name, uint64_t *value);
 
-/* Whether microvm itself failed (status 125) before the command was started. */
+/* Whether the command was never started: microvm failed (status 125), or it is not executable or
+ * not found (126, 127). */
 bool wall_failed(const struct wall_result *result);
 /* Why, for a person: microvm's own message of standard error, else what is known. One line of
  * printable text. */

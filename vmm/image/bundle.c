@@ -13,6 +13,7 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
+#include "vmm/base/utf8.h"
 #include "vmm/image/bundle_private.h"
 #include "vmm/image/document.h"
 
@@ -192,6 +193,46 @@ static json_t *make_linux(const struct bundle_options *options)
     return linux_part;
 }
 
+static int check_environment(const struct string_list *environment, struct error *err)
+{
+    char what[128];
+    int rc = 0;
+
+    for (size_t i = 0; i < environment->count && rc == 0; i++) {
+        const char *setting = environment->items[i];
+
+        snprintf(what, sizeof(what), "environment variable %.*s", (int)strcspn(setting, "="),
+                 setting);
+        rc = utf8_check(setting, what, err);
+    }
+    return rc;
+}
+
+/*
+ * Whatever comes from outside, by name. A configuration is JSON, and the runtime refuses one with
+ * other bytes than UTF-8's. (docker puts U+FFFD in their place: the command then gets a text that
+ * nobody wrote.)
+ */
+static int check_texts(const struct process *process, const struct bundle_options *options,
+                       struct error *err)
+{
+    const struct string_list *arguments = &process->arguments;
+    char what[64];
+    int rc = check_environment(&process->environment, err);
+
+    for (size_t i = 0; i < arguments->count && rc == 0; i++) {
+        snprintf(what, sizeof(what), "argument %zu of the command", i);
+        rc = utf8_check(arguments->items[i], i == 0 ? "command" : what, err);
+    }
+    for (size_t i = 0; i < options->tmpfs.count && rc == 0; i++)
+        rc = utf8_check(options->tmpfs.items[i], "--tmpfs", err);
+    if (rc == 0)
+        rc = utf8_check(process->working_dir, "working directory", err);
+    if (rc == 0)
+        rc = utf8_check(options->bundle_path, "runtime directory", err);
+    return rc == 0 ? utf8_check(options->cgroup_path, "--cgroup-parent", err) : rc;
+}
+
 static int make_config(const struct image_config *config, const struct process *process,
                        const struct bundle_options *options, char **text, struct error *err)
 {
@@ -208,10 +249,7 @@ static int make_config(const struct image_config *config, const struct process *
                   options->read_only, "hostname", options->hostname, "mounts", mounts, "linux",
                   make_linux(options), "annotations", bundle_make_annotations(options));
     *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
-    return *text ? 0
-                 : error_set(err, EINVAL,
-                             "cannot write the container's configuration: an argument or variable "
-                             "is not valid UTF-8, or memory is short");
+    return *text ? 0 : error_set_errno(err, ENOMEM, "cannot write the container's configuration");
 }
 
 static int make_hosts(const struct bundle_options *options, char **text)
@@ -246,8 +284,10 @@ int bundle_create(const struct image_config *config, const struct process *proce
     AUTO_FREE char *hostname = NULL;
     AUTO_FREE char *resolv_conf = strdup(options->resolv_conf ? options->resolv_conf : "");
     AUTO_FREE char *program = options->program ? malloc(options->program_size) : NULL;
-    int rc = make_config(config, process, options, &text, err);
+    int rc = check_texts(process, options, err);
 
+    if (rc == 0)
+        rc = make_config(config, process, options, &text, err);
     if (rc < 0)
         return rc;
     if (!text || (options->program && !program) || !resolv_conf ||

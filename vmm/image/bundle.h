@@ -67,7 +67,8 @@ struct bundle {
 /*
  * Makes the bundle. Volumes of the image that are not below a --tmpfs need nothing while the root
  * is writable (they live in its writable layer); with `read_only` each becomes an empty tmpfs.
- * Errors: EINVAL (--tmpfs path or option), ENOMEM. Release by bundle_release() after success.
+ * Errors: EINVAL (--tmpfs path or option), EILSEQ (an argument, a variable or a path is not UTF-8:
+ * the message says which), ENOMEM. Release by bundle_release() after success.
  */
 int bundle_create(const struct image_config *config, const struct process *process,
                   const struct bundle_options *options, struct bundle *bundle, struct error *err);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: find a user in the texts of passwd(5) and group(5). The texts come from an image: a
- * malformed line is passed over, as libc does.
+ * Finds a user in the texts of passwd(5) and group(5), which come from an image. A line is read as
+ * docker, containerd and podman read it (github.com/moby/sys/user): white space around it does not
+ * count, empty lines are passed over, a field that is missing is empty, a number that is missing or
+ * malformed is 0. The first line that matches wins. A line whose number is out of range names
+ * nobody.
  */
 #include "vmm/image/user.h"
 
@@ -27,20 +30,30 @@ static void record_release(struct record *record)
     free(record->line);
 }
 
-/* Takes the next line off *text; returns 1, 0 at the end, -ENOMEM. */
+static bool is_space(char byte)
+{
+    return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
+/* Takes the next line that is not empty off *text; returns 1, 0 at the end, -ENOMEM. */
 static int record_next(const char **text, struct record *record)
 {
-    size_t length = strcspn(*text, "\n");
+    size_t length;
     char *rest;
 
     free(record->line);
     *record = (struct record){0};
+    while (is_space(**text))
+        (*text)++;
     if (**text == '\0')
         return 0;
+    length = strcspn(*text, "\n");
     record->line = strndup(*text, length);
     if (!record->line)
         return -ENOMEM;
-    *text += length + ((*text)[length] == '\n');
+    *text += length;
+    while (is_space(record->line[length - 1]))
+        record->line[--length] = '\0';
     rest = record->line;
     while (rest && record->count < FIELDS_MAX)
         record->fields[record->count++] = strsep(&rest, ":");
@@ -66,6 +79,25 @@ static int parse_id(const char *text, uint32_t *id)
     return 0;
 }
 
+/* A field of a record: empty when there is none. */
+static char *field(const struct record *record, size_t index)
+{
+    static char none[] = "";
+
+    return index < record->count ? record->fields[index] : none;
+}
+
+/* A number in a record: 0 when it is missing or malformed, as docker reads it; -ERANGE. */
+static int id_field(const struct record *record, size_t index, uint32_t *id)
+{
+    const char *text = field(record, index);
+    int rc = *text == '-' ? -ERANGE : parse_id(text + (*text == '+'), id);
+
+    if (rc == -EINVAL)
+        *id = 0;
+    return rc == -ERANGE ? rc : 0;
+}
+
 static int add_group(struct user *user, uint32_t gid)
 {
     uint32_t *groups;
@@ -83,8 +115,8 @@ static int add_group(struct user *user, uint32_t gid)
 }
 
 /*
- * Looks `wanted` up by name or, if it is a number, by number. Returns 1 when found (filling user
- * and *name), 0 when not, -ENOMEM.
+ * Looks `wanted` up by name or, if there is a number, by number. Returns 1 when found (filling user
+ * and *name, both free to be filled again), 0 when not, -ENOMEM.
  */
 static int find_passwd(const char *passwd, const char *wanted, const uint32_t *number,
                        struct user *user, char **name)
@@ -96,13 +128,14 @@ static int find_passwd(const char *passwd, const char *wanted, const uint32_t *n
         uint32_t uid;
         uint32_t gid;
 
-        if (record.count < 6 || parse_id(record.fields[2], &uid) < 0 ||
-            parse_id(record.fields[3], &gid) < 0)
+        if (id_field(&record, 2, &uid) < 0 || id_field(&record, 3, &gid) < 0)
             continue;
-        if (number ? *number != uid : strcmp(record.fields[0], wanted) != 0)
+        if (number ? *number != uid : strcmp(field(&record, 0), wanted) != 0)
             continue;
-        *name = strdup(record.fields[0]);
-        user->home = strdup(record.fields[5][0] == '/' ? record.fields[5] : "/");
+        free(*name);
+        free(user->home);
+        *name = strdup(field(&record, 0));
+        user->home = strdup(field(&record, 5)[0] == '/' ? field(&record, 5) : "/");
         user->uid = uid;
         user->gid = gid;
         return *name && user->home ? 1 : -ENOMEM;
@@ -129,8 +162,7 @@ static int add_memberships(const char *group, const char *name, struct user *use
     while ((rc = record_next(&group, &record)) > 0) {
         uint32_t gid;
 
-        if (record.count < 4 || parse_id(record.fields[2], &gid) < 0 ||
-            !is_member(record.fields[3], name))
+        if (!is_member(field(&record, 3), name) || id_field(&record, 2, &gid) < 0)
             continue;
         if (add_group(user, gid) < 0)
             return -ENOMEM;
@@ -145,8 +177,7 @@ static int find_group(const char *group, const char *name, uint32_t *gid)
     int rc;
 
     while ((rc = record_next(&group, &record)) > 0) {
-        if (record.count >= 3 && strcmp(record.fields[0], name) == 0 &&
-            parse_id(record.fields[2], gid) == 0)
+        if (strcmp(field(&record, 0), name) == 0 && id_field(&record, 2, gid) == 0)
             return 1;
     }
     return rc;
@@ -155,6 +186,22 @@ static int find_group(const char *group, const char *name, uint32_t *gid)
 static int out_of_range(const char *text, struct error *err)
 {
     return error_set(err, ERANGE, "user '%s': numbers must be in the range 0 to %d", text, ID_MAX);
+}
+
+/* HOME is that of the first line with the user's number, whatever name it was asked for by: the
+ * runtime of docker knows no other. */
+static int find_home(const char *passwd, struct user *user, struct error *err)
+{
+    AUTO_FREE char *name = NULL;
+    struct user first = {0};
+
+    if (find_passwd(passwd, NULL, &user->uid, &first, &name) < 0) {
+        free(first.home);
+        return error_set_errno(err, ENOMEM, "passwd file");
+    }
+    free(user->home);
+    user->home = first.home;
+    return 0;
 }
 
 static int resolve_user(const char *text, const char *wanted, const char *passwd, struct user *user,
@@ -172,7 +219,7 @@ static int resolve_user(const char *text, const char *wanted, const char *passwd
     if (rc < 0)
         return error_set_errno(err, ENOMEM, "user '%s'", text);
     if (rc == 1)
-        return 0;
+        return is_number == 0 ? 0 : find_home(passwd, user, err);
     if (is_number < 0)
         return error_set(err, ENOENT, "unable to find user %s: no matching entries in passwd file",
                          wanted);

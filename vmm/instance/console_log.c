@@ -7,7 +7,8 @@
 
 #include "vmm/base/io.h"
 
-#define PANIC "Kernel panic - not syncing"
+#define PANIC     "Kernel panic - not syncing"
+#define UNPACKING "Initramfs unpacking failed"
 
 void console_log_add(struct console_log *log, const void *data, size_t size)
 {
@@ -53,12 +54,25 @@ void console_log_tail(const struct console_log *log, char text[CONTROL_CONSOLE_M
     text[used] = '\0';
 }
 
+static int line_length(const char *at)
+{
+    return (int)strcspn(at, "\r\n");
+}
+
 bool console_log_find_panic(const char *tail, char *line, size_t size)
 {
     const char *at = strstr(tail, PANIC);
+    const char *unpacking = strstr(tail, UNPACKING);
 
     if (!at)
         return false;
-    snprintf(line, size, "%.*s", (int)strcspn(at, "\n"), at);
+    if (unpacking)
+        snprintf(
+            line, size,
+            "%.*s; %.*s: give the kernel its initrd as an uncompressed cpio archive, or give a "
+            "kernel that can unpack it",
+            line_length(at), at, line_length(unpacking), unpacking);
+    else
+        snprintf(line, size, "%.*s", line_length(at), at);
     return true;
 }

@@ -22,7 +22,8 @@ void console_log_add(struct console_log *log, const void *data, size_t size);
 /* The last lines as plain ASCII text: no escape sequences, no other control bytes than newline. */
 void console_log_tail(const struct console_log *log, char text[CONTROL_CONSOLE_MAX + 1]);
 
-/* The line in which Linux says why it panicked, copied to `line`; false when there is none. */
+/* The line in which Linux says why it panicked, copied to `line`, and that it could not unpack its
+ * initramfs; false when there is no panic. */
 bool console_log_find_panic(const char *tail, char *line, size_t size);
 
 #endif

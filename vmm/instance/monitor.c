@@ -225,6 +225,7 @@ static int catch_signals(struct monitor *monitor, struct error *err)
     sigaddset(&signals, SIGPIPE); /* blocked, so that a write returns EPIPE; never reported */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     sigdelset(&signals, SIGPIPE);
+    signal(SIGXFSZ, SIG_IGN); /* what may not grow is an error of the disk: EFBIG */
     monitor->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (monitor->signal_fd < 0)
         return error_set_errno(err, errno, "signalfd");

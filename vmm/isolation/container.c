@@ -268,7 +268,13 @@ static const char *runtime_options(const struct isolation_request *request)
 static int write_conf(const struct isolation_request *request, struct error *err)
 {
     char text[CONF_TEXT_MAX];
-    int size =
+    int size;
+
+    if (strpbrk(request->runtime_path, "\n") || strpbrk(request->instance->directory, "\n"))
+        return error_set(
+            err, EINVAL, "%s: its path has a newline, which cannot be passed on; choose another",
+            strpbrk(request->runtime_path, "\n") ? "runtime program" : "runtime directory");
+    size =
         snprintf(text, sizeof(text),
                  "terminal=%d\nstdin=%d\ntrace=%d\nruntime=%s\nruntime_option=--root=%s%s\n%s",
                  request->terminal, request->interactive,

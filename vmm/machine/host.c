@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "vmm/arch/arch.h"
@@ -45,6 +46,14 @@ int host_require_kvm(bool linux_guest, struct error *err)
     if (state == HOST_KVM_READY || (state == HOST_KVM_SOFTWARE && !linux_guest))
         return 0;
     return error_set(err, ENODEV, "%s", host_kvm_advice(state));
+}
+
+uint64_t host_memory_total(void)
+{
+    struct sysinfo info;
+
+    /* It has no errors but of its argument. */
+    return sysinfo(&info) < 0 ? 0 : ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
 }
 
 uint64_t host_memory_minimum(void)

@@ -29,6 +29,9 @@ int host_require_kvm(bool linux_guest, struct error *err);
 /* Least memory in bytes with which a Linux guest of ours boots. */
 uint64_t host_memory_minimum(void);
 
+/* Bytes of memory and swap that this host has. */
+uint64_t host_memory_total(void);
+
 struct host_capability {
     const char *name; /* as the kernel's KVM_CAP_... without that beginning */
     const char *what; /* what we need it for */

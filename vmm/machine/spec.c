@@ -11,6 +11,7 @@
 
 #include "devices/block/block.h"
 #include "vmm/base/cleanup.h"
+#include "vmm/base/utf8.h"
 
 static void json_cleanup(json_t **value)
 {
@@ -46,7 +47,24 @@ static json_t *disks_to_json(const struct machine_spec *spec)
     return disks;
 }
 
-int machine_spec_to_json(const struct machine_spec *spec, char **json, struct error *err)
+static int check_texts(const struct machine_spec *spec, struct error *err)
+{
+    const struct {
+        const char *what, *text;
+    } texts[] = {{"kernel", spec->kernel_path},
+                 {"initramfs", spec->initramfs_path},
+                 {"runtime directory", spec->initramfs_tail_path},
+                 {"--cmdline", spec->command_line}};
+    int rc = 0;
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && rc == 0; i++)
+        rc = utf8_check(texts[i].text, texts[i].what, err);
+    for (unsigned i = 0; i < spec->disk_count && rc == 0; i++)
+        rc = utf8_check(spec->disks[i].path, "--disk", err);
+    return rc;
+}
+
+static int write_json(const struct machine_spec *spec, char **json, struct error *err)
 {
     json_error_t why;
     AUTO_JSON json_t *root = json_pack_ex(
@@ -58,10 +76,17 @@ int machine_spec_to_json(const struct machine_spec *spec, char **json, struct er
         (int)spec->earlycon, "timed", (int)spec->timed, "narrated", (int)spec->narrated);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 
-    if (!text) /* memory, or a path or command line that is not UTF-8 */
+    if (!text)
         return error_set(err, EINVAL, "machine description: %s", root ? "out of memory" : why.text);
     *json = text;
     return 0;
+}
+
+int machine_spec_to_json(const struct machine_spec *spec, char **json, struct error *err)
+{
+    int rc = check_texts(spec, err);
+
+    return rc < 0 ? rc : write_json(spec, json, err);
 }
 
 /* Copies a string, or leaves NULL for null. */

@@ -199,9 +199,16 @@ case_bad_input() {
     try microvm compare
     expect_failure 125 'compare: no IMAGE'
     try env MICROVM_KERNEL=/nonexistent "$MICROVM" compare --isolation=vm --html "$scratch/page.html" busybox true
-    expect_status 125
-    expect_out ''
-    expect_err_match '^microvm: compare: micro-VM: '
-    expect_err_match '^microvm: compare: nothing ran behind any wall$'
+    expect_failure 125 'compare: the command did not run: .*/nonexistent'
     [[ ! -e $scratch/page.html ]] || fail "an empty page is left"
+}
+
+case_a_command_that_cannot_run_is_a_failure() {
+    try microvm compare --isolation=container -n 1 busybox nosuch
+    expect_failure 127 'compare: the command did not run: .*nosuch.* not found'
+    try microvm compare --isolation=container -n 1 busybox /etc/passwd
+    expect_failure 126 'compare: the command did not run: .*/etc/passwd'
+    # Its own status is no failure of the comparison.
+    try microvm compare --isolation=container -n 1 busybox sh -c 'exit 127'
+    expect_status 0
 }

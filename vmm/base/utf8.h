@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* UTF-8 (RFC 3629), strictly: nothing overlong, no surrogates, nothing beyond U+10FFFF. */
+#ifndef MICROVM_BASE_UTF8_H
+#define MICROVM_BASE_UTF8_H
+
+#include <stddef.h>
+
+#include "vmm/base/error.h"
+
+/* Bytes of the sequence that begins at `text` (not its NUL); 0 when it is not UTF-8. */
+size_t utf8_sequence(const char *text);
+
+/*
+ * Checks a text that is to go into JSON, which has no way to carry other bytes. `what` names it in
+ * the message. Null is fine. Errors: EILSEQ.
+ */
+int utf8_check(const char *text, const char *what, struct error *err);
+
+#endif
