@@ -20,10 +20,10 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/import_here.h"
 #include "tests/unit/tar_maker.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/image/image.h"
-#include "vmm/image/import/run.h"
 
 struct fixture {
     char directory[64];
@@ -36,6 +36,7 @@ struct fixture {
     char *layer; /* a tar archive with /etc/passwd */
     size_t layer_size;
     char layer_digest[DIGEST_SIZE];
+    struct load_limits limits; /* ratio 0: the default ones */
 };
 
 static int remove_item(const char *path, const struct stat *status, int type, struct FTW *walk)
@@ -151,12 +152,20 @@ static int import(struct fixture *fixture, const char *name, bool unnamed, char 
 {
     AUTO_STRING_LIST struct string_list ids = {0};
     AUTO_STRING_LIST struct string_list names = {0};
-    struct import_request request = {
-        .store = fixture->store, .path = fixture->archive, .name = name, .unnamed = unnamed};
+    struct load_options options = {
+        .store = fixture->store,
+        .path = fixture->archive,
+        .name = name,
+        .unnamed = unnamed,
+        .limits = LOAD_LIMITS_DEFAULT,
+    };
     int rc;
 
+    if (fixture->limits.ratio)
+        options.limits = fixture->limits;
+
     write_archive(fixture);
-    rc = import_run(&request, &ids, &names, err);
+    rc = import_here(&options, &ids, &names, err);
     result[0] = '\0';
     for (size_t i = 0; rc == 0 && i < names.count; i++) {
         strcat(result, i ? " " : "");

@@ -17,9 +17,11 @@
 
 #include <cmocka.h>
 
+#include "vmm/base/cleanup.h"
 #include "vmm/image/config.h"
 #include "vmm/image/image.h"
 #include "vmm/image/store.h"
+#include "vmm/image/store_root.h"
 
 struct fixture {
     char path[64];
@@ -236,6 +238,71 @@ static void test_ambiguous_id(void **state)
     assert_true(found);
 }
 
+/* Records the parts of a root as they are, after an import. */
+static void record_root(struct fixture *fixture, const char *config)
+{
+    struct store_root root = {0};
+    char name[STORE_NAME_SIZE];
+
+    memcpy(root.config_digest, config, DIGEST_SIZE);
+    for (int part = 0; part < STORE_ROOT_PARTS; part++) {
+        AUTO_CLOSE int fd = -1;
+
+        store_root_part_name(config, part, name);
+        fd = openat(store_directory(fixture->store), name, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0)
+            assert_int_equal(digest_of_file(fd, root.parts[part].digest), 0);
+    }
+    assert_int_equal(store_root_write(fixture->store, &root, NULL), 0);
+}
+
+/* A root is what the import made, or the image does not open. */
+static void test_root_digest(void **state)
+{
+    struct fixture *fixture = *state;
+    char manifest[DIGEST_SIZE];
+    char config[DIGEST_SIZE];
+    char name[STORE_NAME_SIZE];
+    char stamp[STORE_STAMP_SIZE];
+    struct error err = ERROR_INIT;
+    struct store_root root;
+    struct image *image;
+
+    make_image(fixture, "one", config_host_architecture(), manifest, config);
+    tag(fixture, "a:latest", manifest);
+    assert_int_equal(image_open(fixture->store, "a", &image, &err), -ENOENT); /* no record */
+    assert_non_null(strstr(err.text, "load the image again"));
+    store_root_name(config, ".passwd", name);
+    write_file(fixture, name, "root:x:0:0::/:/bin/sh\n");
+    record_root(fixture, config);
+    assert_int_equal(image_open(fixture->store, "a", &image, &err), 0);
+    image_close(image);
+
+    /* Another time, the same content: fine, and noted. */
+    assert_int_equal(store_root_read(fixture->store, config, &root, NULL), 0);
+    memcpy(stamp, root.parts[STORE_ROOT_SQUASHFS].stamp, sizeof(stamp));
+    store_root_part_name(config, STORE_ROOT_SQUASHFS, name);
+    assert_int_equal(
+        utimensat(store_directory(fixture->store), name, (struct timespec[]){{1, 0}, {1, 0}}, 0),
+        0);
+    assert_int_equal(image_open(fixture->store, "a", &image, &err), 0);
+    image_close(image);
+    assert_int_equal(store_root_read(fixture->store, config, &root, NULL), 0);
+    assert_string_not_equal(root.parts[STORE_ROOT_SQUASHFS].stamp, stamp);
+
+    /* Another content. */
+    for (int part = 0; part < 2; part++) {
+        store_root_part_name(config, part, name);
+        write_file(fixture, name, "evil:x:0:0::/:/bin/sh\n");
+        assert_int_equal(image_open(fixture->store, "a", &image, &err), -EBADMSG);
+        assert_non_null(strstr(err.text, "is damaged"));
+        record_root(fixture, config);
+    }
+    assert_int_equal(unlinkat(store_directory(fixture->store), name, 0), 0);
+    assert_int_equal(symlinkat("/etc/passwd", store_directory(fixture->store), name), 0);
+    assert_true(image_open(fixture->store, "a", &image, &err) < 0);
+}
+
 static void test_image_open(void **state)
 {
     struct fixture *fixture = *state;
@@ -249,6 +316,7 @@ static void test_image_open(void **state)
     tag(fixture, "a:latest", manifest);
     store_root_name(config, ".passwd", name);
     write_file(fixture, name, "root:x:0:0::/:/bin/sh\n");
+    record_root(fixture, config);
     assert_int_equal(image_open(fixture->store, "a", &image, &err), 0);
     assert_string_equal(image->name, "a:latest");
     assert_string_equal(image->manifest_digest, manifest);
@@ -416,6 +484,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_digests_and_ids, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ambiguous_id, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_root_digest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_image_open, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_other_architecture, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage, set_up, tear_down),

@@ -73,7 +73,7 @@ int image_command_load(int argc, char **argv, struct error *err)
     AUTO_STRING_LIST struct string_list names = {0};
     AUTO_FREE char *store = NULL;
     struct change_options options = {0};
-    struct load_options load = {0};
+    struct load_options load = {.limits = LOAD_LIMITS_DEFAULT};
     struct reference reference;
     int rc = image_options_parse(&load_table, argc, argv, &options, &operands, err);
 

@@ -14,7 +14,8 @@
 static int load_path(const char *store, const char *path, struct string_list *ids,
                      struct error *err)
 {
-    const struct load_options options = {.store = store, .path = path, .unnamed = true};
+    const struct load_options options = {
+        .store = store, .path = path, .unnamed = true, .limits = LOAD_LIMITS_DEFAULT};
     int rc = image_load(&options, ids, NULL, err);
 
     if (rc == 0 && ids->count != 1)

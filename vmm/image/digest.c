@@ -2,8 +2,15 @@
 /* Purpose: SHA-256 digests in their OCI spelling. */
 #include "vmm/image/digest.h"
 
+#include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
+
+#define READ_SIZE (1U << 18)
 
 bool digest_is_valid(const char *text)
 {
@@ -19,6 +26,26 @@ void digest_of(const void *data, size_t size, char digest[DIGEST_SIZE])
     sha256_init(&context);
     sha256_update(&context, size, data);
     digest_finish(&context, digest);
+}
+
+int digest_of_file(int fd, char digest[DIGEST_SIZE])
+{
+    AUTO_FREE uint8_t *buffer = malloc(READ_SIZE);
+    struct sha256_ctx context;
+    off_t at = 0;
+    ssize_t count;
+
+    if (!buffer)
+        return -ENOMEM;
+    sha256_init(&context);
+    while ((count = io_pread_full(fd, buffer, READ_SIZE, at)) > 0) {
+        sha256_update(&context, (size_t)count, buffer);
+        at += count;
+    }
+    if (count < 0)
+        return (int)count;
+    digest_finish(&context, digest);
+    return 0;
 }
 
 void digest_finish(struct sha256_ctx *context, char digest[DIGEST_SIZE])

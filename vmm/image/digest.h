@@ -19,6 +19,9 @@ bool digest_is_valid(const char *text);
 /* The digest of `size` bytes. */
 void digest_of(const void *data, size_t size, char digest[DIGEST_SIZE]);
 
+/* The digest of a whole file, from its beginning. Returns 0 or a negative errno, of pread(2). */
+int digest_of_file(int fd, char digest[DIGEST_SIZE]);
+
 /* Piecewise: sha256_init(), sha256_update() of nettle, then this, which also starts afresh. */
 void digest_finish(struct sha256_ctx *context, char digest[DIGEST_SIZE]);
 

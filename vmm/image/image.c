@@ -3,13 +3,13 @@
 #include "vmm/image/image.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
+#include "vmm/image/store_root.h"
 
 #define SIDE_FILE_MAX (1U << 20) /* bytes; an import stores none that is larger */
 
@@ -38,35 +38,50 @@ static int read_config(struct store *store, const struct store_entry *entry, con
 }
 
 /* A missing file reads as an empty one. */
-static int read_side_file(struct store *store, const struct image *image, const char *suffix,
+static int read_side_file(struct store *store, struct store_root *root, enum store_root_part part,
                           char **text, struct error *err)
 {
-    char name[STORE_NAME_SIZE];
-    struct error problem = ERROR_INIT;
-    size_t size;
-    int rc;
+    AUTO_CLOSE int fd = -1;
+    AUTO_FREE char *content = NULL;
+    ssize_t count = 0;
 
-    store_root_name(image->config_digest, suffix, name);
-    rc = io_read_file(store_directory(store), name, SIDE_FILE_MAX, text, &size, &problem);
-    if (rc == -ENOENT) {
-        *text = strdup("");
-        return *text ? 0 : error_set_errno(err, ENOMEM, "%s", name);
-    }
-    return rc < 0
-               ? error_set(err, problem.code, "image store %s: %s", store_path(store), problem.text)
-               : 0;
+    if (root->parts[part].digest[0])
+        fd = store_root_open(store, root, part, false, err);
+    if (root->parts[part].digest[0] && fd < 0)
+        return fd;
+    content = calloc(1, SIDE_FILE_MAX + 1);
+    if (content && fd >= 0)
+        count = io_read_full(fd, content, SIDE_FILE_MAX);
+    if (!content || count < 0)
+        return error_set_errno(err, content ? (int)-count : ENOMEM, "image store %s",
+                               store_path(store));
+    *text = realloc(content, (size_t)count + 1);
+    content = *text ? NULL : content;
+    return *text ? 0 : error_set_errno(err, ENOMEM, "image store %s", store_path(store));
 }
 
 static int open_root(struct store *store, const char *what, struct image *image, struct error *err)
 {
     char name[STORE_NAME_SIZE];
+    struct store_root root;
+    int rc = store_root_read(store, image->config_digest, &root, err);
 
-    store_root_name(image->config_digest, ".squashfs", name);
-    image->root_fd = openat(store_directory(store), name, O_RDONLY | O_CLOEXEC);
-    if (image->root_fd < 0)
-        return error_set_errno(err, errno,
-                               "%s: its root file system %s/%s is missing; load the image again",
-                               what, store_path(store), name);
+    if (rc == 0) {
+        image->root_fd = store_root_open(store, &root, STORE_ROOT_SQUASHFS, false, err);
+        rc = image->root_fd < 0 ? image->root_fd : 0;
+    }
+    if (rc == -ENOENT)
+        return error_set_errno(err, ENOENT,
+                               "%s: its root file system is missing in the image store %s; load "
+                               "the image again",
+                               what, store_path(store));
+    if (rc == 0)
+        rc = read_side_file(store, &root, STORE_ROOT_PASSWD, &image->passwd, err);
+    if (rc == 0)
+        rc = read_side_file(store, &root, STORE_ROOT_GROUP, &image->group, err);
+    if (rc < 0)
+        return rc;
+    store_root_part_name(image->config_digest, STORE_ROOT_SQUASHFS, name);
     if (asprintf(&image->root_path, "%s/%s", store_path(store), name) < 0) {
         image->root_path = NULL;
         return error_set_errno(err, ENOMEM, "%s", what);
@@ -92,10 +107,6 @@ static int fill(struct store *store, const char *text, struct image *image, stru
         rc = read_config(store, entry, text, image, err);
     if (rc == 0)
         rc = open_root(store, text, image, err);
-    if (rc == 0)
-        rc = read_side_file(store, image, ".passwd", &image->passwd, err);
-    if (rc == 0)
-        rc = read_side_file(store, image, ".group", &image->group, err);
     return rc;
 }
 

@@ -1,113 +1,191 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: run microvm-import and read its report.
+ * Purpose: begin and end of an import; see load.h.
  *
- * The program writes lines to its standard output: "image DIGEST NAME" for each image that is in
- * the store now (NAME may be missing), or one "error NUMBER TEXT". Its standard input is ours,
- * because the archive may come that way.
+ * The source is opened here, with the rights of whoever asked; a directory tmp/NAME of the store is
+ * made here, and locked as long as we live. Then microvm-import reads the source, and asks for all
+ * that it needs (load_serve.c). What it made is verified and moved into place when it is gone
+ * (load_commit.c).
  */
 #include "vmm/image/load.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
 #include "vmm/base/program_file.h"
-#include "vmm/image/digest.h"
+#include "vmm/base/spawn.h"
+#include "vmm/image/load_private.h"
+
+static bool is_stream(const struct load_options *options)
+{
+    return strcmp(options->path, "-") == 0;
+}
+
+char *load_base_name(const char *path)
+{
+    static const char *const endings[] = {".gz", ".zst", ".xz", ".tgz", ".tar", ".oci", ".docker"};
+    AUTO_FREE char *resolved = realpath(path, NULL);
+    AUTO_FREE char *base = resolved ? strdup(strrchr(resolved, '/') + 1) : NULL;
+    size_t used = 0;
+
+    if (!base)
+        return NULL;
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        size_t length = strlen(base);
+        size_t ending = strlen(endings[i]);
+
+        if (length > ending && strcmp(base + length - ending, endings[i]) == 0)
+            base[length - ending] = '\0';
+    }
+    for (const char *at = base; *at && used < 128; at++) {
+        char c = *at >= 'A' && *at <= 'Z' ? (char)(*at | 0x20) : *at;
+
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+            base[used++] = c;
+        else if (used > 0 && base[used - 1] != '-')
+            base[used++] = '-';
+    }
+    while (used > 0 && base[used - 1] == '-')
+        used--;
+    base[used] = '\0';
+    return used ? steal_pointer(base) : NULL;
+}
 
 static int add_arguments(struct string_list *arguments, const char *program,
                          const struct load_options *options)
 {
+    const struct load_limits *limits = &options->limits;
+    AUTO_FREE char *base = is_stream(options) ? NULL : load_base_name(options->path);
     int rc = string_list_add(arguments, program);
 
     rc |= string_list_add(arguments, "load");
-    rc |= string_list_add(arguments, "--store");
-    rc |= string_list_add(arguments, options->store);
     if (options->name) {
         rc |= string_list_add(arguments, "--name");
         rc |= string_list_add(arguments, options->name);
     }
+    if (base) {
+        rc |= string_list_add(arguments, "--base");
+        rc |= string_list_add(arguments, base);
+    }
     if (options->unnamed)
         rc |= string_list_add(arguments, "--unnamed");
-    rc |= string_list_add(arguments, "--");
-    rc |= string_list_add(arguments, options->path);
+    rc |= string_list_add_format(arguments, "%" PRIu64, limits->space);
+    rc |= string_list_add_format(arguments, "%" PRIu64, limits->ratio);
+    rc |= string_list_add_format(arguments, "%" PRIu64, limits->entries);
+    rc |= string_list_add_format(arguments, "%" PRIu64, limits->images);
+    rc |= string_list_add_format(arguments, "%" PRIu64, limits->seconds);
     return rc;
 }
 
-static int start(const char *program, const struct load_options *options, int output, pid_t *pid,
-                 struct error *err)
+static int start_program(const struct load *load, int channel, pid_t *pid, struct error *err)
 {
+    AUTO_FREE char *program = NULL;
     AUTO_STRING_LIST struct string_list arguments = {0};
-    posix_spawn_file_actions_t actions;
-    int rc;
+    const int descriptors[] = {load->source, channel, channel};
+    int rc = program_file_find(&program_file_import, load->options->program, &program, err);
 
-    if (add_arguments(&arguments, program, options) < 0)
+    if (rc < 0)
+        return rc;
+    if (add_arguments(&arguments, program, load->options) < 0)
         return error_set_errno(err, ENOMEM, "%s", program);
-    rc = posix_spawn_file_actions_init(&actions);
-    if (rc == 0) {
-        rc = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-        if (rc == 0)
-            rc = posix_spawn(pid, program, &actions, NULL, arguments.items, environ);
-        posix_spawn_file_actions_destroy(&actions);
-    }
-    return rc ? error_set_errno(err, rc, "cannot start %s", program) : 0;
+    return spawn_program(program, arguments.items, descriptors, 3, pid, err);
 }
 
-static int take_image(char *line, struct string_list *ids, struct string_list *names,
-                      struct error *err)
+static int open_source(struct load *load, struct error *err)
 {
-    char *name = strchr(line, ' ');
+    struct stat status;
+    int mode;
 
-    if (name)
-        *name++ = '\0';
-    if (!digest_is_valid(line))
-        return error_set(err, EPROTO, "microvm-import reported '%.100s'", line);
-    if (string_list_add(ids, line) < 0 || (names && string_list_add(names, name ? name : "") < 0))
-        return error_set_errno(err, ENOMEM, "microvm-import");
+    load->source = is_stream(load->options)
+                       ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                       : open(load->options->path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+    if (load->source < 0 || fstat(load->source, &status) < 0)
+        return error_set_errno(err, errno, "cannot open");
+    if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))
+        return error_set(err, EINVAL, "is %s, not an archive nor a directory",
+                         isatty(load->source)      ? "a terminal"
+                         : S_ISCHR(status.st_mode) ? "a character device"
+                                                   : "a block device");
+    mode = fcntl(load->source, F_GETFL);
+    if (S_ISREG(status.st_mode) && (mode & O_ACCMODE) != O_RDONLY) {
+        /* The import is to read it, even if whoever started us may do more. */
+        AUTO_FREE char *path = NULL;
+        int fd = -1;
+
+        if (asprintf(&path, "/proc/self/fd/%d", load->source) < 0)
+            path = NULL;
+        else
+            fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return error_set_errno(err, errno, "cannot open for reading only");
+        close(load->source);
+        load->source = fd;
+    }
     return 0;
 }
 
-static int take_error(char *line, struct error *err)
+static int make_directory(struct load *load, const struct store *store, struct error *err)
 {
-    char *text;
-    long code = strtol(line, &text, 10);
+    char path[64];
+    uint64_t number;
 
-    if (code <= 0 || code > 4095 || *text != ' ')
-        return error_set(err, EPROTO, "microvm-import reported '%.100s'", line);
-    return error_set(err, (int)code, "%s", text + 1);
+    do {
+        if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+            return error_set_errno(err, errno, "import");
+        snprintf(load->name, sizeof(load->name), "%016" PRIx64, number);
+        snprintf(path, sizeof(path), "tmp/%s", load->name);
+        if (mkdirat(store_directory(store), path, 0700) < 0 && errno != EEXIST)
+            return error_set_errno(err, errno, "image store %s: tmp", store_path(store));
+        load->directory =
+            openat(store_directory(store), path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    } while (load->directory >= 0 && flock(load->directory, LOCK_EX | LOCK_NB) < 0);
+    if (load->directory < 0)
+        return error_set_errno(err, errno, "image store %s: %s", store_path(store), path);
+    return 0;
 }
 
-/* Reads to the end in any case, so that the program never waits for us. */
-static int read_report(FILE *report, struct string_list *ids, struct string_list *names,
-                       struct error *err)
+static int begin(struct load *load, struct error *err)
 {
-    AUTO_FREE char *line = NULL;
-    size_t capacity = 0;
-    ssize_t length;
-    int rc = 0;
+    AUTO_STORE struct store *store = NULL;
+    struct store_pruned ignored = {0};
+    int rc = store_open(load->options->store, STORE_WRITE, &store, err);
 
-    while ((length = getline(&line, &capacity, report)) > 0) {
-        if (line[length - 1] == '\n')
-            line[length - 1] = '\0';
-        if (rc < 0)
-            continue;
-        if (strncmp(line, "image ", 6) == 0)
-            rc = take_image(line + 6, ids, names, err);
-        else if (strncmp(line, "error ", 6) == 0)
-            rc = take_error(line + 6, err);
-        else
-            rc = error_set(err, EPROTO, "microvm-import reported '%.100s'", line);
+    if (rc < 0)
+        return rc;
+    store_sweep_imports(store, &ignored, NULL); /* what cannot be removed is in nobody's way */
+    return make_directory(load, store, err);
+}
+
+static void end(struct load *load)
+{
+    AUTO_FREE char *path = NULL;
+
+    for (size_t i = 0; load->directory >= 0 && i < load->count; i++) {
+        char name[24];
+
+        snprintf(name, sizeof(name), "%zu", i);
+        unlinkat(load->directory, name, 0);
     }
-    return rc;
+    if (load->directory < 0 || asprintf(&path, "%s/tmp/%s", load->options->store, load->name) < 0)
+        path = NULL;
+    else
+        rmdir(path);
+    cleanup_close(&load->directory);
 }
 
-static int wait_for_end(pid_t pid, const char *path, struct error *err)
+static int wait_for_end(pid_t pid, struct error *err)
 {
     int status;
 
@@ -116,46 +194,106 @@ static int wait_for_end(pid_t pid, const char *path, struct error *err)
             return error_set_errno(err, errno, "microvm-import");
     }
     if (WIFSIGNALED(status))
-        return error_set(err, ECHILD, "%s: the import was ended by signal %d (%s)", path,
-                         WTERMSIG(status), strsignal(WTERMSIG(status)));
+        return error_set(err, ECHILD, "the import was ended by signal %d (%s)", WTERMSIG(status),
+                         strsignal(WTERMSIG(status)));
     if (WEXITSTATUS(status) != 0)
-        return error_set(err, ECHILD, "%s: the import ended with status %d", path,
-                         WEXITSTATUS(status));
+        return error_set(err, ECHILD, "the import ended with status %d", WEXITSTATUS(status));
     return 0;
+}
+
+/* Runs the reader of the source to its end. */
+static int read_source(struct load *load, load_start_fn *start, struct error *err)
+{
+    struct error death = ERROR_INIT;
+    AUTO_CLOSE int ours = -1;
+    AUTO_CLOSE int channel = -1;
+    int pair[2];
+    pid_t pid = -1;
+    int rc;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return error_set_errno(err, errno, "microvm-import");
+    ours = pair[0];
+    channel = pair[1];
+    rc = start(load, channel, &pid, err);
+    if (rc < 0)
+        return rc;
+    if (pid >= 0)
+        close(steal_fd(&channel)); /* so that its end shows */
+    rc = load_serve(load, ours, err);
+    if (pid < 0)
+        return rc;
+    if (rc < 0 || load->failure.code)
+        kill(pid, SIGKILL);
+    /* From here on nobody else holds its files. */
+    if (wait_for_end(pid, &death) < 0 && rc == 0 && !load->failure.code)
+        return error_set(err, death.code, "%s", death.text);
+    return rc;
+}
+
+static int run(struct load *load, load_start_fn *start, struct error *err)
+{
+    int rc = begin(load, err);
+
+    if (rc == 0)
+        rc = read_source(load, start, err);
+    if (rc == 0 && load->failure.code)
+        rc = error_set(err, load->failure.code, "%s", load->failure.text);
+    if (rc == 0 && !load->has_ended)
+        rc = error_set(err, ECHILD, "the import ended without a word");
+    if (rc == 0 && load->image_count == 0)
+        rc = error_set(err, EPROTO, "microvm-import reported nothing");
+    return rc < 0 ? rc : load_commit(load, err);
+}
+
+/* Blocks what would end us between the import's beginning and its end; `before` gets the mask. */
+static void block_stops(sigset_t *stops, sigset_t *before)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action;
+
+    sigemptyset(stops);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        /* One that is ignored ends nothing. */
+        if (sigaction(signals[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(stops, signals[i]);
+    }
+    sigprocmask(SIG_BLOCK, stops, before);
+}
+
+int load_run(const struct load_options *options, load_start_fn *start, struct string_list *ids,
+             struct string_list *names, struct error *err)
+{
+    struct load load = {
+        .options = options,
+        .directory = -1,
+        .source = -1,
+        .deadline = io_now_ns() + options->limits.seconds * 1000000000ULL,
+    };
+    sigset_t before;
+    int rc = open_source(&load, err); /* a pipe may wait for its writer, and be interrupted */
+
+    if (rc == 0) {
+        block_stops(&load.stops, &before);
+        rc = run(&load, start, err);
+        end(&load);
+        sigprocmask(SIG_SETMASK, &before, NULL);
+    }
+    for (size_t i = 0; rc == 0 && i < load.image_count; i++) {
+        if (string_list_add(ids, load.images[i].config_digest) < 0 ||
+            (names && string_list_add(names, load.images[i].name) < 0))
+            rc = error_set_errno(err, ENOMEM, "import");
+    }
+    cleanup_close(&load.source);
+    free(load.images);
+    free(load.files);
+    if (rc < 0)
+        error_wrap(err, "%s", is_stream(options) ? "standard input" : options->path);
+    return rc;
 }
 
 int image_load(const struct load_options *options, struct string_list *ids,
                struct string_list *names, struct error *err)
 {
-    AUTO_FREE char *program = NULL;
-    AUTO_CLOSE int input = -1;
-    AUTO_CLOSE int output = -1;
-    AUTO_FCLOSE FILE *report = NULL;
-    struct error end = ERROR_INIT;
-    int pipes[2];
-    pid_t pid = -1;
-    int ended;
-    int rc = program_file_find(&program_file_import, options->program, &program, err);
-
-    if (rc < 0)
-        return rc;
-    if (pipe2(pipes, O_CLOEXEC) < 0)
-        return error_set_errno(err, errno, "microvm-import");
-    input = pipes[0];
-    output = pipes[1];
-    report = fdopen(input, "r");
-    if (!report)
-        return error_set_errno(err, errno, "microvm-import");
-    steal_fd(&input); /* the stream owns it now */
-    rc = start(program, options, output, &pid, err);
-    if (rc < 0)
-        return rc;
-    close(steal_fd(&output));
-    rc = read_report(report, ids, names, err);
-    ended = wait_for_end(pid, options->path, &end);
-    if (rc == 0 && ended < 0)
-        rc = error_set(err, end.code, "%s", end.text);
-    if (rc == 0 && ids->count == 0)
-        rc = error_set(err, EPROTO, "%s: microvm-import reported nothing", options->path);
-    return rc;
+    return load_run(options, start_program, ids, names, err);
 }

@@ -132,7 +132,7 @@ static int list_used(struct store *store, struct string_list *used, struct error
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < store->count; i++) {
-        static const char *const suffixes[] = {".squashfs", ".passwd", ".group"};
+        static const char *const suffixes[] = {".squashfs", ".passwd", ".group", ".json"};
         struct image_manifest manifest = {0};
         AUTO_FREE char *text = NULL;
         size_t size;

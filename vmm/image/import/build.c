@@ -11,20 +11,20 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
-#include "vmm/image/import/import_private.h"
 #include "vmm/image/import/layer.h"
 #include "vmm/image/import/squash.h"
 
 #define SIDE_FILE_MAX (1U << 20) /* bytes; see image.c */
 
-int build_begin(const struct import *import, struct build *build, struct error *err)
+int build_begin(struct import *import, struct build *build, struct error *err)
 {
-    int rc;
+    uint32_t number = 0;
+    int fd = import_new_file(import, &number, err);
 
     build->tree = NULL;
-    rc = spool_create(import->directory, &build->spool, err);
-    if (rc < 0)
-        return rc;
+    spool_open(&build->spool, fd, &import->budget);
+    if (fd < 0)
+        return fd;
     build->tree = tree_create();
     return build->tree ? 0 : error_set_errno(err, ENOMEM, "import");
 }
@@ -84,34 +84,26 @@ static int read_small_file(const struct build *build, const char *path, char **d
 }
 
 static int stage_side_file(struct import *import, const struct build *build, const char *path,
-                           const char *config_digest, const char *suffix, struct error *err)
+                           const char *config_digest, enum load_part part, struct error *err)
 {
     AUTO_FREE char *text = NULL;
-    char name[DIGEST_SIZE + 16];
     size_t size = 0;
     int rc = read_small_file(build, path, &text, &size, err);
 
-    if (rc < 0 || !text)
-        return rc;
-    snprintf(name, sizeof(name), "%s%s", config_digest + DIGEST_PREFIX_LENGTH, suffix);
-    return import_stage_file(import, name, text, size, err);
+    return rc < 0 || !text ? rc : import_stage_part(import, part, config_digest, text, size, err);
 }
 
 static int write_root(struct import *import, struct build *build, const char *config_digest,
                       struct error *err)
 {
-    char name[DIGEST_SIZE + 16];
-    AUTO_CLOSE int fd = -1;
+    uint32_t number = 0;
+    AUTO_CLOSE int fd = import_new_file(import, &number, err);
     int rc;
 
-    snprintf(name, sizeof(name), "%s.squashfs", config_digest + DIGEST_PREFIX_LENGTH);
-    fd = import_create_file(import, name, err);
     if (fd < 0)
         return fd;
     rc = squash_write(build->tree, &build->spool, fd, err);
-    if (rc == 0 && fsync(fd) < 0)
-        rc = error_set_errno(err, errno, "cannot write the root file system");
-    return rc;
+    return rc < 0 ? rc : import_add_part(import, LOAD_SQUASHFS, config_digest, number, err);
 }
 
 int build_finish(struct import *import, struct build *build, const struct image_config *config,
@@ -124,9 +116,9 @@ int build_finish(struct import *import, struct build *build, const struct image_
     if (rc == 0 && config->working_dir)
         rc = tree_require_directory(build->tree, config->working_dir, err);
     if (rc == 0)
-        rc = stage_side_file(import, build, "etc/passwd", config_digest, ".passwd", err);
+        rc = stage_side_file(import, build, "etc/passwd", config_digest, LOAD_PASSWD, err);
     if (rc == 0)
-        rc = stage_side_file(import, build, "etc/group", config_digest, ".group", err);
+        rc = stage_side_file(import, build, "etc/group", config_digest, LOAD_GROUP, err);
     if (rc == 0)
         rc = write_root(import, build, config_digest, err);
     return rc;

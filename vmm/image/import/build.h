@@ -13,7 +13,7 @@ struct build {
     struct spool spool;
 };
 
-int build_begin(const struct import *import, struct build *build, struct error *err);
+int build_begin(struct import *import, struct build *build, struct error *err);
 void build_end(struct build *build);
 
 /* Applies the next staged layer. A `diff_id` that is not "" must be that of the layer, else it is
@@ -22,7 +22,7 @@ int build_add_layer(const struct import *import, struct build *build,
                     const struct image_layer *layer, char diff_id[DIGEST_SIZE], struct error *err);
 
 /*
- * Stages HEX.squashfs, HEX.passwd and HEX.group of the image with this config. Volumes and the
+ * Stages the parts of the root of the image with this config. Volumes and the
  * working directory exist in the root afterwards, as docker sees to when it makes a container.
  */
 int build_finish(struct import *import, struct build *build, const struct image_config *config,

@@ -1,27 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Purpose: take from microvm-import what reading an archive never needs, before the first hostile
- * byte is parsed. Whoever takes over a parser then holds a process that can read its input, write
- * in the image store, and hardly more: no program to start, no socket, no other file, no new
- * privilege.
+ * byte is parsed. Whoever takes over a parser then holds a process that reads its input, writes to
+ * the files that it was given for this import, and asks microvm for more of them: it can open
+ * nothing, sees no file system, has no capability, and can reach no other process.
+ *
+ * What holds is the system call filter, which every kernel has that runs this program: the calls
+ * that take a name are not in it. Landlock and a root directory of its own are belts that come on
+ * top where the kernel has them.
  */
 #ifndef MICROVM_IMAGE_IMPORT_CONFINE_H
 #define MICROVM_IMAGE_IMPORT_CONFINE_H
 
+#include <stdint.h>
+
 #include "vmm/base/error.h"
 
 /*
- * Files by Landlock: all of `store` (a directory), and reading of `source` (null: none). A kernel
- * without Landlock 2 (Linux 5.19) leaves the files as they are; that is no error.
- * Errors: of open(2) for the two, of landlock_restrict_self(2).
+ * First, and for any input: it ends with its parent; no descriptors but 0, 1 and 2; no core dump
+ * nor debugger (both would show the archive's contents); bounds of memory, descriptors, file sizes
+ * and `seconds` of each processor.
  */
-int confine_files(const char *store, const char *source, struct error *err);
+int confine_process(uint64_t seconds, struct error *err);
 
-/* System calls by seccomp: a list of those allowed; any other fails with EPERM. Sets no_new_privs.
+/*
+ * Reading of files beneath `directory` (-1: of none), and preparations for the next step. Of
+ * capabilities those stay that read what is not ours, and only with a directory.
  */
-int confine_system_calls(struct error *err);
+int confine_to_reading(int directory, struct error *err);
 
-/* Limits: no core dump (it would hold the archive's contents), bounded memory. */
-int confine_resources(struct error *err);
+/*
+ * The last step: no capability, an empty root directory where that is possible, and only calls
+ * that concern this process and its descriptors. Nothing is written to `source` (-1: there is
+ * none), messages come from `channel` (-1: none).
+ */
+int confine_to_parsing(int channel, int source, struct error *err);
 
 #endif

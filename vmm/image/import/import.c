@@ -1,122 +1,116 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the import transaction; see import.h. */
+/* Purpose: the import's files and what they are; see import.h. */
 #include "vmm/image/import/import.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
-#include "vmm/image/import/import_private.h"
-#include "vmm/image/store.h"
+#include "vmm/image/import/channel.h"
 
-static int make_directory(struct store *store, struct import *import, struct error *err)
+void import_release(struct import *import)
 {
-    char path[64];
-
-    for (unsigned attempt = 0; attempt < 1000; attempt++) {
-        snprintf(import->name, sizeof(import->name), "%d.%u", (int)getpid(), attempt);
-        snprintf(path, sizeof(path), "tmp/%s", import->name);
-        if (mkdirat(store_directory(store), path, 0700) == 0)
-            break;
-        if (errno != EEXIST)
-            return error_set_errno(err, errno, "image store %s: tmp", store_path(store));
-    }
-    import->directory =
-        openat(store_directory(store), path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (import->directory < 0 || flock(import->directory, LOCK_EX | LOCK_NB) < 0)
-        return error_set_errno(err, errno, "image store %s: %s", store_path(store), path);
-    return 0;
+    free(import->blobs);
+    import->blobs = NULL;
+    import->blob_count = 0;
 }
 
-int import_begin(const char *store_path, struct import *import, struct error *err)
+int import_new_file(struct import *import, uint32_t *number, struct error *err)
 {
-    AUTO_STORE struct store *store = NULL;
-    struct store_pruned ignored = {0};
-    int rc;
+    struct load_message message = {.call = LOAD_NEW_FILE};
+    int fd = -1;
+    int rc = channel_ask(import->channel, &message, &fd, err);
 
-    *import = (struct import){.store_path = store_path, .directory = -1};
-    rc = store_open(store_path, STORE_WRITE, &store, err);
-    if (rc == 0)
-        rc = store_sweep_imports(store, &ignored, err);
-    if (rc == 0)
-        rc = make_directory(store, import, err);
-    return rc;
-}
-
-void import_discard(struct import *import)
-{
-    for (size_t i = 0; i < import->staged.count; i++)
-        unlinkat(import->directory, import->staged.items[i], 0);
-    string_list_release(&import->staged);
-}
-
-void import_end(struct import *import)
-{
-    if (import->directory >= 0) {
-        AUTO_FREE char *path = NULL;
-
-        import_discard(import);
-        if (asprintf(&path, "%s/tmp/%s", import->store_path, import->name) >= 0)
-            rmdir(path);
-        else
-            path = NULL;
-    }
-    cleanup_close(&import->directory);
-    import->directory = -1;
-    free(import->images);
-    import->images = NULL;
-}
-
-static int is_staged(const struct import *import, const char *name)
-{
-    for (size_t i = 0; i < import->staged.count; i++) {
-        if (strcmp(import->staged.items[i], name) == 0)
-            return 1;
-    }
-    return 0;
-}
-
-int import_create_file(struct import *import, const char *name, struct error *err)
-{
-    int fd =
-        openat(import->directory, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-
-    if (fd < 0)
-        return error_set_errno(err, errno, "cannot write to the image store");
-    if (!is_staged(import, name) && string_list_add(&import->staged, name) < 0) {
-        close(fd);
-        unlinkat(import->directory, name, 0);
-        return error_set_errno(err, ENOMEM, "import");
-    }
+    if (rc < 0)
+        return error_set_errno(err, -rc, "cannot write to the image store");
+    *number = message.file;
     return fd;
 }
 
-int import_stage_file(struct import *import, const char *name, const void *data, size_t size,
+int import_open_member(const struct import *import, const char *path, struct error *err)
+{
+    struct load_message message = {.call = LOAD_OPEN_MEMBER};
+    int fd = -1;
+    int rc = -ENAMETOOLONG;
+
+    if (snprintf(message.text, sizeof(message.text), "%s", path) < (int)sizeof(message.text))
+        rc = channel_ask(import->channel, &message, &fd, err);
+    return rc < 0 ? error_set_errno(err, -rc, "%s", path) : fd;
+}
+
+static const struct staged_blob *find_blob(const struct import *import, const char *digest)
+{
+    for (size_t i = 0; i < import->blob_count; i++) {
+        if (strcmp(import->blobs[i].digest, digest) == 0)
+            return &import->blobs[i];
+    }
+    return NULL;
+}
+
+static int add_blob(struct import *import, const char digest[DIGEST_SIZE], uint32_t number,
+                    struct error *err)
+{
+    struct load_message message = {.call = LOAD_BLOB, .file = number};
+    struct staged_blob *blobs;
+
+    if (find_blob(import, digest))
+        return 0;
+    blobs = reallocarray(import->blobs, import->blob_count + 1, sizeof(*blobs));
+    if (!blobs)
+        return error_set_errno(err, ENOMEM, "import");
+    import->blobs = blobs;
+    memcpy(blobs[import->blob_count].digest, digest, DIGEST_SIZE);
+    blobs[import->blob_count++].number = number;
+    memcpy(message.digest, digest, DIGEST_SIZE);
+    return channel_tell(import->channel, &message, err);
+}
+
+/* Writes a new file; returns its number in *number. */
+static int write_file(struct import *import, const void *data, size_t size, uint32_t *number,
                       struct error *err)
 {
-    AUTO_CLOSE int fd = import_create_file(import, name, err);
-    int rc;
+    AUTO_CLOSE int fd = import_new_file(import, number, err);
+    int rc = fd < 0 ? fd : budget_write(&import->budget, size, err);
 
-    if (fd < 0)
-        return fd;
+    if (rc < 0)
+        return rc;
     rc = io_write_all(fd, data, size);
-    if (rc == 0 && fsync(fd) < 0)
-        rc = -errno;
     return rc < 0 ? error_set_errno(err, -rc, "cannot write to the image store") : 0;
 }
 
 int import_stage_text(struct import *import, const char *text, size_t size,
                       char digest[DIGEST_SIZE], struct error *err)
 {
+    uint32_t number = 0;
+    int rc;
+
     digest_of(text, size, digest);
-    return import_stage_file(import, digest + DIGEST_PREFIX_LENGTH, text, size, err);
+    if (find_blob(import, digest))
+        return 0;
+    rc = write_file(import, text, size, &number, err);
+    return rc < 0 ? rc : add_blob(import, digest, number, err);
+}
+
+int import_add_part(struct import *import, enum load_part part, const char *config_digest,
+                    uint32_t number, struct error *err)
+{
+    struct load_message message = {.call = LOAD_ROOT, .file = number, .part = part};
+
+    memcpy(message.config, config_digest, DIGEST_SIZE);
+    return channel_tell(import->channel, &message, err);
+}
+
+int import_stage_part(struct import *import, enum load_part part, const char *config_digest,
+                      const void *data, size_t size, struct error *err)
+{
+    uint32_t number = 0;
+    int rc = write_file(import, data, size, &number, err);
+
+    return rc < 0 ? rc : import_add_part(import, part, config_digest, number, err);
 }
 
 static int check_layer(const struct image_layer *layer, uint64_t size, const char *digest,
@@ -148,52 +142,60 @@ static enum layer_compression sniff(int fd)
 int import_stage_layer(struct import *import, struct source *source, const char *member,
                        struct image_layer *layer, struct error *err)
 {
-    static const char part[] = "part";
-    char digest[DIGEST_SIZE];
-    AUTO_CLOSE int fd = -1;
-    uint64_t size;
+    struct source_copy copy = {.fd = -1};
     int rc;
 
-    if (layer->digest[0] && is_staged(import, layer->digest + DIGEST_PREFIX_LENGTH))
+    if (layer->digest[0] && find_blob(import, layer->digest))
         return 0;
-    fd = import_create_file(import, part, err);
-    if (fd < 0)
-        return fd;
-    rc = source_copy(source, member, fd, &size, digest, err);
+    rc = source_copy(source, member, &copy, err);
     if (rc == 0 && layer->digest[0])
-        rc = check_layer(layer, size, digest, err);
-    if (rc < 0)
-        return rc;
-    if (!layer->digest[0]) {
-        memcpy(layer->digest, digest, DIGEST_SIZE);
-        layer->size = size;
-        layer->compression = sniff(fd);
+        rc = check_layer(layer, copy.size, copy.digest, err);
+    if (rc == 0 && !layer->digest[0]) {
+        memcpy(layer->digest, copy.digest, DIGEST_SIZE);
+        layer->size = copy.size;
+        layer->compression = sniff(copy.fd);
     }
-    if (fsync(fd) < 0 ||
-        renameat(import->directory, part, import->directory, digest + DIGEST_PREFIX_LENGTH) < 0)
-        return error_set_errno(err, errno, "cannot write to the image store");
-    if (!is_staged(import, digest + DIGEST_PREFIX_LENGTH) &&
-        string_list_add(&import->staged, digest + DIGEST_PREFIX_LENGTH) < 0)
-        return error_set_errno(err, ENOMEM, "import");
-    return 0;
+    cleanup_close(&copy.fd);
+    return rc < 0 ? rc : add_blob(import, copy.digest, copy.number, err);
 }
 
 int import_open_blob(const struct import *import, const char *digest, struct error *err)
 {
-    int fd =
-        openat(import->directory, digest + DIGEST_PREFIX_LENGTH, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    const struct staged_blob *blob = find_blob(import, digest);
+    struct load_message message = {.call = LOAD_OPEN_FILE};
+    int fd = -1;
+    int rc = -ENOENT;
 
-    return fd < 0 ? error_set_errno(err, errno, "layer %.19s", digest) : fd;
+    if (blob) {
+        message.file = blob->number;
+        rc = channel_ask(import->channel, &message, &fd, err);
+    }
+    return rc < 0 ? error_set_errno(err, -rc, "layer %.19s", digest) : fd;
+}
+
+int import_find_stored(const struct import *import, const char *config_digest,
+                       struct imported_image *image)
+{
+    struct load_message message = {.call = LOAD_FIND_STORED};
+
+    memcpy(message.config, config_digest, DIGEST_SIZE);
+    if (channel_ask(import->channel, &message, NULL, NULL) <= 0)
+        return 0;
+    memcpy(image->manifest_digest, message.digest, DIGEST_SIZE);
+    memcpy(image->config_digest, config_digest, DIGEST_SIZE);
+    image->manifest_size = message.size;
+    return 1;
 }
 
 int import_add_image(struct import *import, const struct imported_image *image, struct error *err)
 {
-    struct imported_image *images =
-        reallocarray(import->images, import->image_count + 1, sizeof(*images));
+    struct load_message message = {.call = LOAD_IMAGE, .size = image->manifest_size};
+    int rc = budget_image(&import->budget, err);
 
-    if (!images)
-        return error_set_errno(err, ENOMEM, "import");
-    import->images = images;
-    import->images[import->image_count++] = *image;
-    return 0;
+    if (rc < 0)
+        return rc;
+    memcpy(message.digest, image->manifest_digest, DIGEST_SIZE);
+    memcpy(message.config, image->config_digest, DIGEST_SIZE);
+    snprintf(message.text, sizeof(message.text), "%s", image->name);
+    return channel_tell(import->channel, &message, err);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: one import as a transaction: everything is made and verified in a directory of its own
- * inside the store (tmp/NAME, locked), then renamed into place under the store's lock, and named
- * last. Whatever goes wrong before leaves the store as it was.
+ * Purpose: one import, as the program that reads the archive sees it: files that microvm makes for
+ * it, and what it says that they are. microvm verifies all of that, and it alone writes to the
+ * store (load_commit.c).
  */
 #ifndef MICROVM_IMAGE_IMPORT_IMPORT_H
 #define MICROVM_IMAGE_IMPORT_IMPORT_H
@@ -12,9 +12,10 @@
 #include <stdint.h>
 
 #include "vmm/base/error.h"
-#include "vmm/base/string_list.h"
 #include "vmm/image/config.h"
+#include "vmm/image/import/budget.h"
 #include "vmm/image/import/source.h"
+#include "vmm/image/load_protocol.h"
 #include "vmm/image/reference.h"
 
 /* An image that the import will name. */
@@ -25,24 +26,38 @@ struct imported_image {
     char config_digest[DIGEST_SIZE];
 };
 
-struct import {
-    const char *store_path; /* borrowed */
-    int directory;          /* tmp/NAME, whose lock says that we are alive */
-    char name[32];
-    struct string_list staged; /* files in tmp/NAME: "HEX", "HEX.squashfs", ... */
-    struct imported_image *images;
-    size_t image_count;
+struct staged_blob {
+    char digest[DIGEST_SIZE];
+    uint32_t number;
 };
 
-/* Makes the store if it is missing, and the temporary directory. Errors: of store_open(). */
-int import_begin(const char *store_path, struct import *import, struct error *err);
+struct import {
+    int channel; /* borrowed */
+    struct budget budget;
+    struct staged_blob *blobs;
+    size_t blob_count;
+};
 
-/* Takes the temporary directory away; after import_commit() too. */
-void import_end(struct import *import);
+void import_release(struct import *import);
+
+/* A new empty file of this import, for reading and writing. Returns its descriptor, and its number.
+ * Errors: of open(2) in microvm. */
+int import_new_file(struct import *import, uint32_t *number, struct error *err);
+
+/* Opens a file beneath the source directory. Returns its descriptor. Errors: of openat2(2). */
+int import_open_member(const struct import *import, const char *path, struct error *err);
 
 /* Stages a document as a blob; `digest` gets its digest. */
 int import_stage_text(struct import *import, const char *text, size_t size,
                       char digest[DIGEST_SIZE], struct error *err);
+
+/* Stages `size` bytes as a part of the root of the image with this config. */
+int import_stage_part(struct import *import, enum load_part part, const char *config_digest,
+                      const void *data, size_t size, struct error *err);
+
+/* Says that a file is a part of a root. */
+int import_add_part(struct import *import, enum load_part part, const char *config_digest,
+                    uint32_t number, struct error *err);
 
 /*
  * Stages a member of the source (null: its root layer) as a blob. With layer->digest set, digest
@@ -52,10 +67,7 @@ int import_stage_text(struct import *import, const char *text, size_t size,
 int import_stage_layer(struct import *import, struct source *source, const char *member,
                        struct image_layer *layer, struct error *err);
 
-/* Removes everything staged so far, because the store has it already. */
-void import_discard(struct import *import);
-
-/* Opens a staged blob for reading. Errors: of open(2). */
+/* Opens a staged blob for reading. Errors: ENOENT, of open(2). */
 int import_open_blob(const struct import *import, const char *digest, struct error *err);
 
 /*
@@ -65,10 +77,7 @@ int import_open_blob(const struct import *import, const char *digest, struct err
 int import_find_stored(const struct import *import, const char *config_digest,
                        struct imported_image *image);
 
-/* Adds an image for import_commit() to name. Errors: ENOMEM. */
+/* Adds an image for microvm to name. Errors: E2BIG (budget), of write(2). */
 int import_add_image(struct import *import, const struct imported_image *image, struct error *err);
-
-/* Moves everything into the store and names the images. */
-int import_commit(struct import *import, struct error *err);
 
 #endif

@@ -23,6 +23,8 @@ struct reader {
     struct archive *tar; /* parses what `raw` yields */
     struct sha256_ctx hash;
     uint64_t bytes;
+    uint64_t packed; /* of which these were made */
+    struct error failure;
     struct tree *tree;
     struct spool *spool;
 };
@@ -39,6 +41,15 @@ const char *layer_safe_text(const char *text, char safe[LAYER_SAFE_SIZE])
     }
     safe[used] = '\0';
     return safe;
+}
+
+uint64_t layer_bytes_read(struct archive *archive, uint64_t *before)
+{
+    la_int64_t now = archive_filter_bytes(archive, -1);
+    uint64_t more = now > 0 && (uint64_t)now > *before ? (uint64_t)now - *before : 0;
+
+    *before += more;
+    return more;
 }
 
 /* The next decompressed bytes, hashed; 0 at the end, -1 after a failure. */
@@ -58,6 +69,11 @@ static la_ssize_t read_raw(struct archive *tar, void *context, const void **buff
     if (size > LAYER_BYTES_MAX - reader->bytes) {
         archive_set_error(tar, E2BIG, "larger than %llu GiB when uncompressed",
                           LAYER_BYTES_MAX >> 30);
+        return -1;
+    }
+    if (budget_unpack(reader->spool->budget, layer_bytes_read(reader->raw, &reader->packed), size,
+                      &reader->failure) < 0) {
+        archive_set_error(tar, reader->failure.code, "%s", reader->failure.text);
         return -1;
     }
     reader->bytes += size;
@@ -170,6 +186,9 @@ static int read_entries(struct reader *reader, struct error *err)
 
         if (!path)
             return error_set(err, EBADMSG, "an entry has no readable name");
+        rc = budget_entry(reader->spool->budget, err);
+        if (rc < 0)
+            return rc;
         rc = take_entry(reader, entry, path, err);
         if (rc < 0)
             return error_wrap(err, "'%s'", layer_safe_text(path, safe));

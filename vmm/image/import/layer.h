@@ -18,6 +18,10 @@
 int layer_apply(int fd, struct tree *tree, struct spool *spool, char diff_id[DIGEST_SIZE],
                 struct error *err);
 
+/* Bytes of the packed archive that were read since `before`, which moves along. */
+struct archive;
+uint64_t layer_bytes_read(struct archive *archive, uint64_t *before);
+
 /* Makes text from an archive fit for one line of a message: no control bytes, bounded. */
 #define LAYER_SAFE_SIZE 256
 const char *layer_safe_text(const char *text, char safe[LAYER_SAFE_SIZE]);

@@ -43,10 +43,8 @@ static int stage(const struct load_request *request, struct build *build,
     if (tree_count(build->tree) <= 1)
         return error_set(err, EBADMSG, "the root file system is empty");
     digest_of(text, strlen(text), digest);
-    if (import_find_stored(request->import, digest, image)) {
-        import_discard(request->import);
+    if (import_find_stored(request->import, digest, image))
         return 0;
-    }
     rc = import_stage_text(request->import, text, strlen(text), digest, err);
     if (rc == 0)
         rc = build_finish(request->import, build, &config, digest, err);

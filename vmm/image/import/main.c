@@ -1,102 +1,84 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: microvm-import: `microvm-import load --store DIR [--name NAME] [--unnamed] [--] PATH`.
+ * Purpose: microvm-import, the program that parses what others made:
  *
- * Started by microvm (vmm/image/load.c), which reads our standard output: "image DIGEST NAME"
- * lines, or one "error NUMBER TEXT". All parsing of archives happens here, in a process without
- * more rights than its user, that can gain none, and that never writes outside of the store's
- * temporary directory.
+ *   microvm-import load [--name NAME] [--base NAME] [--unnamed] SPACE RATIO ENTRIES IMAGES SECONDS
+ *   microvm-import unpack-kernel
+ *
+ * Started by microvm, which hands over the descriptors of load_protocol.h and nothing else.
  */
 #include <errno.h>
 #include <locale.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/sysinfo.h>
 
-#include "vmm/base/printable.h"
+#include "vmm/image/import/confine.h"
 #include "vmm/image/import/run.h"
+#include "vmm/image/import/unpack.h"
+#include "vmm/image/load_protocol.h"
 
 #define EXIT_USAGE 2
 
-/* For names, links and attributes; contents are in files. 2 million files need less than half. */
-#define MEMORY_MAX (4ULL << 30)
-
-static bool parse_arguments(int argc, char **argv, struct import_request *arguments)
+static bool parse_arguments(int argc, char **argv, struct import_request *request)
 {
+    uint64_t *const limits[] = {&request->limits.space, &request->limits.ratio,
+                                &request->limits.entries, &request->limits.images,
+                                &request->limits.seconds};
     int at = 2;
 
-    if (argc < 3 || strcmp(argv[1], "load") != 0)
-        return false;
-    for (; at < argc && argv[at][0] == '-' && argv[at][1]; at++) {
-        if (strcmp(argv[at], "--") == 0) {
-            at++;
-            break;
-        }
+    for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
         if (strcmp(argv[at], "--unnamed") == 0)
-            arguments->unnamed = true;
-        else if (strcmp(argv[at], "--store") == 0 && at + 1 < argc)
-            arguments->store = argv[++at];
+            request->unnamed = true;
         else if (strcmp(argv[at], "--name") == 0 && at + 1 < argc)
-            arguments->name = argv[++at];
+            request->name = argv[++at];
+        else if (strcmp(argv[at], "--base") == 0 && at + 1 < argc)
+            request->base = argv[++at];
         else
             return false;
     }
-    if (at + 1 != argc || !arguments->store)
+    if (at + 5 != argc)
         return false;
-    arguments->path = argv[at];
-    return true;
+    for (size_t i = 0; i < 5; i++)
+        *limits[i] = strtoull(argv[at + (int)i], NULL, 10);
+    return request->limits.ratio > 0;
 }
 
-/* A small archive can unpack to names and attributes without end: that is to fail, with a message,
- * before the host is short of memory. */
-static void limit_memory(void)
+/* Does somebody wait for the result? The parent's death after this is a signal. */
+static bool is_wanted(int channel)
 {
-    struct sysinfo host;
-    struct rlimit limit;
+    struct pollfd peer = {.fd = channel};
 
-    if (sysinfo(&host) < 0 || getrlimit(RLIMIT_DATA, &limit) < 0)
-        return;
-    if (limit.rlim_cur > (rlim_t)host.totalram * host.mem_unit / 2)
-        limit.rlim_cur = (rlim_t)host.totalram * host.mem_unit / 2;
-    if (limit.rlim_cur > MEMORY_MAX)
-        limit.rlim_cur = MEMORY_MAX;
-    setrlimit(RLIMIT_DATA, &limit);
+    return poll(&peer, 1, 0) == 0 || !(peer.revents & (POLLHUP | POLLERR | POLLNVAL));
 }
 
-static void run(const struct import_request *request)
+static int load(int argc, char **argv)
 {
-    AUTO_STRING_LIST struct string_list ids = {0};
-    AUTO_STRING_LIST struct string_list names = {0};
-    struct error err = ERROR_INIT;
+    struct import_request request = {
+        .channel = LOAD_CHANNEL_FD,
+        .source = LOAD_SOURCE_FD,
+        .confined = true,
+    };
 
-    if (import_run(request, &ids, &names, &err) < 0) {
-        char text[ERROR_TEXT_SIZE];
-
-        /* The message is one line, whatever an archive put into it. */
-        printable_copy(text, sizeof(text), err.text);
-        printf("error %d %s\n", err.code ? err.code : EIO, text);
-        return;
-    }
-    for (size_t i = 0; i < ids.count; i++)
-        printf("image %s %s\n", ids.items[i], names.items[i]);
+    if (!parse_arguments(argc, argv, &request))
+        return EXIT_USAGE;
+    if (confine_process(request.limits.seconds, NULL) < 0 || !is_wanted(LOAD_CHANNEL_FD))
+        return EXIT_FAILURE;
+    setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive converts names to it: archives hold UTF-8 */
+    return import_run(&request, NULL) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
 {
-    struct import_request arguments = {.confined = true};
+    int status = EXIT_USAGE;
 
-    if (!parse_arguments(argc, argv, &arguments)) {
-        fputs("usage: microvm-import load --store DIRECTORY [--name NAME] [--unnamed] [--] PATH\n",
+    if (argc > 2 && strcmp(argv[1], "load") == 0)
+        status = load(argc, argv);
+    else if (argc == 2 && strcmp(argv[1], "unpack-kernel") == 0)
+        return unpack_kernel(LOAD_SOURCE_FD, LOAD_CHANNEL_FD);
+    if (status == EXIT_USAGE)
+        fputs("microvm-import is started by microvm, with descriptors that only it can give\n",
               stderr);
-        return EXIT_USAGE;
-    }
-    prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody waits for the result any more */
-    limit_memory();
-    setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive converts names to it: archives hold UTF-8 */
-    run(&arguments);
-    return fflush(stdout) == 0 ? 0 : EXIT_FAILURE;
+    return status;
 }

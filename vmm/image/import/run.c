@@ -3,51 +3,39 @@
 #include "vmm/image/import/run.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
+#include <sys/stat.h>
 
-#include "vmm/base/cleanup.h"
+#include "vmm/image/import/channel.h"
 #include "vmm/image/import/confine.h"
 #include "vmm/image/import/import.h"
 #include "vmm/image/import/load_kinds.h"
 #include "vmm/image/import/source.h"
 
-/* A name for what has none: "dir/My App.tar.gz" is "my-app". Null when nothing is left. */
-static char *name_from_path(const char *path)
+static bool is_directory(int fd)
 {
-    static const char *const endings[] = {".gz", ".zst", ".xz", ".tgz", ".tar", ".oci", ".docker"};
-    AUTO_FREE char *resolved = strcmp(path, "-") == 0 ? NULL : realpath(path, NULL);
-    char *base;
-    size_t used = 0;
+    struct stat status;
 
-    if (!resolved)
-        return NULL;
-    base = strdup(strrchr(resolved, '/') + 1);
-    if (!base)
-        return NULL;
-    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-        size_t length = strlen(base);
-        size_t ending = strlen(endings[i]);
+    return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
+}
 
-        if (length > ending && strcmp(base + length - ending, endings[i]) == 0)
-            base[length - ending] = '\0';
-    }
-    for (const char *at = base; *at && used < 128; at++) {
-        char c = *at >= 'A' && *at <= 'Z' ? (char)(*at | 0x20) : *at;
+/*
+ * Whoever reads a directory needs to open files, but parses nothing; whoever parses opens nothing.
+ * So there are two cages, and the source says how far the first lasts.
+ */
+static int open_source(struct load_request *inner, const struct import_request *request,
+                       struct error *err)
+{
+    bool directory = is_directory(request->source);
+    int rc = request->confined ? confine_to_reading(directory ? request->source : -1, err) : 0;
 
-        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
-            base[used++] = c;
-        else if (used > 0 && base[used - 1] != '-')
-            base[used++] = '-';
-    }
-    while (used > 0 && base[used - 1] == '-')
-        used--;
-    base[used] = '\0';
-    if (used == 0) {
-        free(base);
-        return NULL;
-    }
-    return base;
+    if (rc == 0 && request->confined && !directory)
+        rc = confine_to_parsing(request->channel, request->source, err);
+    if (rc == 0)
+        rc = source_open(inner->import, request->source, &inner->source, err);
+    if (rc == 0 && request->confined && directory)
+        rc = confine_to_parsing(request->channel, request->source, err);
+    return rc;
 }
 
 static int load(struct load_request *inner, const struct import_request *request, struct error *err)
@@ -57,53 +45,32 @@ static int load(struct load_request *inner, const struct import_request *request
         [SOURCE_DOCKER] = load_docker,
         [SOURCE_ROOT] = load_root,
     };
-    int rc = source_open(request->path, inner->import->directory, &inner->source, err);
+    int rc = open_source(inner, request, err);
 
-    if (rc == 0) {
+    if (rc == 0)
         rc = loaders[source_kind(inner->source)](inner, err);
+    if (inner->source)
         source_close(inner->source);
-    }
-    if (rc < 0)
-        return error_wrap(err, "%s",
-                          strcmp(request->path, "-") == 0 ? "standard input" : request->path);
-    return import_commit(inner->import, err);
-}
-
-/* From here on, hostile bytes. */
-static int confine(const struct import_request *request, struct error *err)
-{
-    bool is_stream = strcmp(request->path, "-") == 0;
-    int rc = confine_files(request->store, is_stream ? NULL : request->path, err);
-
-    if (rc == 0)
-        rc = confine_resources(err);
-    if (rc == 0)
-        rc = confine_system_calls(err);
     return rc;
 }
 
-int import_run(const struct import_request *request, struct string_list *ids,
-               struct string_list *names, struct error *err)
+int import_run(const struct import_request *request, struct error *err)
 {
-    AUTO_FREE char *base = name_from_path(request->path);
-    struct import import;
+    struct import import = {.channel = request->channel, .budget.limits = request->limits};
     struct load_request inner = {
         .import = &import,
         .name = request->name,
-        .base = base,
+        .base = request->base,
         .unnamed = request->unnamed,
     };
-    int rc = import_begin(request->store, &import, err);
+    struct load_message end = {.call = LOAD_FINISHED};
+    struct error problem = ERROR_INIT;
 
-    if (rc == 0 && request->confined)
-        rc = confine(request, err);
-    if (rc == 0)
-        rc = load(&inner, request, err);
-    for (size_t i = 0; rc == 0 && i < import.image_count; i++) {
-        if (string_list_add(ids, import.images[i].config_digest) < 0 ||
-            string_list_add(names, import.images[i].name) < 0)
-            rc = error_set_errno(err, ENOMEM, "import");
+    if (load(&inner, request, &problem) < 0) {
+        end.call = LOAD_FAILED;
+        end.result = problem.code ? problem.code : EIO;
+        snprintf(end.text, sizeof(end.text), "%s", problem.text);
     }
-    import_end(&import);
-    return rc;
+    import_release(&import);
+    return channel_tell(request->channel, &end, err);
 }

@@ -6,19 +6,19 @@
 #include <stdbool.h>
 
 #include "vmm/base/error.h"
-#include "vmm/base/string_list.h"
+#include "vmm/image/load_limits.h"
 
 struct import_request {
-    const char *store; /* directory */
-    const char *path;  /* file, directory or "-" */
-    const char *name;  /* "name:tag" or null */
-    bool unnamed;      /* see load.h */
-    bool confined;     /* give up all other rights on the way, for good: see confine.h */
+    int channel;      /* to microvm; borrowed */
+    int source;       /* file, pipe or directory; borrowed */
+    const char *name; /* "name:tag" or null */
+    const char *base; /* name for an input that has none, null: it gets none */
+    bool unnamed;     /* see load.h */
+    struct load_limits limits;
+    bool confined; /* drop all other rights on the way, for good: see confine.h */
 };
 
-/* Loads; adds the ID and the name ("" for none) of each image. On failure the store is as it was.
- */
-int import_run(const struct import_request *request, struct string_list *ids,
-               struct string_list *names, struct error *err);
+/* Loads, and tells microvm all of it, the end too. Errors: of the channel alone. */
+int import_run(const struct import_request *request, struct error *err);
 
 #endif

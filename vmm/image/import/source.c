@@ -3,7 +3,6 @@
 #include "vmm/image/import/source.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,20 +11,73 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 #include "vmm/image/import/archive_error.h"
+#include "vmm/image/import/import.h"
 #include "vmm/image/import/source_private.h"
-#include "vmm/image/import/spool.h"
 #include "vmm/image/store.h"
 
 #define COPY_SIZE 65536
+#define HOLE_SIZE 4096
+
+void sink_open(struct sink *sink, int fd, struct budget *budget)
+{
+    *sink = (struct sink){.fd = fd, .budget = budget};
+    sha256_init(&sink->hash);
+}
+
+static bool is_zero(const char *data, size_t size)
+{
+    return data[0] == 0 && memcmp(data, data + 1, size - 1) == 0;
+}
+
+static int write_at(struct sink *sink, const char *data, size_t size, uint64_t offset,
+                    struct error *err)
+{
+    int rc = budget_write(sink->budget, size, err);
+
+    while (rc == 0 && size > 0) {
+        ssize_t count = pwrite(sink->fd, data, size, (off_t)offset);
+
+        if (count < 0 && errno != EINTR)
+            return error_set_errno(err, errno, "cannot write to the image store");
+        if (count < 0)
+            continue;
+        data += count;
+        size -= (size_t)count;
+        offset += (uint64_t)count;
+    }
+    return rc;
+}
 
 int sink_write(struct sink *sink, const void *data, size_t size, struct error *err)
 {
-    int rc = io_write_all(sink->fd, data, size);
+    const char *text = data;
+    size_t from = 0; /* what is not yet written begins here */
+    size_t at = 0;
+    int rc = 0;
 
+    while (rc == 0 && at < size) {
+        size_t part = size - at < HOLE_SIZE ? size - at : HOLE_SIZE;
+
+        if (part == HOLE_SIZE && is_zero(text + at, part)) {
+            if (at > from)
+                rc = write_at(sink, text + from, at - from, sink->size + from, err);
+            from = at + part;
+        }
+        at += part;
+    }
+    if (rc == 0 && at > from)
+        rc = write_at(sink, text + from, at - from, sink->size + from, err);
     if (rc < 0)
-        return error_set_errno(err, -rc, "cannot write to the image store");
+        return rc;
     sha256_update(&sink->hash, size, data);
     sink->size += size;
+    return 0;
+}
+
+int sink_finish(struct sink *sink, struct error *err)
+{
+    if (ftruncate(sink->fd, (off_t)sink->size) < 0)
+        return error_set_errno(err, errno, "cannot write to the image store");
     return 0;
 }
 
@@ -37,31 +89,73 @@ static int copy_file(int input, struct sink *sink, struct error *err)
 
     if (!buffer)
         return error_set_errno(err, ENOMEM, "import");
-    while ((count = io_read_full(input, buffer, COPY_SIZE)) > 0 && rc == 0)
+    while (rc == 0 && (count = io_read_full(input, buffer, COPY_SIZE)) > 0)
         rc = sink_write(sink, buffer, (size_t)count, err);
-    return count < 0 ? error_set_errno(err, (int)-count, "cannot read") : rc;
+    if (rc < 0)
+        return rc;
+    return count < 0 ? error_set_errno(err, (int)-count, "cannot read") : 0;
+}
+
+static int refuse_implausible(const unsigned char *head, size_t size, struct error *err)
+{
+    if (size == 0)
+        return error_set(err, EBADMSG, "is empty");
+    if (is_zero((const char *)head, size))
+        return error_set(err, EBADMSG, "is empty: it begins with zeros, as no archive does");
+    if (!source_is_plausible(head, size))
+        return error_set(err, EBADMSG,
+                         "neither an image nor a root file system: its beginning is that of no "
+                         "archive");
+    return 0;
+}
+
+/* Copies a pipe; what is no archive ends here, before it fills the disk. */
+static int copy_pipe(int input, struct sink *sink, struct error *err)
+{
+    unsigned char head[512];
+    ssize_t count = io_read_full(input, head, sizeof(head));
+    int rc = count < 0 ? error_set_errno(err, (int)-count, "cannot read")
+                       : refuse_implausible(head, (size_t)count, err);
+
+    if (rc == 0)
+        rc = sink_write(sink, head, (size_t)count, err);
+    return rc < 0 ? rc : copy_file(input, sink, err);
 }
 
 /* Replaces the archive by a copy in the spool, `unpacked` or as it is. */
-static int move_to_spool(struct source *source, int scratch, bool unpacked, struct error *err)
+static int move_to_spool(struct source *source, bool unpacked, struct error *err)
 {
-    struct spool spool;
-    struct sink sink = {0};
-    int rc = spool_create(scratch, &spool, err);
+    uint32_t number;
+    AUTO_CLOSE int fd = import_new_file(source->import, &number, err);
+    struct sink sink;
+    int rc;
 
+    if (fd < 0)
+        return fd;
+    sink_open(&sink, fd, &source->import->budget);
+    rc = unpacked ? source_unpack(source->archive, &sink, err)
+                  : copy_pipe(source->archive, &sink, err);
+    if (rc == 0)
+        rc = sink_finish(&sink, err);
     if (rc < 0)
         return rc;
-    sha256_init(&sink.hash);
-    sink.fd = spool.fd;
-    rc = unpacked ? source_unpack(source->archive, &sink, err)
-                  : copy_file(source->archive, &sink, err);
-    if (rc < 0) {
-        spool_close(&spool);
-        return rc;
-    }
-    close(source->archive);
-    source->archive = spool.fd;
+    cleanup_close(&source->spool);
+    source->spool = steal_fd(&fd);
+    source->archive = source->spool;
     return 0;
+}
+
+/* Fills `copy` from the finished sink. */
+static int take_copy(struct sink *sink, uint32_t number, struct source_copy *copy,
+                     struct error *err)
+{
+    int rc = sink_finish(sink, err);
+
+    copy->fd = sink->fd;
+    copy->number = number;
+    copy->size = sink->size;
+    digest_finish(&sink->hash, copy->digest);
+    return rc;
 }
 
 static int open_directory(struct source *source, struct error *err)
@@ -72,46 +166,50 @@ static int open_directory(struct source *source, struct error *err)
     if (layout && !index)
         return error_set(err, ENOENT, "an OCI layout without index.json");
     source->kind = layout ? SOURCE_OCI : SOURCE_ROOT;
-    return 0;
+    return source->kind == SOURCE_ROOT ? source_copy(source, NULL, &source->packed, err) : 0;
 }
 
-static int open_archive_file(struct source *source, int scratch, struct error *err)
+static int check_head(int fd, struct error *err)
 {
-    struct stat status;
-    int rc = 0;
+    unsigned char head[512];
+    ssize_t count = io_pread_full(fd, head, sizeof(head), 0);
 
-    if (fstat(source->archive, &status) < 0)
-        return error_set_errno(err, errno, "cannot read");
-    if (!S_ISREG(status.st_mode))
-        rc = move_to_spool(source, scratch, false, err);
+    return count < 0 ? error_set_errno(err, (int)-count, "cannot read")
+                     : refuse_implausible(head, (size_t)count, err);
+}
+
+static int open_archive_file(struct source *source, bool is_pipe, struct error *err)
+{
+    int rc = is_pipe ? move_to_spool(source, false, err) : check_head(source->archive, err);
+
     if (rc == 0)
         rc = source_scan(source, err);
     if (rc == 0 && source->compressed && source->kind != SOURCE_ROOT)
-        rc = move_to_spool(source, scratch, true, err);
+        rc = move_to_spool(source, true, err);
     return rc;
 }
 
-int source_open(const char *path, int scratch, struct source **source, struct error *err)
+int source_open(struct import *import, int fd, struct source **source, struct error *err)
 {
     struct source *opened = calloc(1, sizeof(*opened));
     struct stat status;
-    int fd;
     int rc;
 
     if (!opened)
         return error_set_errno(err, ENOMEM, "import");
+    opened->import = import;
     opened->directory = -1;
     opened->archive = -1;
-    fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &status) < 0) {
+    opened->spool = -1;
+    opened->packed.fd = -1;
+    if (fstat(fd, &status) < 0) {
         rc = error_set_errno(err, errno, "cannot open");
-        cleanup_close(&fd);
     } else if (S_ISDIR(status.st_mode)) {
         opened->directory = fd;
         rc = open_directory(opened, err);
     } else {
         opened->archive = fd;
-        rc = open_archive_file(opened, scratch, err);
+        rc = open_archive_file(opened, !S_ISREG(status.st_mode), err);
     }
     if (rc < 0) {
         source_close(opened);
@@ -128,8 +226,8 @@ void source_close(struct source *source)
         free(source->members[i].link);
     }
     free(source->members);
-    cleanup_close(&source->directory);
-    cleanup_close(&source->archive);
+    cleanup_close(&source->spool);
+    cleanup_close(&source->packed.fd);
     free(source);
 }
 
@@ -166,6 +264,32 @@ static int read_whole(struct archive *archive, const char *name, char **data, si
     return 0;
 }
 
+static int read_member_file(const struct source *source, const char *name, char **data,
+                            size_t *size, struct error *err)
+{
+    AUTO_CLOSE int fd = import_open_member(source->import, name, err);
+    AUTO_FREE char *text = NULL;
+    struct stat status;
+    ssize_t count;
+
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &status) < 0)
+        return error_set_errno(err, errno, "%s", name);
+    if (status.st_size > STORE_JSON_MAX)
+        return error_set(err, EFBIG, "%s: is larger than %u bytes", name, STORE_JSON_MAX);
+    text = malloc((size_t)status.st_size + 1);
+    if (!text)
+        return error_set_errno(err, ENOMEM, "%s", name);
+    count = io_read_full(fd, text, (size_t)status.st_size);
+    if (count < 0)
+        return error_set_errno(err, (int)-count, "%s", name);
+    text[count] = '\0';
+    *size = (size_t)count;
+    *data = steal_pointer(text);
+    return 0;
+}
+
 int source_read(struct source *source, const char *name, char **data, size_t *size,
                 struct error *err)
 {
@@ -173,7 +297,7 @@ int source_read(struct source *source, const char *name, char **data, size_t *si
     int rc;
 
     if (source->directory >= 0)
-        return io_read_file(source->directory, name, STORE_JSON_MAX, data, size, err);
+        return read_member_file(source, name, data, size, err);
     rc = source_open_member(source, name, &archive, err);
     if (rc < 0)
         return rc;
@@ -204,9 +328,9 @@ static int copy_member(struct source *source, const char *name, struct sink *sin
 static int copy_from_directory(struct source *source, const char *name, struct sink *sink,
                                struct error *err)
 {
-    AUTO_CLOSE int fd = openat(source->directory, name, O_RDONLY | O_CLOEXEC);
+    AUTO_CLOSE int fd = import_open_member(source->import, name, err);
 
-    return fd < 0 ? error_set_errno(err, errno, "%s", name) : copy_file(fd, sink, err);
+    return fd < 0 ? fd : copy_file(fd, sink, err);
 }
 
 static int copy_root(struct source *source, struct sink *sink, struct error *err)
@@ -224,22 +348,35 @@ static int copy_root(struct source *source, struct sink *sink, struct error *err
     return copy_file(source->archive, sink, err);
 }
 
-int source_copy(struct source *source, const char *name, int output, uint64_t *size,
-                char digest[DIGEST_SIZE], struct error *err)
+int source_copy(struct source *source, const char *name, struct source_copy *copy,
+                struct error *err)
 {
-    struct sink sink = {.fd = output};
+    AUTO_CLOSE int fd = -1;
+    uint32_t number;
+    struct sink sink;
     int rc;
 
-    sha256_init(&sink.hash);
+    if (!name && source->packed.fd >= 0) {
+        *copy = source->packed;
+        source->packed.fd = -1;
+        return 0;
+    }
+    fd = import_new_file(source->import, &number, err);
+    if (fd < 0)
+        return fd;
+    sink_open(&sink, fd, &source->import->budget);
     if (!name)
         rc = copy_root(source, &sink, err);
     else if (source->directory >= 0)
         rc = copy_from_directory(source, name, &sink, err);
     else
         rc = copy_member(source, name, &sink, err);
-    if (rc < 0)
+    if (rc == 0)
+        rc = take_copy(&sink, number, copy, err);
+    if (rc < 0) {
+        copy->fd = -1;
         return rc;
-    *size = sink.size;
-    digest_finish(&sink.hash, digest);
+    }
+    steal_fd(&fd);
     return 0;
 }

@@ -16,14 +16,17 @@
 
 enum source_kind { SOURCE_OCI, SOURCE_DOCKER, SOURCE_ROOT };
 
+struct import;
 struct source;
 
 /*
- * Opens `path` ("-": standard input) and finds out what it is. Temporary files go to `scratch`. An
- * image archive with absolute names, "..", two members of one name or links in a circle is refused.
- * Errors: of open(2), EBADMSG (damaged, or nothing of the above), EEXIST, ELOOP, EINVAL.
+ * Opens `fd` (a file, a pipe or a directory; borrowed) and finds out what it is. A directory that
+ * is a root file system is packed here, so that only members of image layouts are opened later, by
+ * microvm. An image archive with absolute names, "..", two members of one name or links in a circle
+ * is refused. `import` is borrowed. Errors: of read(2), EBADMSG (damaged, or nothing of the above),
+ * EEXIST, ELOOP, EINVAL.
  */
-int source_open(const char *path, int scratch, struct source **source, struct error *err);
+int source_open(struct import *import, int fd, struct source **source, struct error *err);
 void source_close(struct source *source);
 
 enum source_kind source_kind(const struct source *source);
@@ -33,12 +36,20 @@ enum source_kind source_kind(const struct source *source);
 int source_read(struct source *source, const char *name, char **data, size_t *size,
                 struct error *err);
 
+/* A copy of a member: a file of the import. */
+struct source_copy {
+    int fd; /* the caller closes it */
+    uint32_t number;
+    uint64_t size;
+    char digest[DIGEST_SIZE];
+};
+
 /*
- * Copies a member to the file `output`; *size and `digest` get what was copied. `name` null copies
+ * Copies a member to a new file of the import; on failure copy->fd is closed. `name` null copies
  * the layer of a SOURCE_ROOT: the archive as it is (xz unpacked, because OCI knows no such layer),
- * or the directory packed as a tar archive.
+ * or the directory packed as a tar archive. Zeros become holes.
  */
-int source_copy(struct source *source, const char *name, int output, uint64_t *size,
-                char digest[DIGEST_SIZE], struct error *err);
+int source_copy(struct source *source, const char *name, struct source_copy *copy,
+                struct error *err);
 
 #endif

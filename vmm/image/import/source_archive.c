@@ -289,10 +289,53 @@ int source_open_member(struct source *source, const char *name, struct archive *
     return rc;
 }
 
+/* The sum of a tar header's bytes, its own eight taken for spaces; both ways that exist. */
+static bool has_tar_sum(const unsigned char head[512])
+{
+    char text[9] = {0};
+    unsigned long wanted;
+    unsigned long plain = 8 * ' ';
+    long with_signs = 8 * ' ';
+
+    for (size_t i = 0; i < 512; i++) {
+        bool is_sum = i >= 148 && i < 156;
+
+        plain += is_sum ? 0 : head[i];
+        with_signs += is_sum ? 0 : (signed char)head[i];
+    }
+    memcpy(text, head + 148, 8);
+    wanted = strtoul(text, NULL, 8);
+    return wanted == plain || (long)wanted == with_signs;
+}
+
+bool source_is_plausible(const unsigned char *head, size_t size)
+{
+    static const struct {
+        size_t length;
+        const char *bytes;
+    } compressed[] = {
+        {2, "\x1f\x8b"},     /* gzip */
+        {3, "\x28\xb5\x2f"}, /* zstd: the last byte of the magic number follows */
+        {4, "\xfd\x37zX"},   /* xz */
+        {3, "BZh"},          /* bzip2 */
+        {3, "\x2a\x4d\x18"}, /* zstd: a skippable frame, from its second byte */
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(compressed); i++) {
+        size_t at = i + 1 == ARRAY_LENGTH(compressed) ? 1 : 0;
+
+        if (size >= at + compressed[i].length &&
+            memcmp(head + at, compressed[i].bytes, compressed[i].length) == 0)
+            return true;
+    }
+    return size >= 512 && has_tar_sum(head);
+}
+
 int source_unpack(int fd, struct sink *sink, struct error *err)
 {
     struct archive_entry *entry;
     struct archive *archive = NULL;
+    uint64_t packed = 0;
     int rc = open_archive(fd, true, &archive, err);
 
     if (rc < 0)
@@ -307,8 +350,12 @@ int source_unpack(int fd, struct sink *sink, struct error *err)
 
         if (status == ARCHIVE_EOF)
             break;
-        rc = status == ARCHIVE_OK ? sink_write(sink, data, size, err)
-                                  : archive_error_take(archive, err);
+        if (status == ARCHIVE_OK)
+            rc = budget_unpack(sink->budget, layer_bytes_read(archive, &packed), size, err);
+        else
+            rc = archive_error_take(archive, err);
+        if (rc == 0)
+            rc = sink_write(sink, data, size, err);
     }
     archive_read_free(archive);
     return rc;

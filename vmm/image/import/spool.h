@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: a nameless temporary file that holds what is too large for memory: contents of files
- * between the archive and the squashfs. It vanishes with its descriptor, whatever happens.
+ * Purpose: a temporary file that holds what is too large for memory: contents of files between the
+ * archive and the squashfs. microvm made it, and removes it at the end of the import.
  */
 #ifndef MICROVM_IMAGE_IMPORT_SPOOL_H
 #define MICROVM_IMAGE_IMPORT_SPOOL_H
@@ -10,17 +10,21 @@
 #include <stdint.h>
 
 #include "vmm/base/error.h"
+#include "vmm/image/import/budget.h"
 
 struct spool {
     int fd;
     uint64_t size;
+    struct budget *budget; /* borrowed; null: none */
 };
 
-/* In the file system of `directory`. Errors: of open(2). */
-int spool_create(int directory, struct spool *spool, struct error *err);
+/* Takes over `fd`, an empty file. */
+void spool_open(struct spool *spool, int fd, struct budget *budget);
+
+/* Gives the file's space back. */
 void spool_close(struct spool *spool);
 
-/* Appends; the data begins at what spool->size was before. Errors: of write(2). */
+/* Appends; the data begins at what spool->size was before. Errors: of write(2), EDQUOT. */
 int spool_append(struct spool *spool, const void *data, size_t size, struct error *err);
 
 /* Reads exactly `size` bytes. Errors: of pread(2), EIO when they are not there. */

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: the import's end of the channel to microvm; see load_protocol.h. */
+#ifndef MICROVM_IMAGE_IMPORT_CHANNEL_H
+#define MICROVM_IMAGE_IMPORT_CHANNEL_H
+
+#include "vmm/image/load_protocol.h"
+
+/* Sends a message. Errors: of write(2). */
+int channel_tell(int channel, const struct load_message *message, struct error *err);
+
+/*
+ * Sends a message and waits for its answer, which replaces it; *fd gets the descriptor that came
+ * along, or -1 (null: none is expected). Returns the answer's result, 0 or more. Errors: of
+ * write(2) and recvmsg(2), EPROTO, and the negative result itself, without a message in *err.
+ */
+int channel_ask(int channel, struct load_message *message, int *fd, struct error *err);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: unpack the payload of a compressed kernel; see unpack.h. */
+#include "vmm/image/import/unpack.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "vmm/base/io.h"
+#include "vmm/image/import/confine.h"
+
+#define READ_SIZE    (1U << 18)
+#define UNPACKED_MAX (UINT64_C(512) << 20)
+#define SECONDS_MAX  60
+
+static int copy_out(struct archive *archive, int output)
+{
+    uint64_t total = 0;
+
+    for (;;) {
+        const void *data;
+        size_t size = 0;
+        la_int64_t offset;
+        int rc = archive_read_data_block(archive, &data, &size, &offset);
+
+        if (rc == ARCHIVE_EOF)
+            return total > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        if (rc != ARCHIVE_OK || size > UNPACKED_MAX - total || io_write_all(output, data, size) < 0)
+            return EXIT_FAILURE;
+        total += size;
+    }
+}
+
+int unpack_kernel(int payload, int output)
+{
+    struct archive_entry *entry;
+    struct archive *archive;
+    int status = EXIT_FAILURE;
+
+    if (confine_process(SECONDS_MAX, NULL) < 0 || confine_to_reading(-1, NULL) < 0 ||
+        confine_to_parsing(-1, payload, NULL) < 0)
+        return EXIT_FAILURE;
+    archive = archive_read_new();
+    if (!archive)
+        return EXIT_FAILURE;
+    archive_read_support_format_raw(archive);
+    archive_read_support_filter_gzip(archive);
+    archive_read_support_filter_lz4(archive);
+    archive_read_support_filter_xz(archive);
+    archive_read_support_filter_zstd(archive);
+    if (archive_read_open_fd(archive, payload, READ_SIZE) == ARCHIVE_OK &&
+        archive_read_next_header(archive, &entry) == ARCHIVE_OK)
+        status = copy_out(archive, output);
+    archive_read_free(archive);
+    return status;
+}
