@@ -164,8 +164,8 @@ static int begin(struct load *load, struct error *err)
 
     if (rc < 0)
         return rc;
-    store_sweep_imports(store, &ignored, NULL); /* what cannot be removed is in nobody's way */
-    return make_directory(load, store, err);
+    rc = store_sweep_imports(store, &ignored, err);
+    return rc < 0 ? rc : make_directory(load, store, err);
 }
 
 static void end(struct load *load)

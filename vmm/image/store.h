@@ -106,7 +106,8 @@ struct store_pruned {
  */
 int store_prune(struct store *store, bool unnamed, struct store_pruned *pruned, struct error *err);
 
-/* The last of these alone: what interrupted imports left in tmp/. Adds to *pruned. */
+/* The last of these alone: what interrupted imports left in tmp/, whatever it is; what cannot be
+ * removed stays, and is in nobody's way. Adds to *pruned. Errors: of open(2) for tmp. */
 int store_sweep_imports(struct store *store, struct store_pruned *pruned, struct error *err);
 
 #endif

@@ -17,6 +17,8 @@
 #include "vmm/image/document.h"
 #include "vmm/image/store_private.h"
 
+#define SWEEP_DEPTH_MAX 64
+
 static int write_index(struct store *store, struct error *err)
 {
     AUTO_FREE char *text = json_dumps(store->index, JSON_INDENT(1));
@@ -183,7 +185,7 @@ static bool is_dot(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* Removes the files of one folder that `used` does not list (null: all of them). */
+/* Removes the files of one folder that `used` does not list. */
 static int sweep_folder(const struct store *store, const char *folder,
                         const struct string_list *used, struct store_pruned *pruned,
                         struct error *err)
@@ -199,7 +201,7 @@ static int sweep_folder(const struct store *store, const char *folder,
         struct stat status;
 
         snprintf(path, sizeof(path), "%s/%s", folder, item->d_name);
-        if (is_dot(item->d_name) || (used && is_used(used, path)))
+        if (is_dot(item->d_name) || is_used(used, path))
             continue;
         if (fstatat(store->directory, path, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
             unlinkat(store->directory, path, 0) < 0) {
@@ -213,30 +215,58 @@ static int sweep_folder(const struct store *store, const char *folder,
     return rc;
 }
 
+/* Removes all beneath `directory`, as far as it can be removed. */
+static void remove_contents(int directory, unsigned depth, struct store_pruned *pruned)
+{
+    DIR *listing = depth < SWEEP_DEPTH_MAX ? open_listing(directory, ".") : NULL;
+    const struct dirent *item;
+
+    while (listing && (item = readdir(listing))) {
+        struct stat status;
+
+        if (is_dot(item->d_name) ||
+            fstatat(directory, item->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        if (S_ISDIR(status.st_mode)) {
+            AUTO_CLOSE int fd =
+                openat(directory, item->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+            if (fd >= 0)
+                remove_contents(fd, depth + 1, pruned);
+            unlinkat(directory, item->d_name, AT_REMOVEDIR);
+        } else if (unlinkat(directory, item->d_name, 0) == 0) {
+            pruned->files++;
+            pruned->bytes += (uint64_t)status.st_size;
+        }
+    }
+    if (listing)
+        closedir(listing);
+}
+
 int store_sweep_imports(struct store *store, struct store_pruned *pruned, struct error *err)
 {
     DIR *listing = open_listing(store->directory, "tmp");
     const struct dirent *item;
-    int rc = 0;
 
     if (!listing)
         return error_set_errno(err, errno, "image store %s: tmp", store->path);
-    while (rc == 0 && (item = readdir(listing))) {
-        char path[sizeof("tmp/") + sizeof(item->d_name)];
+    while ((item = readdir(listing))) {
         AUTO_CLOSE int fd = -1;
 
         if (is_dot(item->d_name))
             continue;
-        snprintf(path, sizeof(path), "tmp/%s", item->d_name);
-        fd = openat(store->directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+        fd = openat(dirfd(listing), item->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0) {
+            unlinkat(dirfd(listing), item->d_name, 0); /* what is no directory is no import */
+            continue;
+        }
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
             continue; /* an import is at work there */
-        rc = sweep_folder(store, path, NULL, pruned, err);
-        if (rc == 0 && unlinkat(store->directory, path, AT_REMOVEDIR) < 0)
-            rc = error_set_errno(err, errno, "image store %s: %s", store->path, path);
+        remove_contents(fd, 0, pruned);
+        unlinkat(dirfd(listing), item->d_name, AT_REMOVEDIR);
     }
     closedir(listing);
-    return rc;
+    return 0;
 }
 
 static int remove_unnamed(struct store *store, struct error *err)
