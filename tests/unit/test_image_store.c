@@ -441,6 +441,42 @@ static void test_foreign_directory(void **state)
 }
 
 /* A writer waits for the readers: seen by its not being done while one is there. */
+/* A store that somebody else can change is not used. */
+static void test_owner(void **state)
+{
+    static const char *const folders[] = {"", "/roots", "/blobs/sha256", "/index.json"};
+    struct fixture *fixture = *state;
+    struct error err = ERROR_INIT;
+    char manifest[DIGEST_SIZE];
+    char config[DIGEST_SIZE];
+    struct store *store;
+
+    make_image(fixture, "one", config_host_architecture(), manifest, config);
+    tag(fixture, "a:latest", manifest);
+    store_close(fixture->store);
+    for (size_t i = 0; i < 4; i++) {
+        char path[128];
+        struct stat before;
+
+        snprintf(path, sizeof(path), "%s%s", fixture->path, folders[i]);
+        assert_int_equal(stat(path, &before), 0);
+        for (mode_t mode = 020; mode >= 02; mode >>= 3) {
+            assert_int_equal(chmod(path, before.st_mode | mode), 0);
+            assert_int_equal(store_open(fixture->path, STORE_READ, &store, &err), -EPERM);
+            assert_int_equal(store_open(fixture->path, STORE_WRITE, &store, &err), -EPERM);
+            assert_non_null(strstr(err.text, "can write to it"));
+        }
+        assert_int_equal(chmod(path, before.st_mode), 0);
+        if (geteuid() == 0) {
+            assert_int_equal(chown(path, 12345, 0), 0);
+            assert_int_equal(store_open(fixture->path, STORE_READ, &store, &err), -EPERM);
+            assert_non_null(strstr(err.text, "belongs to user 12345"));
+            assert_int_equal(chown(path, 0, 0), 0);
+        }
+    }
+    assert_int_equal(store_open(fixture->path, STORE_WRITE, &fixture->store, &err), 0);
+}
+
 static void test_lock(void **state)
 {
     struct fixture *fixture = *state;
@@ -491,6 +527,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_prune, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_missing_store, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_foreign_directory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_owner, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lock, set_up, tear_down),
         cmocka_unit_test(test_default_path),
     };

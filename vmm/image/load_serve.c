@@ -25,13 +25,13 @@
 
 #define LOOK_INTERVAL 200 /* ms between looks at the time and the disk */
 
-static int send_answer(int channel, const struct load_message *message, int fd, struct error *err)
+static int send_answer(int channel, struct load_message *message, int fd, struct error *err)
 {
     union {
         struct cmsghdr header;
         char space[CMSG_SPACE(sizeof(int))];
     } control = {0};
-    struct iovec data = {(void *)(uintptr_t)message, sizeof(*message)};
+    struct iovec data = {message, sizeof(*message)};
     struct msghdr header = {.msg_iov = &data, .msg_iovlen = 1};
 
     if (fd >= 0) {

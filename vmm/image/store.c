@@ -75,6 +75,40 @@ static int write_new_file(int directory, const char *name, const char *text, str
     return 0;
 }
 
+/* Is `name` (of the store, "." itself) only ours to change? A missing one is. */
+static int check_owner(const struct store *store, const char *name, struct error *err)
+{
+    struct stat status;
+
+    if (fstatat(store->directory, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", name);
+    /* root may be trusted by all to read from; it never trusts others itself. */
+    if (status.st_uid != geteuid() && (store->access == STORE_WRITE || status.st_uid != 0))
+        return error_set(err, EPERM,
+                         "%s%sbelongs to user %u, not to you (user %u); run as that user, or let "
+                         "MICROVM_STORE name a store of your own",
+                         strcmp(name, ".") == 0 ? "" : name, strcmp(name, ".") == 0 ? "" : " ",
+                         status.st_uid, geteuid());
+    if (!S_ISLNK(status.st_mode) && (status.st_mode & 022))
+        return error_set(err, EPERM,
+                         "others than its owner can write to it (%s, mode %04o); if you trust "
+                         "them, 'chmod go-w', and load its images again",
+                         name, status.st_mode & 07777);
+    return 0;
+}
+
+/* What others can write may hold their roots under our images' names. */
+static int check_owners(const struct store *store, struct error *err)
+{
+    static const char *const names[] = {".",     "index.json", "blobs",     "blobs/sha256",
+                                        "roots", "tmp",        "oci-layout"};
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < sizeof(names) / sizeof(names[0]); i++)
+        rc = check_owner(store, names[i], err);
+    return rc;
+}
+
 /* Refuses to make a store amid somebody's files. */
 static int check_is_store_or_empty(struct store *store, struct error *err)
 {
@@ -205,6 +239,8 @@ static int open_parts(struct store *store, struct error *err)
         return error_set_errno(err, errno, "image store %s", store->path);
     }
     rc = check_is_store_or_empty(store, err);
+    if (rc == 0)
+        rc = check_owners(store, err);
     if (rc == 0)
         rc = take_lock(store, err);
     if (rc == 0 && store->access == STORE_WRITE)

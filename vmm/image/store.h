@@ -43,7 +43,8 @@ int store_default_path(char **path, struct error *err);
 
 /*
  * Opens the store at `path` and waits for its lock. STORE_WRITE creates what is missing; for
- * STORE_READ a missing store is an empty one. Errors: those of open(2), EINVAL (not a store).
+ * STORE_READ a missing store is an empty one. Errors: those of open(2), EINVAL (not a store), EPERM
+ * (another user can change it; root's may be read by all).
  */
 int store_open(const char *path, enum store_access access, struct store **store, struct error *err);
 void store_close(struct store *store);

@@ -3,20 +3,15 @@
  * Purpose: take the compressed ELF kernel out of a bzImage (Documentation/x86/boot.rst of Linux:
  * payload_offset, payload_length; protocol 2.08 and later).
  *
- * The payload is unpacked by the system's own gzip, lz4, zstd or xz, in a child process that gets
- * two anonymous files and nothing else: no decompressor is linked into the monitor, and none runs
- * on untrusted bytes inside of it. Linux appends the unpacked size to all formats but gzip, which
- * ends with it anyway; those four bytes are no part of the stream.
+ * The payload is unpacked by microvm-import, in the cage in which archives are read: it gets two
+ * anonymous files and nothing else. No decompressor is linked into the monitor. Linux appends the
+ * unpacked size to all formats but gzip, which ends with it anyway; those four bytes are no part of
+ * the stream.
  */
 #include <asm/bootparam.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -26,17 +21,17 @@
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
+#include "vmm/base/program_file.h"
+#include "vmm/base/spawn.h"
 
 #define SETUP_HEADER_OFFSET 0x1f1U
 #define SETUP_MAGIC         0x53726448U /* "HdrS" */
 #define SETUP_BOOT_FLAG     0xaa55U
 #define SETUP_VERSION_MIN   0x0208U
 #define SECTOR              512U
-#define UNPACKED_MAX        (UINT64_C(512) << 20)
-#define EXIT_NO_PROGRAM     127
 
 struct compression {
-    const char *program;
+    const char *name;
     uint8_t magic[4];
     unsigned trailer; /* bytes behind the stream */
 };
@@ -74,42 +69,24 @@ static const struct compression *find_compression(const uint8_t magic[4])
     return NULL;
 }
 
-/* The child: standard input and output are the two files; all other descriptors are closed. */
-static void __attribute__((noreturn)) run_program(const char *program, int input, int output)
+static int unpack(const char *name, const char *format, int input, int output, struct error *err)
 {
-    const struct rlimit limit = {UNPACKED_MAX, UNPACKED_MAX};
-    char name[8];
-    char option[] = "-dc";
-    char *const argv[] = {name, option, NULL};
-    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
-    snprintf(name, sizeof(name), "%s", program);
-    if (setrlimit(RLIMIT_FSIZE, &limit) < 0 || null < 0 || dup2(input, STDIN_FILENO) < 0 ||
-        dup2(output, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0 ||
-        close_range(STDERR_FILENO + 1, ~0U, 0) < 0)
-        _exit(EXIT_FAILURE);
-    execvp(program, argv);
-    _exit(EXIT_NO_PROGRAM);
-}
-
-static int unpack(const char *name, const char *program, int input, int output, struct error *err)
-{
+    AUTO_FREE char *program = NULL;
+    char verb[] = "unpack-kernel";
+    const int descriptors[] = {input, output, input}; /* its words, if it has any, are lost */
     int status = 0;
-    pid_t child = fork();
+    pid_t child;
+    int rc = program_file_find(&program_file_import, NULL, &program, err);
 
-    if (child < 0)
-        return error_set_errno(err, errno, "%s: cannot start %s", name, program);
-    if (child == 0)
-        run_program(program, input, output);
+    if (rc == 0)
+        rc = spawn_program(program, (char *const[]){program, verb, NULL}, descriptors, 3, &child,
+                           err);
+    if (rc < 0)
+        return error_wrap(err, "%s: cannot be unpacked", name);
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO_PROGRAM)
-        return error_set(err, ENOENT,
-                         "%s: is compressed by %s, and that program is not installed; install it "
-                         "or give an uncompressed vmlinux",
-                         name, program);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return error_set(err, ENOEXEC, "%s: its %s payload is damaged", name, program);
+        return error_set(err, ENOEXEC, "%s: its %s payload is damaged", name, format);
     return 0;
 }
 
@@ -173,7 +150,7 @@ int bzimage_unpack(int fd, const char *name, const uint8_t head[BOOT_HEAD_SIZE],
     output = memfd_create("kernel", MFD_CLOEXEC);
     if (output < 0)
         return error_set_errno(err, errno, "%s: no memory to unpack it", name);
-    rc = unpack(name, compression->program, payload, output, err);
+    rc = unpack(name, compression->name, payload, output, err);
     if (rc == 0)
         *elf_fd = steal_fd(&output);
     return rc;

@@ -24,7 +24,6 @@
 #define ADDRESSES_MAX (8ULL << 30) /* bytes: several times a tree at its bounds */
 /* For names, links and attributes; contents are in files. 2 million files need less than half. */
 #define DATA_MAX        (4ULL << 30)
-#define FILE_MAX        (1ULL << 39) /* bytes, holes counted: twice what an archive may unpack to */
 #define DESCRIPTORS_MAX 64
 
 /* What glibc asks of clone(2) for a thread; none of it is a namespace. */
@@ -139,7 +138,7 @@ static int limit(int resource, uint64_t most, struct error *err)
     return setrlimit((__rlimit_resource_t)resource, &now) < 0 ? failed(err, errno) : 0;
 }
 
-int confine_process(uint64_t seconds, struct error *err)
+int confine_process(uint64_t seconds, uint64_t file_max, struct error *err)
 {
     struct sysinfo host;
     uint64_t data = DATA_MAX;
@@ -158,7 +157,7 @@ int confine_process(uint64_t seconds, struct error *err)
             {RLIMIT_CORE, 0},
             {RLIMIT_AS, ADDRESSES_MAX},
             {RLIMIT_DATA, data},
-            {RLIMIT_FSIZE, FILE_MAX},
+            {RLIMIT_FSIZE, file_max},
             {RLIMIT_NOFILE, DESCRIPTORS_MAX},
             {RLIMIT_CPU, seconds * (uint64_t)get_nprocs()},
             {RLIMIT_MEMLOCK, 0},

@@ -18,10 +18,10 @@
 
 /*
  * First, and for any input: it ends with its parent; no descriptors but 0, 1 and 2; no core dump
- * nor debugger (both would show the archive's contents); bounds of memory, descriptors, file sizes
- * and `seconds` of each processor.
+ * nor debugger (both would show the archive's contents); bounds of memory, descriptors,
+ * `file_max` bytes of a file, and `seconds` of each processor.
  */
-int confine_process(uint64_t seconds, struct error *err);
+int confine_process(uint64_t seconds, uint64_t file_max, struct error *err);
 
 /*
  * Reading of files beneath `directory` (-1: of none), and preparations for the next step. Of

@@ -20,6 +20,7 @@
 #include "vmm/image/load_protocol.h"
 
 #define EXIT_USAGE 2
+#define FILE_MAX   (1ULL << 39) /* bytes, holes counted: twice what an archive may unpack to */
 
 static bool parse_arguments(int argc, char **argv, struct import_request *request)
 {
@@ -63,7 +64,7 @@ static int load(int argc, char **argv)
 
     if (!parse_arguments(argc, argv, &request))
         return EXIT_USAGE;
-    if (confine_process(request.limits.seconds, NULL) < 0 || !is_wanted(LOAD_CHANNEL_FD))
+    if (confine_process(request.limits.seconds, FILE_MAX, NULL) < 0 || !is_wanted(LOAD_CHANNEL_FD))
         return EXIT_FAILURE;
     setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive converts names to it: archives hold UTF-8 */
     return import_run(&request, NULL) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

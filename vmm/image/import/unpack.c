@@ -38,7 +38,7 @@ int unpack_kernel(int payload, int output)
     struct archive *archive;
     int status = EXIT_FAILURE;
 
-    if (confine_process(SECONDS_MAX, NULL) < 0 || confine_to_reading(-1, NULL) < 0 ||
+    if (confine_process(SECONDS_MAX, UNPACKED_MAX, NULL) < 0 || confine_to_reading(-1, NULL) < 0 ||
         confine_to_parsing(-1, payload, NULL) < 0)
         return EXIT_FAILURE;
     archive = archive_read_new();
