@@ -43,21 +43,26 @@ static int read_side_file(struct store *store, struct store_root *root, enum sto
 {
     AUTO_CLOSE int fd = -1;
     AUTO_FREE char *content = NULL;
+    uint64_t size = root->parts[part].size;
     ssize_t count = 0;
 
-    if (root->parts[part].digest[0])
+    if (size > SIDE_FILE_MAX)
+        return error_set(err, EFBIG, "image store %s: a root's side file is larger than %u bytes",
+                         store_path(store), SIDE_FILE_MAX);
+    if (root->parts[part].digest[0]) {
         fd = store_root_open(store, root, part, false, err);
-    if (root->parts[part].digest[0] && fd < 0)
-        return fd;
-    content = calloc(1, SIDE_FILE_MAX + 1);
-    if (content && fd >= 0)
-        count = io_read_full(fd, content, SIDE_FILE_MAX);
-    if (!content || count < 0)
-        return error_set_errno(err, content ? (int)-count : ENOMEM, "image store %s",
-                               store_path(store));
-    *text = realloc(content, (size_t)count + 1);
-    content = *text ? NULL : content;
-    return *text ? 0 : error_set_errno(err, ENOMEM, "image store %s", store_path(store));
+        if (fd < 0)
+            return fd;
+    }
+    content = calloc(1, (size_t)size + 1);
+    if (!content)
+        return error_set_errno(err, ENOMEM, "image store %s", store_path(store));
+    if (fd >= 0)
+        count = io_read_full(fd, content, (size_t)size);
+    if (count < 0)
+        return error_set_errno(err, (int)-count, "image store %s", store_path(store));
+    *text = steal_pointer(content);
+    return 0;
 }
 
 static int open_root(struct store *store, const char *what, struct image *image, struct error *err)

@@ -300,9 +300,11 @@ static bool is_staged(const struct load *load, const struct load_image *image)
 int load_commit(struct load *load, struct error *err)
 {
     AUTO_STORE struct store *store = NULL;
-    AUTO_FREE struct store_root *roots = calloc(load->image_count, sizeof(*roots));
-    int rc = roots ? 0 : error_set_errno(err, ENOMEM, "import");
+    AUTO_FREE struct store_root *roots = calloc(load->image_count + 1, sizeof(*roots));
+    int rc = 0;
 
+    if (!roots)
+        return error_set_errno(err, ENOMEM, "import");
     /* What takes long is done before the store is locked. */
     for (size_t i = 0; rc == 0 && i < load->image_count; i++) {
         if (!is_staged(load, &load->images[i]))

@@ -75,7 +75,7 @@ static int unpack(const char *name, const char *format, int input, int output, s
     char verb[] = "unpack-kernel";
     const int descriptors[] = {input, output, input}; /* its words, if it has any, are lost */
     int status = 0;
-    pid_t child;
+    pid_t child = -1;
     int rc = program_file_find(&program_file_import, NULL, &program, err);
 
     if (rc == 0)

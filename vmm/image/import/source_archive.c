@@ -294,8 +294,8 @@ static bool has_tar_sum(const unsigned char head[512])
 {
     char text[9] = {0};
     unsigned long wanted;
-    unsigned long plain = 8 * ' ';
-    long with_signs = 8 * ' ';
+    unsigned long plain = 8UL * ' ';
+    long with_signs = 8L * ' ';
 
     for (size_t i = 0; i < 512; i++) {
         bool is_sum = i >= 148 && i < 156;
