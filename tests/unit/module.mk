@@ -11,7 +11,7 @@ UNIT        ?= $(UNIT_TESTS:test_%=%)
 
 .PHONY: unit
 unit: $(foreach name,$(UNIT),$(BUILD)/tests/test_$(name) $(BUILD)/tests-san/test_$(name)) | $(BUILD)/microvm-import
-	MICROVM_IMPORT=$(abspath $(BUILD)/microvm-import) tests/unit/run $^
+	tests/unit/run $^
 
 $(BUILD)/tests/code.a: $(call objects,$(UNIT_SOURCES))
 $(BUILD)/tests-san/code.a: $(patsubst %.c,$(BUILD)/san/%.o,$(UNIT_SOURCES))
