@@ -4,9 +4,11 @@
  * misuses ports, registers, doorbell and devices, case by case, and the host looks at what came of
  * it. Small enough for a software KVM.
  */
+#include <cpuid.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kvm.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -277,6 +280,8 @@ static void run_well(struct run *run)
     if (run->end.reason == MACHINE_EXIT && run->end.status == GUEST_FAILED)
         fail_msg("guest/: the check in line %u failed",
                  run->mark_count ? run->marks[run->mark_count - 1] : 0);
+    if (run->end.reason == MACHINE_STOPPED)
+        fail_msg("stopped after a minute: guest/ waits for what does not come");
     if (run->end.reason != MACHINE_EXIT || run->end.status != 0)
         fail_msg("ended with reason %d, status %u, '%s'", (int)run->end.reason, run->end.status,
                  run->end.text);
@@ -482,6 +487,41 @@ static void privileges_are_dropped_before_there_are_threads(void **state)
     assert_int_equal(run.threads_at_drop, 1);
 }
 
+/* What KVM itself has in a model-specific register of a new vCPU. */
+static uint64_t fresh_register(uint32_t index)
+{
+    struct {
+        struct kvm_msrs header;
+        struct kvm_msr_entry entry;
+    } msr = {.header.nmsrs = 1, .entry.index = index};
+    int kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    int vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
+    int vcpu_fd = ioctl(vm_fd, KVM_CREATE_VCPU, 0);
+
+    assert_true(vcpu_fd >= 0);
+    assert_true(ioctl(vcpu_fd, KVM_GET_MSRS, &msr) >= 0);
+    close(vcpu_fd);
+    close(vm_fd);
+    close(kvm_fd);
+    return msr.entry.data;
+}
+
+static void a_guest_knows_what_it_is_and_has(void **state)
+{
+    struct run run = {.which = CASE_IDENTITY};
+    uint32_t name[4] = {0};
+
+    (void)state;
+    run_well(&run);
+    assert_int_equal(run.mark_count, 13);
+    assert_int_equal(run.marks[0], (fresh_register(0x1a0) | 1) & 0xffffff);
+    for (unsigned i = 0; i < 12; i++) {
+        if (i % 4 == 0)
+            __get_cpuid(0x80000002 + i / 4, &name[0], &name[1], &name[2], &name[3]);
+        assert_int_equal(run.marks[1 + i], name[i % 4] & 0xffffff);
+    }
+}
+
 static void too_many_vcpus_are_refused(void **state)
 {
     const struct run run = {.which = CASE_EXIT_42};
@@ -525,6 +565,7 @@ int main(void)
         cmocka_unit_test(second_processor_starts),
         cmocka_unit_test(nobody_holds_the_monitor),
         cmocka_unit_test(privileges_are_dropped_before_there_are_threads),
+        cmocka_unit_test(a_guest_knows_what_it_is_and_has),
         cmocka_unit_test(too_many_vcpus_are_refused),
     };
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the least of a virtio driver; see guest.h. */
+/*
+ * Purpose: the least of a virtio driver; see guest.h. It waits without end: only the host knows how
+ * much time has passed, and ends a guest that hangs.
+ */
 #include "tests/guests/guest/guest.h"
 
-#define DEVICES  0xd0000000U
-#define PATIENCE 2000000U /* turns of a waiting loop */
+#define DEVICES 0xd0000000U
 
 uint64_t find_device(enum device_id id)
 {
@@ -25,9 +27,8 @@ uint32_t interrupt_pin(uint64_t device)
 void begin_driver(uint64_t device)
 {
     store32(device + REG_STATUS, 0);
-    for (unsigned turn = 0; turn < PATIENCE && load32(device + REG_STATUS) != 0; turn++)
+    while (load32(device + REG_STATUS) != 0)
         ;
-    EXPECT(load32(device + REG_STATUS) == 0);
     store32(device + REG_STATUS, STATUS_ACK | STATUS_DRIVER);
     store32(device + REG_DRIVER_FEATURES_SELECT, 0);
     store32(device + REG_DRIVER_FEATURES, 0);
@@ -85,22 +86,18 @@ void notify(uint64_t device, unsigned index)
 
 bool wait_used(uint64_t device, const struct queue *queue, uint16_t count)
 {
-    for (unsigned turn = 0; turn < PATIENCE; turn++) {
+    for (unsigned turn = 0;; turn++) {
         if (*(const volatile uint16_t *)&queue->used.index == count)
             return true;
         if (turn % 256 == 255 && load32(device + REG_STATUS) & STATUS_NEEDS_RESET)
             return false;
     }
-    return false;
 }
 
-bool wait_failed(uint64_t device)
+void wait_failed(uint64_t device)
 {
-    for (unsigned turn = 0; turn < PATIENCE / 16; turn++) {
-        if (load32(device + REG_STATUS) & STATUS_NEEDS_RESET)
-            return true;
-    }
-    return false;
+    while (!(load32(device + REG_STATUS) & STATUS_NEEDS_RESET))
+        ;
 }
 
 bool entropy_works(void)

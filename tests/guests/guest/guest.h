@@ -166,11 +166,10 @@ void finish_driver(uint64_t device);
 /* Offers descriptors that start with `head`, and notifies. */
 void offer(struct queue *queue, uint16_t head);
 void notify(uint64_t device, unsigned index);
-/* Waits until `count` chains have come back; false when the device needs a reset or time is over.
- */
+/* Waits until `count` chains have come back; false when the device needs a reset. */
 bool wait_used(uint64_t device, const struct queue *queue, uint16_t count);
 /* Waits until the device asks for a reset. */
-bool wait_failed(uint64_t device);
+void wait_failed(uint64_t device);
 
 /* Asks the entropy device for bytes, the normal way. True when it works. */
 bool entropy_works(void);

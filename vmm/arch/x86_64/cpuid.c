@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: CPUID: what KVM supports, with topology and frequencies put right.
+ * Purpose: CPUID: what KVM supports, less what a guest is not given, with topology and frequencies
+ * put right (Intel SDM vol. 2A CPUID; AMD APM vol. 3 appendix E; Linux, virt/kvm/api.rst 9.1).
  *
- * The starting point is KVM_GET_SUPPORTED_CPUID, in which topology is that of the host's processor
- * on which the call ran, so each leaf that tells of it is written anew: one package, as many cores
- * as vCPUs, one thread a core, APIC id = index (Intel SDM vol. 2A CPUID; AMD APM vol. 3 appendix
- * E).
+ * Passed as KVM gives them: identification (0, 1 EAX), caches and TLBs (2, 4, 0x80000005,
+ * 0x80000006, 0x8000001d), power (6: only ARAT), features (1, 7, 0x80000001, 0x80000008 EBX,
+ * 0x80000021), the size of the extended state (0xd), KVM's own leaves (0x40000000: clock, end of
+ * interrupt, TLB flush), the counter's invariance (0x80000007), the widths of addresses (0x80000008
+ * EAX). KVM has removed from them what it cannot give. Written anew: topology, which KVM leaves at
+ * zero or as it is on the processor the call ran on: one package, as many cores as vCPUs, one
+ * thread a core, APIC id = index.
  */
 #include "vmm/arch/x86_64/cpuid.h"
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -19,6 +24,52 @@
 #define TOPOLOGY_SMT           (1U << 8)
 #define TOPOLOGY_CORE          (2U << 8)
 #define EBX_GENUINE            0x756e6547U /* "Genu" of GenuineIntel */
+#define EBX_AUTHENTIC          0x68747541U /* "Auth" of AuthenticAMD */
+#define EBX_HYGON              0x6f677948U /* "Hygo" of HygonGenuine, whose leaves are AMD's */
+#define APIC_TIMER_KHZ         1000000U    /* KVM's local APIC counts nanoseconds */
+
+#define BIT(n)   (1U << (n))
+#define REG(reg) offsetof(struct kvm_cpuid_entry2, reg)
+
+enum vendor { VENDOR_INTEL = 1, VENDOR_AMD = 2, VENDOR_OTHER = 4, VENDOR_ANY = 7 };
+
+/*
+ * Bits that KVM may offer and a guest is not given. Nested virtualization: it is the part of KVM
+ * with most of its faults, and no container needs it. Performance counters and traces of the
+ * processor: clocks fine enough to watch a neighbour with, and a way into the host's perf. SGX: no
+ * part of guest memory is enclave memory. AMX: its state wants a permission of the process
+ * (arch_prctl), without which KVM offers the instructions but not the state. ARCH_CAPABILITIES: KVM
+ * emulates it on AMD, whose processors do not have it. ECX of 0x80000008: reserved but by AMD.
+ */
+static const struct {
+    uint32_t leaf, subleaf;
+    size_t reg;
+    uint32_t bits;
+    unsigned vendors;
+} hidden_bits[] = {
+    {0x1, 0, REG(ecx), BIT(2) | BIT(5) | BIT(15), VENDOR_ANY}, /* DTES64, VMX, PDCM */
+    {0x1, 0, REG(edx), BIT(21), VENDOR_ANY},                   /* DS */
+    {0x7, 0, REG(ebx), BIT(2) | BIT(25), VENDOR_ANY},          /* SGX, processor trace */
+    {0x7, 0, REG(ecx), BIT(30), VENDOR_ANY},                   /* SGX_LC */
+    {0x7, 0, REG(edx), BIT(19) | BIT(22) | BIT(24) | BIT(25), VENDOR_ANY}, /* LBR, AMX */
+    {0x7, 0, REG(edx), BIT(29), VENDOR_AMD},                               /* ARCH_CAPABILITIES */
+    {0x7, 1, REG(eax), BIT(8) | BIT(21), VENDOR_ANY}, /* counters' leaf 0x23, AMX_FP16 */
+    {0x7, 1, REG(edx), BIT(8), VENDOR_ANY},           /* AMX_COMPLEX */
+    {0x80000001, 0, REG(ecx), BIT(2) | BIT(10) | BIT(12), VENDOR_ANY}, /* SVM, IBS, SKINIT */
+    {0x80000001, 0, REG(ecx), BIT(23) | BIT(24) | BIT(28),
+     VENDOR_ANY}, /* PERFCTR_CORE, _NB, _LLC */
+    {0x80000008, 0, REG(ecx), UINT32_MAX, VENDOR_INTEL | VENDOR_OTHER},
+};
+
+/*
+ * Leaves that go whole. KVM answers them with zeros then. Those of hidden bits: counters 0xa and
+ * 0x23, SGX 0x12, trace 0x14, LBR 0x1c, AMX 0x1d and 0x1e, SVM 0x8000000a, IBS 0x8000001b,
+ * encryption of memory 0x8000001f (for guests that are started with it), AMD's counters 0x80000022.
+ * And 0x1f and 0x80000026, which say what 0xb says, for packages of several dies.
+ */
+static const uint32_t hidden_leaves[] = {0xa,        0x12,       0x14,      0x1c,       0x1d,
+                                         0x1e,       0x1f,       0x23,      0x8000000a, 0x8000001b,
+                                         0x8000001f, 0x80000022, 0x80000026};
 
 static struct kvm_cpuid_entry2 *find(struct cpuid_table *table, uint32_t leaf, uint32_t subleaf)
 {
@@ -76,10 +127,54 @@ static bool has_basic_leaf(struct cpuid_table *table, uint32_t leaf)
     return first && first->eax >= leaf;
 }
 
+static enum vendor vendor_of(const struct cpuid_table *table)
+{
+    if (table->header.nent == 0 || table->entries[0].function != 0)
+        return VENDOR_OTHER;
+    switch (table->entries[0].ebx) {
+    case EBX_GENUINE:
+        return VENDOR_INTEL;
+    case EBX_AUTHENTIC:
+    case EBX_HYGON:
+        return VENDOR_AMD;
+    default:
+        return VENDOR_OTHER;
+    }
+}
+
 bool cpuid_wants_frequency(const struct cpuid_table *table)
 {
-    return table->header.nent > 0 && table->entries[0].function == 0 &&
-           table->entries[0].ebx == EBX_GENUINE;
+    return vendor_of(table) == VENDOR_INTEL;
+}
+
+/*
+ * Leaf 0x15: rate of the counter = rate of the "crystal" (ecx, Hz) * ebx / eax. Linux takes the
+ * crystal for what drives the local APIC's timer, and multiplies kHz in 32 bits. So the crystal is
+ * the timer's clock, and the ratio is the nearest one of which that product fits. It is exact for a
+ * rate that is a multiple of 1 MHz, and for others seldom off by more than a few parts in a
+ * million: a guest that wants better has KVM's clock.
+ */
+static void set_ratio(struct kvm_cpuid_entry2 *entry, uint64_t tsc_khz)
+{
+    uint64_t least = UINT64_MAX;
+
+    for (uint32_t denominator = 1; least > 0; denominator++) {
+        uint64_t wanted = tsc_khz * denominator;
+        uint64_t numerator = (wanted + APIC_TIMER_KHZ / 2) / APIC_TIMER_KHZ;
+        uint64_t product = numerator * APIC_TIMER_KHZ;
+        uint64_t off = product > wanted ? product - wanted : wanted - product;
+
+        if (product > UINT32_MAX)
+            break;
+        /* off / denominator < least / entry->eax, in whole numbers */
+        if (numerator > 0 && (least == UINT64_MAX || off * entry->eax < least * denominator)) {
+            least = off;
+            entry->eax = denominator;
+            entry->ebx = (uint32_t)numerator;
+        }
+    }
+    entry->ecx = APIC_TIMER_KHZ * 1000;
+    entry->edx = 0;
 }
 
 void cpuid_set_frequency(struct cpuid_table *table, unsigned tsc_khz)
@@ -88,28 +183,42 @@ void cpuid_set_frequency(struct cpuid_table *table, unsigned tsc_khz)
     struct kvm_cpuid_entry2 *ratio;
     struct kvm_cpuid_entry2 *base;
 
-    if (!first || tsc_khz == 0 || tsc_khz > UINT32_MAX / 1000)
+    if (!first || tsc_khz < 1000 || tsc_khz > UINT32_MAX - APIC_TIMER_KHZ)
         return;
     ratio = ensure(table, 0x15, 0, false);
     base = ensure(table, 0x16, 0, false);
     if (!ratio || !base)
         return;
-    /* A "crystal" of the very frequency of the counter, ratio 1 to 1. */
-    ratio->eax = 1;
-    ratio->ebx = 1;
-    ratio->ecx = tsc_khz * 1000;
-    ratio->edx = 0;
+    set_ratio(ratio, tsc_khz);
+    /* In MHz: the base rate, the highest; that of the bus is not told. */
     base->eax = tsc_khz / 1000;
     base->ebx = tsc_khz / 1000;
     base->ecx = 0;
+    base->edx = 0;
     if (first->eax < 0x16)
         first->eax = 0x16;
 }
 
+static void hide(struct cpuid_table *table)
+{
+    const enum vendor vendor = vendor_of(table);
+
+    for (size_t i = 0; i < sizeof(hidden_leaves) / sizeof(hidden_leaves[0]); i++)
+        remove_leaf(table, hidden_leaves[i]);
+    for (size_t i = 0; i < sizeof(hidden_bits) / sizeof(hidden_bits[0]); i++) {
+        struct kvm_cpuid_entry2 *entry = find(table, hidden_bits[i].leaf, hidden_bits[i].subleaf);
+
+        if (entry && hidden_bits[i].vendors & vendor)
+            *(uint32_t *)((char *)entry + hidden_bits[i].reg) &= ~hidden_bits[i].bits;
+    }
+}
+
 void cpuid_prepare(struct cpuid_table *table, unsigned vcpu_count, bool tsc_deadline)
 {
-    struct kvm_cpuid_entry2 *entry = find(table, 1, 0);
+    struct kvm_cpuid_entry2 *entry;
 
+    hide(table);
+    entry = find(table, 1, 0);
     if (entry) {
         entry->ecx |= LEAF1_ECX_HYPERVISOR;
         if (tsc_deadline)
@@ -121,14 +230,29 @@ void cpuid_prepare(struct cpuid_table *table, unsigned vcpu_count, bool tsc_dead
     entry = find(table, 0x80000001, 0);
     if (entry) {
         entry->ecx &= ~EXT1_ECX_CMP_LEGACY;
-        if (vcpu_count > 1 && !cpuid_wants_frequency(table))
+        if (vcpu_count > 1 && vendor_of(table) == VENDOR_AMD)
             entry->ecx |= EXT1_ECX_CMP_LEGACY;
     }
-    remove_leaf(table, 0x1f); /* says what 0xb says, for packages of several dies */
     if (has_basic_leaf(table, 0xb)) {
         ensure(table, 0xb, 0, true);
         ensure(table, 0xb, 1, true);
     }
+}
+
+void cpuid_pass_through(struct cpuid_table *table, const struct kvm_cpuid_entry2 *host)
+{
+    const struct kvm_cpuid_entry2 *last = find(table, 0x80000000, 0);
+    struct kvm_cpuid_entry2 *entry;
+
+    if (!last || last->eax < host->function)
+        return;
+    entry = ensure(table, host->function, 0, false);
+    if (!entry || entry->eax || entry->ebx || entry->ecx || entry->edx)
+        return;
+    entry->eax = host->eax;
+    entry->ebx = host->ebx;
+    entry->ecx = host->ecx;
+    entry->edx = host->edx;
 }
 
 /* Leaf 0xb: levels of topology, each with the bits to shift the id by to get to the next. */
@@ -160,7 +284,7 @@ static void set_cache(struct kvm_cpuid_entry2 *entry, unsigned vcpu_count)
 
     if ((entry->eax & 0x1f) == 0)
         return;
-    entry->eax &= entry->function == 4 ? 0x3fffU : 0xfc003fffU;
+    entry->eax &= 0x3fffU;
     if (level >= 3)
         entry->eax |= last << 14;
     if (entry->function == 4)
@@ -169,6 +293,8 @@ static void set_cache(struct kvm_cpuid_entry2 *entry, unsigned vcpu_count)
 
 void cpuid_set_topology(struct cpuid_table *table, unsigned index, unsigned vcpu_count)
 {
+    const enum vendor vendor = vendor_of(table);
+
     for (unsigned i = 0; i < table->header.nent; i++) {
         struct kvm_cpuid_entry2 *entry = &table->entries[i];
 
@@ -186,7 +312,8 @@ void cpuid_set_topology(struct cpuid_table *table, unsigned index, unsigned vcpu
             break;
         case 0x80000008:
             /* NC: cores less one; ApicIdSize: bits of the core id. */
-            entry->ecx = (entry->ecx & ~0xf0ffU) | (vcpu_count - 1) | id_bits(vcpu_count) << 12;
+            if (vendor == VENDOR_AMD)
+                entry->ecx = (entry->ecx & ~0xf0ffU) | (vcpu_count - 1) | id_bits(vcpu_count) << 12;
             break;
         case 0x8000001e:
             entry->eax = index;

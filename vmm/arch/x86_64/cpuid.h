@@ -14,11 +14,21 @@ struct cpuid_table {
     struct kvm_cpuid_entry2 entries[CPUID_ENTRIES_MAX];
 };
 
-/* What is the same for all vCPUs: feature bits, frequencies, that there is a hypervisor. */
+/*
+ * Makes what KVM supports (KVM_GET_SUPPORTED_CPUID) what every vCPU has: hides what a guest is not
+ * given, says that there is a hypervisor. `tsc_deadline`: KVM has the local APIC's deadline timer.
+ */
 void cpuid_prepare(struct cpuid_table *table, unsigned vcpu_count, bool tsc_deadline);
+
+/*
+ * Gives the guest one extended leaf as the host's processor has it, if the guest's leaves reach
+ * that far and KVM left it blank: names and sizes, which promise no feature.
+ */
+void cpuid_pass_through(struct cpuid_table *table, const struct kvm_cpuid_entry2 *host);
 
 /* Whether leaves 0x15 and 0x16 are used by guests on such a processor. */
 bool cpuid_wants_frequency(const struct cpuid_table *table);
+/* Tells the rate of the time-stamp counter; 0 = not known, which leaves the table alone. */
 void cpuid_set_frequency(struct cpuid_table *table, unsigned tsc_khz);
 
 /* Who vCPU `index` (its APIC id) is among `vcpu_count` cores of one package, one thread each. */

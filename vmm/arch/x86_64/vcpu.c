@@ -4,6 +4,7 @@
  * local APIC. Where the first one starts is boot.c; the others wait for INIT and SIPI in the
  * kernel.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stdlib.h>
@@ -29,6 +30,32 @@ struct arch_vcpu_template {
     struct cpuid_table cpuid;
 };
 
+/*
+ * Performance counters are not a guest's (cpuid.c). Their CPUID leaf alone hides Intel's; AMD's
+ * oldest four have none. A KVM that cannot be told so (before Linux 5.18, or without counters) is
+ * as good.
+ */
+static void disable_counters(int vm_fd)
+{
+    const struct kvm_enable_cap counters = {
+        .cap = KVM_CAP_PMU_CAPABILITY,
+        .args = {KVM_PMU_CAP_DISABLE},
+    };
+
+    (void)ioctl(vm_fd, KVM_ENABLE_CAP, &counters);
+}
+
+/* The processor's name (0x80000002 to 4), and AMD's first-level caches: KVM leaves them blank. */
+static void pass_names(struct cpuid_table *table)
+{
+    for (uint32_t leaf = 0x80000002; leaf <= 0x80000005; leaf++) {
+        struct kvm_cpuid_entry2 host = {.function = leaf};
+
+        if (__get_cpuid(leaf, &host.eax, &host.ebx, &host.ecx, &host.edx))
+            cpuid_pass_through(table, &host);
+    }
+}
+
 int arch_vcpu_template_create(int kvm_fd, int vm_fd, unsigned vcpu_count,
                               struct arch_vcpu_template **template, struct error *err)
 {
@@ -46,6 +73,8 @@ int arch_vcpu_template_create(int kvm_fd, int vm_fd, unsigned vcpu_count,
         return error_set_errno(err, code, "KVM_GET_SUPPORTED_CPUID");
     }
     cpuid_prepare(&made->cpuid, vcpu_count, tsc_deadline);
+    pass_names(&made->cpuid);
+    disable_counters(vm_fd);
     *template = made;
     return 0;
 }
@@ -78,12 +107,17 @@ static int set_registers(int vcpu_fd, unsigned index, struct error *err)
         struct kvm_msrs header;
         struct kvm_msr_entry entries[2];
     } msrs = {
-        .header.nmsrs = 2,
-        .entries = {{.index = MSR_MISC_ENABLE, .data = MSR_MISC_ENABLE_FAST_STRING},
+        .header.nmsrs = 1,
+        .entries = {{.index = MSR_MISC_ENABLE},
                     {.index = MSR_MTRR_DEFAULT, .data = MSR_MTRR_ENABLED_WRITE_BACK}},
     };
 
-    /* The result is how many were set: a KVM without one of them is as good. */
+    /* Some bits say what there is not (traces of branches): they stay as KVM has them. */
+    if (ioctl(vcpu_fd, KVM_GET_MSRS, &msrs) < 0)
+        return error_set_errno(err, errno, "KVM_GET_MSRS of vCPU %u", index);
+    msrs.entries[0].data |= MSR_MISC_ENABLE_FAST_STRING;
+    msrs.header.nmsrs = 2;
+    /* The result is how many were read or set: a KVM without one of them is as good. */
     if (ioctl(vcpu_fd, KVM_SET_MSRS, &msrs) < 0)
         return error_set_errno(err, errno, "KVM_SET_MSRS of vCPU %u", index);
     return 0;
