@@ -14,7 +14,7 @@ struct tar_maker {
     int fd; /* the archive in memory */
 };
 
-enum tar_compression { TAR_PLAIN, TAR_GZIP, TAR_ZSTD };
+enum tar_compression { TAR_PLAIN, TAR_GZIP, TAR_ZSTD, TAR_XZ, TAR_BZIP2 };
 
 void tar_begin(struct tar_maker *maker, enum tar_compression compression);
 
@@ -30,5 +30,16 @@ void tar_hardlink(struct tar_maker *maker, const char *path, const char *target)
 
 /* Ends the archive; returns its descriptor, at its beginning, which the caller closes. */
 int tar_end(struct tar_maker *maker);
+
+/* Bytes as they are, in a file in memory, compressed; the caller closes it. */
+int tar_compress(const void *data, size_t size, enum tar_compression compression);
+
+/*
+ * One entry of a pax archive written to `fd` as other programs write it: the path, and with `type`
+ * '1' the hard link's target, in records without a word on their character set. tar_raw_end() ends
+ * the archive.
+ */
+void tar_raw_pax(int fd, char type, const char *path, const char *target);
+void tar_raw_end(int fd);
 
 #endif

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -427,9 +426,6 @@ static void test_crooked_root(void **state)
     struct fixture *fixture = *state;
 
     tar_file(&fixture->maker, "bin/sh", "x");
-    tar_file(&fixture->maker, "bin/sh", "y");
-    import_refused(fixture, EEXIST, "'bin/sh': comes twice");
-    tar_file(&fixture->maker, "bin/sh", "x");
     tar_file(&fixture->maker, "../../etc/cron.d/evil", "y");
     import_refused(fixture, EINVAL, "'..'");
     import_refused(fixture, EBADMSG, "empty");
@@ -494,6 +490,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_again, set_up, tear_down),
     };
 
-    setlocale(LC_CTYPE, "C.UTF-8"); /* as microvm-import does */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,7 @@ struct reader {
     uint64_t bytes;
     uint64_t packed; /* of which these were made */
     struct error failure;
+    bool is_empty; /* no bytes at all: a layer that changes nothing */
     struct tree *tree;
     struct spool *spool;
 };
@@ -58,7 +59,8 @@ static la_ssize_t read_raw(struct archive *tar, void *context, const void **buff
     struct reader *reader = context;
     size_t size = 0;
     la_int64_t offset;
-    int rc = archive_read_data_block(reader->raw, buffer, &size, &offset);
+    int rc = reader->is_empty ? ARCHIVE_EOF
+                              : archive_read_data_block(reader->raw, buffer, &size, &offset);
 
     if (rc == ARCHIVE_EOF)
         return 0;
@@ -161,6 +163,8 @@ static int take_entry(struct reader *reader, struct archive_entry *entry, const 
     struct tree_inode *inode;
     int rc;
 
+    if (tree_is_whiteout(path)) /* by its name alone: what it is besides does not count */
+        return tree_hide(reader->tree, path, err);
     if (target)
         return tree_link(reader->tree, path, target, err);
     rc = entry_to_inode(entry, &inode, err);
@@ -180,7 +184,9 @@ static int read_entries(struct reader *reader, struct error *err)
     struct archive_entry *entry;
     int rc;
 
-    while ((rc = archive_read_next_header(reader->tar, &entry)) == ARCHIVE_OK) {
+    /* A warning is for instance that a name is not UTF-8: its bytes are kept as they are. */
+    while ((rc = archive_read_next_header(reader->tar, &entry)) == ARCHIVE_OK ||
+           rc == ARCHIVE_WARN) {
         const char *path = archive_entry_pathname(entry);
         char safe[LAYER_SAFE_SIZE];
 
@@ -218,14 +224,15 @@ static int open_readers(struct reader *reader, int fd, struct error *err)
     archive_read_support_filter_gzip(reader->raw);
     archive_read_support_filter_zstd(reader->raw);
     archive_read_support_filter_xz(reader->raw);
+    archive_read_support_filter_bzip2(reader->raw);
     if (archive_read_open_fd(reader->raw, fd, READ_SIZE) != ARCHIVE_OK)
         return archive_error_take(reader->raw, err);
     rc = archive_read_next_header(reader->raw, &ignored);
-    if (rc == ARCHIVE_EOF)
-        return error_set(err, EBADMSG, "is empty");
-    if (rc != ARCHIVE_OK)
+    reader->is_empty = rc == ARCHIVE_EOF;
+    if (rc != ARCHIVE_OK && rc != ARCHIVE_EOF)
         return archive_error_take(reader->raw, err);
     archive_read_support_format_tar(reader->tar);
+    archive_read_support_format_empty(reader->tar);
     if (archive_read_open(reader->tar, reader, NULL, read_raw, NULL) != ARCHIVE_OK)
         return archive_error_take(reader->tar, err);
     return 0;
@@ -247,6 +254,8 @@ int layer_apply(int fd, struct tree *tree, struct spool *spool, char diff_id[DIG
         rc = open_readers(&reader, fd, err);
     if (rc == 0)
         rc = read_entries(&reader, err);
+    if (rc == 0)
+        rc = tree_end_layer(tree, err);
     if (rc == 0)
         rc = read_rest(&reader, err);
     if (rc == 0)

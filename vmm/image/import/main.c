@@ -8,7 +8,6 @@
  * Started by microvm, which hands over the descriptors of load_protocol.h and nothing else.
  */
 #include <errno.h>
-#include <locale.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +65,8 @@ static int load(int argc, char **argv)
         return EXIT_USAGE;
     if (confine_process(request.limits.seconds, FILE_MAX, NULL) < 0 || !is_wanted(LOAD_CHANNEL_FD))
         return EXIT_FAILURE;
-    setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive converts names to it: archives hold UTF-8 */
+    /* The locale stays "C", so that libarchive keeps the bytes of names: in one of UTF-8 it makes a
+     * normal form of them, and two names can become one. */
     return import_run(&request, NULL) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -26,6 +26,7 @@ static int open_archive(int fd, bool raw, struct archive **archive, struct error
     archive_read_support_filter_gzip(opened);
     archive_read_support_filter_zstd(opened);
     archive_read_support_filter_xz(opened);
+    archive_read_support_filter_bzip2(opened);
     if (raw)
         archive_read_support_format_raw(opened);
     else
@@ -214,12 +215,20 @@ static int check_members(struct source *source, struct error *err)
     return 0;
 }
 
+/* The next entry. A warning is for instance that a name is not UTF-8: its bytes are kept. */
+static int next_entry(struct archive *archive, struct archive_entry **entry)
+{
+    int rc = archive_read_next_header(archive, entry);
+
+    return rc == ARCHIVE_WARN ? ARCHIVE_OK : rc;
+}
+
 static int scan(struct source *source, struct archive *archive, struct error *err)
 {
     struct archive_entry *entry;
     int rc;
 
-    while ((rc = archive_read_next_header(archive, &entry)) == ARCHIVE_OK) {
+    while ((rc = next_entry(archive, &entry)) == ARCHIVE_OK) {
         int found = scan_entry(source, entry, err);
 
         if (found < 0)
@@ -261,7 +270,7 @@ static int seek_member(struct archive *archive, const struct member *member, str
     struct archive_entry *entry;
     int rc;
 
-    while ((rc = archive_read_next_header(archive, &entry)) == ARCHIVE_OK) {
+    while ((rc = next_entry(archive, &entry)) == ARCHIVE_OK) {
         const char *path = archive_entry_pathname(entry);
         AUTO_FREE char *name = path ? plain_name(path) : NULL;
 

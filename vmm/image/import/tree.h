@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the root file system of an image as a tree in memory, built layer by layer.
+ * The root file system of an image as a tree in memory, built layer by layer.
  *
  * Nothing is ever extracted: a file's content is a list of segments in the spool (see spool.h), and
  * names exist only here. So a hostile archive has no file system to escape to.
  *
- * Layers are applied as the OCI image specification (layer.md) says, with overlayfs as the judge of
- * what it leaves open, for that is what docker shows:
- *   - A whiteout (".wh.NAME") or an opaque mark (".wh..wh..opq") hides what lower layers hold,
- *     wherever in its own layer it stands; entries of its own layer stay.
- *   - An entry below a name that a lower layer made a symbolic link (or file) turns that name into
- *     a directory. Symbolic links are never followed.
+ * Layers are applied as the OCI image specification (layer.md) says; what it leaves open is done as
+ * docker's overlay2 and containerd do it:
+ *   - An entry whose last component begins with ".wh." is a whiteout, whatever its type (aufs
+ *     stored hard links). A whiteout (".wh.NAME") or an opaque mark (".wh..wh..opq") hides what
+ *     lower layers hold, wherever in its own layer it stands; entries of its own layer stay.
+ *   - A symbolic link of the same layer in the middle of a path is followed inside the root, never
+ *     outside: ".." stops at the root, "/" begins there. What it leads to is made when missing.
+ *   - A symbolic link (or file) of a lower layer is not followed: an entry below it turns that name
+ *     into a directory, as the upper directory of an overlay does.
  *   - Missing parents become directories of root with mode 0755.
- *   - Within one layer a directory may come twice (the later attributes count). Any other name that
- *     comes twice, an entry below one that is no directory, and a hard link to nothing are refused.
- *   - Names that are absolute or have a ".." component are refused.
+ *   - A name that comes again replaces what it named before; of two directories, the content stays
+ *     and the later attributes count.
+ *   - A leading '/' is the image's root. A ".." component, an entry below a file of the same layer,
+ *     and a hard link to nothing, to a directory or to itself are refused.
  */
 #ifndef MICROVM_IMAGE_IMPORT_TREE_H
 #define MICROVM_IMAGE_IMPORT_TREE_H
@@ -65,6 +69,8 @@ struct tree_inode {
     size_t xattr_count;
     void *children; /* of a directory: tree_each_child() */
 
+    unsigned cleared; /* the layer that took away all that lower ones hold in this directory */
+
     unsigned links; /* names that lead here */
 
     /* The writer's notes. */
@@ -89,14 +95,25 @@ void tree_destroy(struct tree *tree);
 /* Begins the next layer: what follows is newer than what is there. */
 void tree_begin_layer(struct tree *tree);
 
+/* Ends it: takes away what aufs kept there for itself (".wh..wh.plnk" and the like). Errors:
+ * ENOMEM. */
+int tree_end_layer(struct tree *tree, struct error *err);
+
+/* Does the last component of `path` make it a whiteout or an opaque mark? */
+bool tree_is_whiteout(const char *path);
+
+/* Acts on a whiteout or an opaque mark. Errors: EINVAL (of nothing), those of tree_add(). */
+int tree_hide(struct tree *tree, const char *path, struct error *err);
+
 /*
- * Puts an entry in its place; `inode` is taken over in any case (its strings freed on failure). A
- * whiteout acts as such. `path` is as in the archive: "./a/b", "a//b/", not "/a" nor "a/../b".
- * Errors: EINVAL (path), EEXIST (duplicate), ENOTDIR, E2BIG (bounds), ENOMEM.
+ * Puts an entry in its place; `inode` is taken over in any case (its strings freed on failure).
+ * `path` is as in the archive: "./a/b", "/a//b/", not "a/../b". Errors: EINVAL (path), ENOTDIR,
+ * ELOOP, ENAMETOOLONG, E2BIG (bounds), ENOMEM.
  */
 int tree_add(struct tree *tree, const char *path, struct tree_inode *inode, struct error *err);
 
-/* Adds a hard link to what `target` names. Errors: also ENOENT, EISDIR, ELOOP (to itself). */
+/* Adds a hard link to what `target` names, symbolic links in its middle followed inside the root.
+ * Errors: also ENOENT, EISDIR, ELOOP (to itself). */
 int tree_link(struct tree *tree, const char *path, const char *target, struct error *err);
 
 /* Frees an inode that never came into a tree. */
