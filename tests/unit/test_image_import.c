@@ -34,6 +34,7 @@ struct fixture {
     char config_digest[DIGEST_SIZE];
     char *layer; /* a tar archive with /etc/passwd */
     size_t layer_size;
+    enum load_kind kind; /* of the last import */
     char layer_digest[DIGEST_SIZE];
     struct load_limits limits; /* ratio 0: the default ones */
 };
@@ -91,7 +92,7 @@ static int set_up(void **state)
     snprintf(fixture->store, sizeof(fixture->store), "%s/store", fixture->directory);
     snprintf(fixture->archive, sizeof(fixture->archive), "%s/My App.tar", fixture->directory);
     make_layer(fixture);
-    make_config(fixture, config_host_architecture(), "");
+    make_config(fixture, platform_host_architecture(), "");
     tar_begin(&fixture->maker, TAR_PLAIN);
     *state = fixture;
     return 0;
@@ -157,13 +158,14 @@ static int import(struct fixture *fixture, const char *name, bool unnamed, char 
         .name = name,
         .unnamed = unnamed,
         .limits = LOAD_LIMITS_DEFAULT,
+        .kind = &fixture->kind,
     };
     int rc;
 
     if (fixture->limits.ratio)
         options.limits = fixture->limits;
-
-    write_archive(fixture);
+    if (!strstr(fixture->archive, "/dir")) /* else it is there already */
+        write_archive(fixture);
     rc = import_here(&options, &ids, &names, err);
     result[0] = '\0';
     for (size_t i = 0; rc == 0 && i < names.count; i++) {
@@ -247,9 +249,9 @@ static void test_circular_links(void **state)
     struct fixture *fixture = *state;
 
     add_docker(fixture, layer_name(fixture, ".tar"), "null");
-    tar_symlink(&fixture->maker, layer_name(fixture, ".tar"), "manifest2.json");
-    tar_symlink(&fixture->maker, "blobs/x", "y");
-    tar_symlink(&fixture->maker, "blobs/y", "x");
+    tar_symlink(&fixture->maker, layer_name(fixture, ".tar"), "x");
+    tar_symlink(&fixture->maker, "x", "y");
+    tar_symlink(&fixture->maker, "y", "x");
     import_refused(fixture, ELOOP, "circle");
 }
 
@@ -259,26 +261,29 @@ static void test_links_out(void **state)
 
     tar_symlink(&fixture->maker, layer_name(fixture, ".tar"), "/etc/passwd");
     add_docker(fixture, layer_name(fixture, ".tar"), "null");
-    import_refused(fixture, ENOENT, "is missing in the archive");
+    import_refused(fixture, ENOENT, "is missing");
     tar_symlink(&fixture->maker, layer_name(fixture, ".tar"), "../../../../etc/passwd");
     add_docker(fixture, layer_name(fixture, ".tar"), "null");
-    import_refused(fixture, ENOENT, "is missing in the archive");
+    import_refused(fixture, ENOENT, "is missing");
     add_docker(fixture, "../../etc/passwd", "null");
-    import_refused(fixture, ENOENT, "is missing in the archive");
+    import_refused(fixture, ENOENT, "is missing");
 }
 
+/* Of two members of one name the last counts, a leading '/' does not, and ".." is refused. */
 static void test_crooked_members(void **state)
 {
     struct fixture *fixture = *state;
+    char name[256];
 
-    add(fixture, layer_name(fixture, ".tar"), fixture->layer, fixture->layer_size);
-    add(fixture, layer_name(fixture, ".tar"), "evil", 4);
-    add_docker(fixture, layer_name(fixture, ".tar"), "null");
-    import_refused(fixture, EEXIST, "comes twice");
     tar_file(&fixture->maker, "/oci-layout", "{}");
-    import_refused(fixture, EINVAL, "absolute");
     tar_file(&fixture->maker, "blobs/../../x", "{}");
     import_refused(fixture, EINVAL, "'..'");
+    tar_file(&fixture->maker, "manifest.json", "[]");
+    add(fixture, layer_name(fixture, ".tar"), "evil", 4);
+    snprintf(name, sizeof(name), "/%s", layer_name(fixture, ".tar"));
+    add(fixture, name, fixture->layer, fixture->layer_size);
+    add_docker(fixture, layer_name(fixture, ".tar"), "[\"again:1\"]");
+    import_fine(fixture, NULL, false, "again:1");
 }
 
 static void test_crooked_docker(void **state)
@@ -300,7 +305,7 @@ static void test_crooked_docker(void **state)
     fixture->config[strlen(fixture->config) - 1] = ' ';
     add_docker(fixture, layer_name(fixture, ".tar"), "null");
     import_refused(fixture, EBADMSG, "is damaged");
-    make_config(fixture, config_host_architecture(), "");
+    make_config(fixture, platform_host_architecture(), "");
     fixture->layer[0] ^= 1;
     add(fixture, layer_name(fixture, ".tar"), fixture->layer, fixture->layer_size);
     add_docker(fixture, layer_name(fixture, ".tar"), "null");
@@ -314,7 +319,99 @@ static void test_architecture(void **state)
     make_config(fixture, "mips64le", "");
     add(fixture, layer_name(fixture, ".tar"), fixture->layer, fixture->layer_size);
     add_docker(fixture, layer_name(fixture, ".tar"), "null");
-    import_refused(fixture, ENOEXEC, "for mips64le");
+    import_refused(fixture, ENOEXEC, "for linux/mips64le");
+}
+
+static void add_oci(struct fixture *fixture, const char *first, const char *second);
+
+static void add_extras(struct fixture *fixture)
+{
+    tar_file(&fixture->maker, "README.md", "# How to load this image\n");
+    tar_directory(&fixture->maker, "docs/");
+    tar_file(&fixture->maker, "docs/usr/bin/notes", "x");
+    tar_symlink(&fixture->maker, "latest", "latest");
+    tar_symlink(&fixture->maker, "docs/out", "/etc/passwd");
+}
+
+/* Members that no image needs are ignored, and documents may have any name. */
+static void test_extra_members(void **state)
+{
+    struct fixture *fixture = *state;
+
+    strcpy(fixture->config_name, "config.json"); /* as jib calls it */
+    add(fixture, "layers/one", fixture->layer, fixture->layer_size);
+    add_extras(fixture);
+    add_docker(fixture, "layers/one", "[\"docker:1\"]");
+    import_fine(fixture, NULL, false, "docker:1");
+    assert_int_equal(fixture->kind, LOAD_KIND_DOCKER);
+    add_extras(fixture);
+    add_oci(fixture, "some/where:1", "some/where:2");
+    add_extras(fixture);
+    import_fine(fixture, NULL, false, "some/where:1 some/where:2");
+    assert_int_equal(fixture->kind, LOAD_KIND_OCI);
+}
+
+/* What has a mark of an image and lacks something is refused as an image. */
+static void test_broken_images(void **state)
+{
+    struct fixture *fixture = *state;
+    char name[128];
+
+    add(fixture, fixture->config_name, fixture->config, strlen(fixture->config));
+    add_extras(fixture);
+    import_refused(fixture, EBADMSG, "neither index.json nor manifest.json");
+    tar_file(&fixture->maker, "oci-layout", "{}");
+    add_extras(fixture);
+    import_refused(fixture, EBADMSG, "an OCI layout without index.json");
+    store_blob_name(fixture->config_digest, name);
+    add(fixture, name, fixture->config, strlen(fixture->config));
+    import_refused(fixture, EBADMSG, "neither index.json nor manifest.json");
+    tar_file(&fixture->maker, "index.json", "{\"manifests\":[");
+    add_extras(fixture);
+    import_refused(fixture, EBADMSG, "index.json: not valid JSON");
+    tar_file(&fixture->maker, "manifest.json", "[{\"Config\":\"x\",\"Layers\":[");
+    add_extras(fixture);
+    import_refused(fixture, EBADMSG, "manifest.json: not valid JSON");
+    tar_file(&fixture->maker, "manifest.json", "");
+    add(fixture, layer_name(fixture, "/layer.tar"), fixture->layer, fixture->layer_size);
+    import_refused(fixture, EBADMSG, "manifest.json: not valid JSON");
+    tar_file(&fixture->maker, "manifest.json", "{\"schemaVersion\":2,\"config\":{},\"layers\":[]}");
+    add_extras(fixture);
+    import_refused(fixture, ENOTSUP, "skopeo copy dir:");
+    tar_file(&fixture->maker, "image/oci-layout", "{}");
+    tar_file(&fixture->maker, "image/index.json", "{}");
+    import_refused(fixture, ENOTSUP, "in its folder 'image'");
+}
+
+/* The layout without oci-layout, and everything as an unpacked directory. */
+static void test_directories(void **state)
+{
+    static const char *const commands[] = {"rm oci-layout", "touch README", "mkfifo fifo"};
+    struct fixture *fixture = *state;
+    char archive[80];
+    char command[512];
+
+    strcpy(archive, fixture->archive);
+    for (size_t i = 0; i <= sizeof(commands) / sizeof(commands[0]); i++) {
+        bool is_docker = i == sizeof(commands) / sizeof(commands[0]);
+
+        if (is_docker) {
+            add(fixture, layer_name(fixture, "/layer.tar"), fixture->layer, fixture->layer_size);
+            add_docker(fixture, layer_name(fixture, "/layer.tar"), "[\"some/where:2\"]");
+        } else {
+            add_oci(fixture, "some/where:1", "some/where:2");
+        }
+        write_archive(fixture);
+        snprintf(command, sizeof(command),
+                 "rm -rf '%s/dir' && mkdir '%s/dir' && cd '%s/dir' && tar xf '%s' && %s",
+                 fixture->directory, fixture->directory, fixture->directory, archive,
+                 is_docker ? "true" : commands[i]);
+        assert_int_equal(system(command), 0);
+        snprintf(fixture->archive, sizeof(fixture->archive), "%s/dir", fixture->directory);
+        import_fine(fixture, NULL, false, is_docker ? "some/where:2" : "some/where:1 some/where:2");
+        assert_int_equal(fixture->kind, is_docker ? LOAD_KIND_DOCKER : LOAD_KIND_OCI);
+        strcpy(fixture->archive, archive);
+    }
 }
 
 static void test_names(void **state)
@@ -403,7 +500,7 @@ static void test_missing_blob(void **state)
              "{\"manifests\":[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\","
              "\"digest\":\"sha256:"
              "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"size\":3}]}");
-    import_refused(fixture, ENOENT, "is missing in the archive");
+    import_refused(fixture, ENOENT, "is missing");
 }
 
 static void test_root(void **state)
@@ -413,8 +510,10 @@ static void test_root(void **state)
     AUTO_IMAGE struct image *image = NULL;
 
     tar_file(&fixture->maker, "etc/passwd", "root:x:0:0::/:/bin/sh\n");
-    tar_file(&fixture->maker, "manifest.json", "no image's, but a file of the root");
+    tar_file(&fixture->maker, "manifest.json", "{\"name\":\"no image's, but of the root\"}");
+    tar_file(&fixture->maker, "index.json", "also");
     import_fine(fixture, NULL, false, "my-app:latest");
+    assert_int_equal(fixture->kind, LOAD_KIND_ROOT);
     assert_int_equal(store_open(fixture->store, STORE_READ, &store, NULL), 0);
     assert_int_equal(image_open(store, "my-app", &image, NULL), 0);
     assert_int_equal(image->config.cmd.count + image->config.entrypoint.count, 0);
@@ -437,7 +536,7 @@ static void test_volumes(void **state)
     AUTO_STORE struct store *store = NULL;
     AUTO_IMAGE struct image *image = NULL;
 
-    make_config(fixture, config_host_architecture(),
+    make_config(fixture, platform_host_architecture(),
                 ",\"Volumes\":{\"/data/b\":{},\"/data/a\":{}},\"WorkingDir\":\"/srv/app\"");
     add(fixture, layer_name(fixture, ".tar"), fixture->layer, fixture->layer_size);
     add_docker(fixture, layer_name(fixture, ".tar"), "[\"volumes:1\"]");
@@ -478,6 +577,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_circular_links, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_links_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_crooked_members, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_directories, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_broken_images, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_extra_members, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_crooked_docker, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_architecture, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),

@@ -268,7 +268,7 @@ static void test_root_digest(void **state)
     struct store_root root;
     struct image *image;
 
-    make_image(fixture, "one", config_host_architecture(), manifest, config);
+    make_image(fixture, "one", platform_host_architecture(), manifest, config);
     tag(fixture, "a:latest", manifest);
     assert_int_equal(image_open(fixture->store, "a", &image, &err), -ENOENT); /* no record */
     assert_non_null(strstr(err.text, "load the image again"));
@@ -312,7 +312,7 @@ static void test_image_open(void **state)
     struct error err = ERROR_INIT;
     struct image *image;
 
-    make_image(fixture, "one", config_host_architecture(), manifest, config);
+    make_image(fixture, "one", platform_host_architecture(), manifest, config);
     tag(fixture, "a:latest", manifest);
     store_root_name(config, ".passwd", name);
     write_file(fixture, name, "root:x:0:0::/:/bin/sh\n");
@@ -359,7 +359,7 @@ static void test_damage(void **state)
     struct store_pruned pruned;
     struct image *image;
 
-    make_image(fixture, "one", config_host_architecture(), manifest, config);
+    make_image(fixture, "one", platform_host_architecture(), manifest, config);
     tag(fixture, "a:latest", manifest);
     store_blob_name(config, name);
     write_file(fixture, name, "{}");
@@ -451,7 +451,7 @@ static void test_owner(void **state)
     char config[DIGEST_SIZE];
     struct store *store;
 
-    make_image(fixture, "one", config_host_architecture(), manifest, config);
+    make_image(fixture, "one", platform_host_architecture(), manifest, config);
     tag(fixture, "a:latest", manifest);
     store_close(fixture->store);
     for (size_t i = 0; i < 4; i++) {

@@ -30,9 +30,10 @@ static const struct option_row load_rows[] = {
 static const struct option_table load_table = {
     .usage = "image load [OPTIONS] FILE|DIRECTORY|-",
     .about =
-        "Loads images into the store: an OCI layout (directory or archive), a `docker save`\n"
-        "archive, or a plain root file system (directory or tar archive; plain, gzip, zstd or\n"
-        "xz). '-' reads an archive from standard input. Every digest is verified.",
+        "Loads images into the store: an OCI layout or a `docker save` archive (each as archive\n"
+        "or directory), or a plain root file system (directory or tar archive). Archives may be\n"
+        "compressed by gzip, zstd, xz or bzip2, and come from a pipe; '-' is standard input. Of\n"
+        "several platforms the best for this machine is taken. Every digest is verified.",
     .rows = load_rows,
     .count = ARRAY_LENGTH(load_rows),
 };
@@ -68,12 +69,18 @@ static const struct option_table prune_table = {
 
 int image_command_load(int argc, char **argv, struct error *err)
 {
+    static const char *const kinds[LOAD_KINDS] = {
+        [LOAD_KIND_OCI] = "OCI layout",
+        [LOAD_KIND_DOCKER] = "docker archive",
+        [LOAD_KIND_ROOT] = "root file system",
+    };
+    enum load_kind kind = LOAD_KIND_ROOT;
     AUTO_STRING_LIST struct string_list operands = {0};
     AUTO_STRING_LIST struct string_list ids = {0};
     AUTO_STRING_LIST struct string_list names = {0};
     AUTO_FREE char *store = NULL;
     struct change_options options = {0};
-    struct load_options load = {.limits = LOAD_LIMITS_DEFAULT};
+    struct load_options load = {.limits = LOAD_LIMITS_DEFAULT, .kind = &kind};
     struct reference reference;
     int rc = image_options_parse(&load_table, argc, argv, &options, &operands, err);
 
@@ -97,9 +104,9 @@ int image_command_load(int argc, char **argv, struct error *err)
         return rc;
     for (size_t i = 0; i < ids.count && !options.quiet; i++) {
         if (names.items[i][0])
-            printf("Loaded image: %s\n", names.items[i]);
+            printf("Loaded image: %s (%s)\n", names.items[i], kinds[kind]);
         else
-            printf("Loaded image ID: %s\n", ids.items[i]);
+            printf("Loaded image ID: %s (%s)\n", ids.items[i], kinds[kind]);
     }
     return 0;
 }

@@ -8,17 +8,6 @@
 
 #include "vmm/image/document.h"
 
-const char *config_host_architecture(void)
-{
-#if defined(__x86_64__)
-    return "amd64";
-#elif defined(__aarch64__)
-    return "arm64";
-#else
-#error "name this architecture as image configs do (GOARCH)"
-#endif
-}
-
 static int compare_strings(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -59,9 +48,9 @@ static int parse_diff_ids(const json_t *root, const char *what, struct string_li
     if (diff_ids->count > CONFIG_LAYERS_MAX)
         return error_set(err, EBADMSG, "%s: more than %d layers", what, CONFIG_LAYERS_MAX);
     for (size_t i = 0; i < diff_ids->count; i++) {
-        if (!digest_is_valid(diff_ids->items[i]))
-            return error_set(err, EBADMSG, "%s: diff_id '%.80s' is not a sha256 digest", what,
-                             diff_ids->items[i]);
+        if (!digest_is_known(diff_ids->items[i]))
+            return error_set(err, EBADMSG, "%s: diff_id '%.80s' is no digest of sha256 or sha512",
+                             what, diff_ids->items[i]);
     }
     return 0;
 }
@@ -73,9 +62,9 @@ static int parse_fields(const json_t *root, const char *what, struct image_confi
     int rc = document_object(root, "config", what, &run, err);
 
     if (rc == 0)
-        rc = document_string(root, "architecture", what, &config->architecture, err);
+        rc = document_string(root, "architecture", what, &config->platform.architecture, err);
     if (rc == 0)
-        rc = document_string(root, "os", what, &config->os, err);
+        rc = document_string(root, "os", what, &config->platform.os, err);
     if (rc == 0)
         rc = document_string(run, "User", what, &config->user, err);
     if (rc == 0)
@@ -112,8 +101,7 @@ int config_parse(const char *text, size_t size, const char *what, struct image_c
 
 void config_release(struct image_config *config)
 {
-    free(config->architecture);
-    free(config->os);
+    platform_release(&config->platform);
     free(config->user);
     free(config->working_dir);
     free(config->stop_signal);
@@ -127,16 +115,16 @@ void config_release(struct image_config *config)
 
 int config_check_platform(const struct image_config *config, const char *what, struct error *err)
 {
-    const char *os = config->os ? config->os : "linux";
-    const char *architecture = config->architecture ? config->architecture : "(none)";
+    const char *host = platform_host_architecture();
+    /* The processor's level does not matter here: docker runs what it is told to, too. */
+    const struct platform platform = {.os = config->platform.os,
+                                      .architecture = config->platform.architecture};
+    char text[PLATFORM_TEXT_SIZE];
 
-    if (strcmp(os, "linux") != 0)
-        return error_set(err, ENOEXEC, "%s: the image is for %s, not for Linux", what, os);
-    if (strcmp(architecture, config_host_architecture()) != 0)
+    if (platform_rank(&platform, host, 1) < 0)
         return error_set(err, ENOEXEC,
-                         "%s: the image is for %s and this machine is %s; get the image built for "
-                         "linux/%s",
-                         what, architecture, config_host_architecture(),
-                         config_host_architecture());
+                         "%s: the image is for %s and this machine is linux/%s; get the image "
+                         "built for that",
+                         what, platform_format(&platform, text), host);
     return 0;
 }

@@ -15,6 +15,7 @@
 
 #include "vmm/base/error.h"
 #include "vmm/base/string_list.h"
+#include "vmm/image/platform.h"
 #include "vmm/image/reference.h"
 
 #define CONFIG_LAYERS_MAX 512
@@ -22,13 +23,13 @@
 enum layer_compression { LAYER_PLAIN, LAYER_GZIP, LAYER_ZSTD };
 
 struct image_layer {
-    char digest[DIGEST_SIZE]; /* of the blob */
-    uint64_t size;            /* of the blob, bytes */
+    char digest[DIGEST_ANY_SIZE]; /* of the blob */
+    uint64_t size;                /* of the blob, bytes */
     enum layer_compression compression;
 };
 
 struct image_manifest {
-    char config_digest[DIGEST_SIZE];
+    char config_digest[DIGEST_ANY_SIZE];
     uint64_t config_size;
     struct image_layer *layers; /* lowest first */
     size_t layer_count;
@@ -36,43 +37,46 @@ struct image_manifest {
 
 /* The part of an image's config that running it needs; strings are null when absent or empty. */
 struct image_config {
-    char *architecture;
-    char *os;
+    struct platform platform;
     char *user;
     char *working_dir;
     char *stop_signal;
     struct string_list entrypoint;
     struct string_list cmd;
     struct string_list env;
-    struct string_list volumes;  /* paths, sorted */
-    struct string_list diff_ids; /* digests of the uncompressed layers, lowest first */
+    struct string_list volumes; /* paths, sorted */
+    struct string_list
+        diff_ids; /* digests of either kind, of the uncompressed layers, lowest first */
 };
 
 /* One candidate of an index. */
 struct index_entry {
-    char digest[DIGEST_SIZE];
+    char digest[DIGEST_ANY_SIZE];
     uint64_t size;
     char *name; /* annotation io.containerd.image.name, else org.opencontainers.image.ref.name */
-    char *architecture; /* null when the index does not say */
+    struct platform platform;
     bool is_index;
 };
 
+/* Without entries of unknown media type, attestations and other artifacts, which image-index.md
+ * tells to ignore. */
 struct image_index {
     struct index_entry *entries;
     size_t count;
 };
 
-/* The name of this machine's architecture in image configs: "amd64" or "arm64". */
-const char *config_host_architecture(void);
-
 /* `what` names the document in messages. On failure nothing needs release. Errors: EBADMSG, ENOTSUP
- * (unknown layer or document type), ENOMEM. */
+ * (unknown layer or document type, an artifact that is no image), ENOMEM. */
 int config_parse(const char *text, size_t size, const char *what, struct image_config *config,
                  struct error *err);
 void config_release(struct image_config *config);
 
+/* A manifest of the store, whose digests are all of SHA-256, and one of an input, whose digests may
+ * be of either kind. */
 int manifest_parse(const char *text, size_t size, const char *what, struct image_manifest *manifest,
                    struct error *err);
+int manifest_parse_foreign(const char *text, size_t size, const char *what,
+                           struct image_manifest *manifest, struct error *err);
 void manifest_release(struct image_manifest *manifest);
 
 int index_parse(const char *text, size_t size, const char *what, struct image_index *index,
@@ -80,7 +84,7 @@ int index_parse(const char *text, size_t size, const char *what, struct image_in
 void index_release(struct image_index *index);
 
 /* Fails (ENOEXEC) with a clear message unless the image is for Linux on this machine's
- * architecture. */
+ * architecture. What the config does not say is this machine's, as docker takes it. */
 int config_check_platform(const struct image_config *config, const char *what, struct error *err);
 
 #endif

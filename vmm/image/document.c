@@ -93,17 +93,31 @@ int document_array(const json_t *object, const char *key, const char *what, json
     return 0;
 }
 
-int document_descriptor(const json_t *object, const char *what, char digest[DIGEST_SIZE],
-                        uint64_t *size, struct error *err)
+int document_foreign_descriptor(const json_t *object, const char *what,
+                                char digest[DIGEST_ANY_SIZE], uint64_t *size, struct error *err)
 {
     const char *text = json_string_value(json_object_get(object, "digest"));
     const json_t *number = json_object_get(object, "size");
 
-    if (!text || !digest_is_valid(text))
-        return error_set(err, EBADMSG, "%s: a descriptor lacks a valid sha256 digest", what);
+    if (!text || !digest_is_known(text))
+        return error_set(err, EBADMSG, "%s: a descriptor lacks a valid sha256 or sha512 digest",
+                         what);
     if (!json_is_integer(number) || json_integer_value(number) < 0)
         return error_set(err, EBADMSG, "%s: the descriptor of %s lacks a size", what, text);
-    memcpy(digest, text, DIGEST_SIZE);
+    memcpy(digest, text, strlen(text) + 1);
     *size = (uint64_t)json_integer_value(number);
     return 0;
+}
+
+int document_descriptor(const json_t *object, const char *what, char digest[DIGEST_SIZE],
+                        uint64_t *size, struct error *err)
+{
+    char known[DIGEST_ANY_SIZE];
+    int rc = document_foreign_descriptor(object, what, known, size, err);
+
+    if (rc == 0 && !digest_is_valid(known))
+        rc = error_set(err, EBADMSG, "%s: a descriptor's digest is not one of sha256", what);
+    if (rc == 0)
+        memcpy(digest, known, DIGEST_SIZE);
+    return rc;
 }

@@ -48,4 +48,8 @@ int document_array(const json_t *object, const char *key, const char *what, json
 int document_descriptor(const json_t *object, const char *what, char digest[DIGEST_SIZE],
                         uint64_t *size, struct error *err);
 
+/* The same with a digest of either kind that digest.h knows. */
+int document_foreign_descriptor(const json_t *object, const char *what,
+                                char digest[DIGEST_ANY_SIZE], uint64_t *size, struct error *err);
+
 #endif

@@ -35,7 +35,8 @@ static bool is_stream(const struct load_options *options)
 
 char *load_base_name(const char *path)
 {
-    static const char *const endings[] = {".gz", ".zst", ".xz", ".tgz", ".tar", ".oci", ".docker"};
+    static const char *const endings[] = {".gz",  ".zst", ".xz",  ".bz2",
+                                          ".tgz", ".tar", ".oci", ".docker"};
     AUTO_FREE char *resolved = realpath(path, NULL);
     AUTO_FREE char *base = resolved ? strdup(strrchr(resolved, '/') + 1) : NULL;
     size_t used = 0;
@@ -63,11 +64,21 @@ char *load_base_name(const char *path)
     return used ? steal_pointer(base) : NULL;
 }
 
-static int add_arguments(struct string_list *arguments, const char *program,
-                         const struct load_options *options)
+/* The name of a pipe, /dev/fd/63 for instance, is no image's. */
+static bool has_lasting_name(const struct load *load)
 {
+    struct stat status;
+
+    return !is_stream(load->options) && fstat(load->source, &status) == 0 &&
+           (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
+}
+
+static int add_arguments(struct string_list *arguments, const char *program,
+                         const struct load *load)
+{
+    const struct load_options *options = load->options;
     const struct load_limits *limits = &options->limits;
-    AUTO_FREE char *base = is_stream(options) ? NULL : load_base_name(options->path);
+    AUTO_FREE char *base = has_lasting_name(load) ? load_base_name(options->path) : NULL;
     int rc = string_list_add(arguments, program);
 
     rc |= string_list_add(arguments, "load");
@@ -98,7 +109,7 @@ static int start_program(const struct load *load, int channel, pid_t *pid, struc
 
     if (rc < 0)
         return rc;
-    if (add_arguments(&arguments, program, load->options) < 0)
+    if (add_arguments(&arguments, program, load) < 0)
         return error_set_errno(err, ENOMEM, "%s", program);
     return spawn_program(program, arguments.items, descriptors, 3, pid, err);
 }
@@ -279,6 +290,8 @@ int load_run(const struct load_options *options, load_start_fn *start, struct st
         end(&load);
         sigprocmask(SIG_SETMASK, &before, NULL);
     }
+    if (rc == 0 && options->kind)
+        *options->kind = load.kind;
     for (size_t i = 0; rc == 0 && i < load.image_count; i++) {
         if (string_list_add(ids, load.images[i].config_digest) < 0 ||
             (names && string_list_add(names, load.images[i].name) < 0))

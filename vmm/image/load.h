@@ -13,6 +13,9 @@
 #include "vmm/base/string_list.h"
 #include "vmm/image/load_limits.h"
 
+/* What an input was. */
+enum load_kind { LOAD_KIND_OCI, LOAD_KIND_DOCKER, LOAD_KIND_ROOT, LOAD_KINDS };
+
 struct load_options {
     const char *store; /* directory of the store */
     const char *path;  /* file, directory, or "-" for standard input */
@@ -22,6 +25,7 @@ struct load_options {
         *program; /* microvm-import; null: $MICROVM_IMPORT, beside this executable, LIBEXECDIR */
     bool unnamed; /* give no name at all, and require exactly one image (for `run PATH`) */
     struct load_limits limits; /* LOAD_LIMITS_DEFAULT */
+    enum load_kind *kind;      /* gets what the input was; null: nobody asks */
 };
 
 /*

@@ -40,6 +40,7 @@ struct load {
     size_t count;
     struct load_image *images;
     size_t image_count;
+    enum load_kind kind;
     bool has_ended; /* the import said so: failure (0: none) and its message follow */
     struct error failure;
 };

@@ -33,7 +33,7 @@ enum load_call {
     LOAD_ROOT,    /* `file` is the `part` of the root of the image with `config` */
     LOAD_IMAGE,   /* an image: `digest` of the manifest, `config`, `text` = name or "" */
     LOAD_FAILED,  /* the end: `result` = positive errno, `text` = message */
-    LOAD_FINISHED /* the end: everything has been told */
+    LOAD_FINISHED /* the end: everything has been told; `result` = enum load_kind */
 };
 
 enum load_part { LOAD_SQUASHFS, LOAD_PASSWD, LOAD_GROUP, LOAD_PARTS };

@@ -198,6 +198,9 @@ static int handle(struct load *load, int channel, struct load_message *message, 
         load->has_ended = true;
         return 0;
     case LOAD_FINISHED:
+        if (message->result < 0 || message->result >= LOAD_KINDS)
+            return refuse(err);
+        load->kind = (enum load_kind)message->result;
         load->has_ended = true;
         return 0;
     default:

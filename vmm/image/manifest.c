@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: parse manifests and indexes (OCI image specification, manifest.md and image-index.md).
+/* Parse manifests and indexes (OCI image specification, manifest.md and image-index.md).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,13 +24,44 @@ static const struct {
     {"application/vnd.docker.image.rootfs.diff.tar", LAYER_PLAIN},
     {"application/vnd.docker.image.rootfs.diff.tar.gzip", LAYER_GZIP},
     {"application/vnd.docker.image.rootfs.diff.tar.zstd", LAYER_ZSTD},
+    {"application/vnd.docker.image.rootfs.foreign.diff.tar", LAYER_PLAIN},
+    {"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", LAYER_GZIP},
 };
+
+static const char *const config_types[] = {
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+};
+
+static bool is_config_type(const char *type)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(config_types); i++) {
+        if (strcmp(type, config_types[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Signatures, SBOMs, charts and the like are manifests, too: their type or their config's tells
+ * (manifest.md, "Guidelines for Artifact Usage"). */
+static int check_artifact(const json_t *root, const json_t *config, const char *what,
+                          struct error *err)
+{
+    const char *type = json_string_value(json_object_get(root, "artifactType"));
+
+    if (!type || !type[0] || is_config_type(type))
+        type = json_string_value(json_object_get(config, "mediaType"));
+    if (type && type[0] && !is_config_type(type))
+        return error_set(err, ENOTSUP, "%s: not an image but an artifact of type '%.100s'", what,
+                         type);
+    return 0;
+}
 
 static int parse_layer(const json_t *item, const char *what, struct image_layer *layer,
                        struct error *err)
 {
     const char *type = json_string_value(json_object_get(item, "mediaType"));
-    int rc = document_descriptor(item, what, layer->digest, &layer->size, err);
+    int rc = document_foreign_descriptor(item, what, layer->digest, &layer->size, err);
 
     if (rc < 0)
         return rc;
@@ -58,7 +89,11 @@ static int parse_manifest(const json_t *root, const char *what, struct image_man
     if (!config || !layers)
         return error_set(err, ENOTSUP, "%s: not an image manifest: no 'config' or no 'layers'",
                          what);
-    rc = document_descriptor(config, what, manifest->config_digest, &manifest->config_size, err);
+    rc = check_artifact(root, config, what, err);
+    if (rc < 0)
+        return rc;
+    rc = document_foreign_descriptor(config, what, manifest->config_digest, &manifest->config_size,
+                                     err);
     if (rc < 0)
         return rc;
     if (json_array_size(layers) > CONFIG_LAYERS_MAX)
@@ -72,8 +107,8 @@ static int parse_manifest(const json_t *root, const char *what, struct image_man
     return rc;
 }
 
-int manifest_parse(const char *text, size_t size, const char *what, struct image_manifest *manifest,
-                   struct error *err)
+int manifest_parse_foreign(const char *text, size_t size, const char *what,
+                           struct image_manifest *manifest, struct error *err)
 {
     AUTO_JSON json_t *root = NULL;
     int rc = document_parse(text, size, false, what, &root, err);
@@ -85,6 +120,20 @@ int manifest_parse(const char *text, size_t size, const char *what, struct image
     if (rc < 0)
         manifest_release(manifest);
     return rc;
+}
+
+int manifest_parse(const char *text, size_t size, const char *what, struct image_manifest *manifest,
+                   struct error *err)
+{
+    int rc = manifest_parse_foreign(text, size, what, manifest, err);
+    bool is_ours = rc == 0 && digest_is_valid(manifest->config_digest);
+
+    for (size_t i = 0; is_ours && i < manifest->layer_count; i++)
+        is_ours = digest_is_valid(manifest->layers[i].digest);
+    if (rc < 0 || is_ours)
+        return rc;
+    manifest_release(manifest);
+    return error_set(err, EBADMSG, "%s: has digests that are not of sha256", what);
 }
 
 void manifest_release(struct image_manifest *manifest)
@@ -105,6 +154,25 @@ static bool is_manifest_type(const char *type)
            strcmp(type, "application/vnd.docker.distribution.manifest.v2+json") == 0;
 }
 
+/*
+ * image-index.md: an unknown media type "MUST NOT generate an error". The same goes for what
+ * builders and signers put beside an image: BuildKit's attestations carry an annotation, other
+ * artifacts a type. A descriptor without a media type is taken for a manifest, which is looked at
+ * later.
+ */
+static bool is_ignored(const json_t *item)
+{
+    const char *type = json_string_value(json_object_get(item, "mediaType"));
+    const char *artifact = json_string_value(json_object_get(item, "artifactType"));
+    const json_t *annotations = json_object_get(item, "annotations");
+
+    if (type && type[0] && !is_index_type(type) && !is_manifest_type(type))
+        return true;
+    if (artifact && artifact[0] && !is_config_type(artifact))
+        return true;
+    return json_object_get(annotations, "vnd.docker.reference.type") != NULL;
+}
+
 /* The entry is filled as far as it goes, so that index_release() frees it also after a failure. */
 static int parse_entry(const json_t *item, const char *what, struct index_entry *entry,
                        struct error *err)
@@ -112,14 +180,11 @@ static int parse_entry(const json_t *item, const char *what, struct index_entry 
     const char *type = json_string_value(json_object_get(item, "mediaType"));
     json_t *platform;
     json_t *annotations;
-    int rc = document_descriptor(item, what, entry->digest, &entry->size, err);
+    int rc = document_foreign_descriptor(item, what, entry->digest, &entry->size, err);
 
     if (rc < 0)
         return rc;
-    if (!type || (!is_index_type(type) && !is_manifest_type(type)))
-        return error_set(err, ENOTSUP, "%s: %.19s has unknown type '%.100s'", what, entry->digest,
-                         type ? type : "");
-    entry->is_index = is_index_type(type);
+    entry->is_index = type && is_index_type(type);
     rc = document_object(item, "annotations", what, &annotations, err);
     if (rc == 0)
         rc = document_object(item, "platform", what, &platform, err);
@@ -129,7 +194,11 @@ static int parse_entry(const json_t *item, const char *what, struct index_entry 
         rc = document_string(annotations, "org.opencontainers.image.ref.name", what, &entry->name,
                              err);
     if (rc == 0)
-        rc = document_string(platform, "architecture", what, &entry->architecture, err);
+        rc = document_string(platform, "os", what, &entry->platform.os, err);
+    if (rc == 0)
+        rc = document_string(platform, "architecture", what, &entry->platform.architecture, err);
+    if (rc == 0)
+        rc = document_string(platform, "variant", what, &entry->platform.variant, err);
     return rc;
 }
 
@@ -150,9 +219,12 @@ int index_parse(const char *text, size_t size, const char *what, struct image_in
     index->entries = calloc(json_array_size(items) + 1, sizeof(*index->entries));
     if (!index->entries)
         return error_set_errno(err, ENOMEM, "%s", what);
-    for (; rc == 0 && index->count < json_array_size(items); index->count++)
-        rc = parse_entry(json_array_get(items, index->count), what, &index->entries[index->count],
-                         err);
+    for (size_t i = 0; rc == 0 && i < json_array_size(items); i++) {
+        const json_t *item = json_array_get(items, i);
+
+        if (!is_ignored(item))
+            rc = parse_entry(item, what, &index->entries[index->count++], err);
+    }
     if (rc < 0)
         index_release(index);
     return rc;
@@ -162,7 +234,7 @@ void index_release(struct image_index *index)
 {
     for (size_t i = 0; i < index->count; i++) {
         free(index->entries[i].name);
-        free(index->entries[i].architecture);
+        platform_release(&index->entries[i].platform);
     }
     free(index->entries);
     *index = (struct image_index){0};

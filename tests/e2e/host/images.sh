@@ -175,3 +175,171 @@ case_an_inherited_sigchld_does_not_matter() {
     env --ignore-signal=CHLD "$MICROVM" image load -t one "$images/busybox"
     id one
 }
+
+# kind WHAT LOAD...: what `image load` says that it recognised.
+kind() {
+    local what=$1
+    shift
+    expect_equal "$(load "$@" | sed 's/.*(\(.*\))$/\1/')" "$what" "the kind of $*"
+}
+
+case_what_an_image_is_known_by() {
+    cp -r "$images/busybox" "$scratch/layout"
+    kind 'OCI layout' -t one "$scratch/layout"
+    echo 'how to load this' >"$scratch/layout/README.md"
+    mkdir "$scratch/layout/docs"
+    kind 'OCI layout' -t two "$scratch/layout"
+    tar -C "$scratch/layout" -cf "$scratch/extra.tar" .
+    kind 'OCI layout' -t three "$scratch/extra.tar"
+    rm "$scratch/layout/oci-layout"
+    kind 'OCI layout' -t four "$scratch/layout"
+    expect_equal "$(id one)" "$(id four)"
+
+    skopeo copy --quiet "oci:$images/busybox:latest" "docker-archive:$scratch/docker.tar:busybox:v1"
+    kind 'docker archive' "$scratch/docker.tar"
+    mkdir "$scratch/unpacked"
+    tar -C "$scratch/unpacked" -xf "$scratch/docker.tar"
+    kind 'docker archive' -t five "$scratch/unpacked"
+    # As jib calls its config; and members that nobody needs.
+    mv "$scratch/unpacked/$(jq -r '.[0].Config' "$scratch/unpacked/manifest.json")" "$scratch/unpacked/config.json"
+    jq -c '.[0].Config = "config.json"' "$scratch/unpacked/manifest.json" >"$scratch/manifest"
+    mv "$scratch/manifest" "$scratch/unpacked/manifest.json"
+    tar -C "$scratch/unpacked" -cf "$scratch/jib.tar" .
+    kind 'docker archive' -t six "$scratch/jib.tar"
+    expect_equal "$(id five)" "$(id six)"
+
+    # Broken, and refused as an image instead of taken for a root file system.
+    rm "$scratch/unpacked/manifest.json"
+    try microvm image load -t seven "$scratch/unpacked"
+    expect_failure 125 'neither index.json nor manifest.json'
+    tar -C "$scratch" -cf "$scratch/folder.tar" layout
+    try microvm image load -t seven "$scratch/folder.tar"
+    expect_failure 125 "in its folder 'layout'"
+    skopeo copy --quiet "oci:$images/busybox:latest" "dir:$scratch/dir"
+    try microvm image load -t seven "$scratch/dir"
+    expect_failure 125 'skopeo copy dir:'
+    # A root file system may have files of these names.
+    mkdir -p "$scratch/rootfs/bin" "$scratch/rootfs/static"
+    cp "$(command -v busybox)" "$scratch/rootfs/bin/sh"
+    echo '{"name": "a web application"}' >"$scratch/rootfs/manifest.json"
+    echo '[]' >"$scratch/rootfs/index.json"
+    kind 'root file system' -t eight "$scratch/rootfs"
+}
+
+case_pipes_of_any_name() {
+    local first
+    skopeo copy --quiet "oci:$images/busybox:latest" "docker-archive:$scratch/docker.tar:busybox:v1"
+    load "$scratch/docker.tar"
+    first=$(id busybox:v1)
+    kind 'docker archive' -t two <(cat "$scratch/docker.tar")
+    mkfifo "$scratch/fifo"
+    cat "$scratch/docker.tar" >"$scratch/fifo" &
+    kind 'docker archive' -t three "$scratch/fifo"
+    cat "$scratch/docker.tar" | kind 'docker archive' -t four /dev/stdin
+    tar -C "$images" -cf - busybox | kind 'docker archive' -t five /proc/self/fd/3 3<"$scratch/docker.tar"
+    for name in two three four five; do
+        expect_equal "$(id "$name")" "$first" "ID of $name"
+    done
+    # Without a name of its own or one given, a pipe's does not become one.
+    mkdir -p "$scratch/rootfs/bin"
+    cp "$(command -v busybox)" "$scratch/rootfs/bin/sh"
+    try microvm image load <(tar -C "$scratch/rootfs" -cf - .)
+    expect_status 0
+    expect_match '^Loaded image ID: sha256:.* (root file system)$'
+}
+
+# put LAYOUT: standard input as a blob; prints its digest and size as fields of a descriptor.
+put() {
+    local digest
+    cat >"$scratch/blob"
+    digest=$(sha256sum <"$scratch/blob" | cut -c 1-64)
+    cp "$scratch/blob" "$1/blobs/sha256/$digest"
+    jq -nc --arg d "sha256:$digest" --argjson s "$(stat -c %s "$scratch/blob")" '{digest: $d, size: $s}'
+}
+
+# variant LAYOUT NAME FILTER: a manifest of the same layers whose config has MADE_FOR=NAME; prints its descriptor, after FILTER.
+variant() {
+    local layout=$1 name=$2 filter=$3 manifest config
+    manifest=$(jq -r '.manifests[0].digest' "$images/busybox/index.json" | cut -c 8-)
+    config=$(jq -r '.config.digest' "$images/busybox/blobs/sha256/$manifest" | cut -c 8-)
+    config=$(jq -c --arg n "$name" '.config.Env = ["MADE_FOR=" + $n]' "$images/busybox/blobs/sha256/$config" | put "$layout")
+    jq -c --argjson c "$config" '.config += $c' "$images/busybox/blobs/sha256/$manifest" | put "$layout" |
+        jq -c "{mediaType: \"application/vnd.oci.image.manifest.v1+json\"} + . + $filter"
+}
+
+made_for() {
+    microvm image inspect "$1" | grep -o 'MADE_FOR=[a-z0-9-]*'
+}
+
+case_the_one_of_many_that_fits() {
+    local layout=$scratch/many empty artifact entries=()
+    mkdir -p "$layout/blobs"
+    cp -r "$images/busybox/blobs/sha256" "$layout/blobs/sha256"
+    empty=$(echo '{}' | put "$layout")
+    artifact=$(jq -nc --argjson c "$empty" '{schemaVersion: 2, artifactType: "application/spdx+json",
+        config: ({mediaType: "application/vnd.oci.empty.v1+json"} + $c),
+        layers: [{mediaType: "application/spdx+json"} + $c]}' | put "$layout")
+    entries=(
+        "$(variant "$layout" windows '{platform: {os: "windows", architecture: "amd64"}}')"
+        "$(variant "$layout" arm64 '{platform: {os: "linux", architecture: "arm64", variant: "v8"}}')"
+        "$(variant "$layout" arm '{platform: {os: "linux", architecture: "arm", variant: "v7"}}')"
+        "$(variant "$layout" host '{platform: {os: "linux", architecture: "amd64"}}')"
+        "$(variant "$layout" again '{platform: {os: "linux", architecture: "amd64"}}')"
+        "$(variant "$layout" future '{platform: {os: "linux", architecture: "amd64", variant: "v9"}}')"
+        "$(variant "$layout" attestation '{platform: {os: "unknown", architecture: "unknown"},
+            annotations: {"vnd.docker.reference.type": "attestation-manifest"}}')"
+        "$(jq -nc --argjson a "$artifact" '{mediaType: "application/vnd.oci.image.manifest.v1+json"} + $a')"
+        "$(jq -nc --argjson a "$empty" '{mediaType: "application/vnd.example.unknown.v1+json"} + $a')"
+        '{"mediaType": "application/vnd.example.other+json", "digest": "blake9:none"}'
+    )
+    # All of it in the layout's own index, as kaniko, ko and cosign put it...
+    printf '%s\n' "${entries[@]}" | jq -sc '{schemaVersion: 2, manifests: .}' >"$layout/index.json"
+    kind 'OCI layout' -t flat "$layout"
+    expect_equal "$(made_for flat)" MADE_FOR=host
+    load "$layout"
+    expect_equal "$(made_for many)" MADE_FOR=host
+    # ... and in an index of its own, as docker buildx does, beside a signature.
+    printf '%s\n' "${entries[@]}" | jq -sc '{schemaVersion: 2, manifests: .}' | put "$layout" |
+        jq -c --argjson a "$artifact" '{schemaVersion: 2, manifests: [
+            {mediaType: "application/vnd.oci.image.manifest.v1+json"} + $a,
+            {mediaType: "application/vnd.oci.image.index.v1+json", annotations: {"org.opencontainers.image.ref.name": "v1"}} + .]}' >"$scratch/index"
+    mv "$scratch/index" "$layout/index.json"
+    kind 'OCI layout' -t nested "$layout"
+    expect_equal "$(made_for nested)" MADE_FOR=host
+    load "$layout"
+    expect_equal "$(made_for many:v1)" MADE_FOR=host
+    # Nothing that fits: what there is is said.
+    printf '%s\n' "${entries[@]:0:3}" | jq -sc '{schemaVersion: 2, manifests: .}' >"$layout/index.json"
+    try microvm image load -t none "$layout"
+    expect_failure 125 'holds no image for this machine (linux/amd64.*windows/amd64, linux/arm64/v8, linux/arm/v7'
+    printf '%s\n' "${entries[@]:7}" | jq -sc '{schemaVersion: 2, manifests: .}' >"$layout/index.json"
+    try microvm image load -t none "$layout"
+    expect_failure 125 "not an image but an artifact of type 'application/spdx+json'"
+}
+
+case_the_best_variant_of_this_processor() {
+    local layout=$scratch/levels best=1
+    mkdir -p "$layout/blobs"
+    cp -r "$images/busybox/blobs/sha256" "$layout/blobs/sha256"
+    if grep -qw sse4_2 /proc/cpuinfo && grep -qw popcnt /proc/cpuinfo; then best=2; fi
+    if [[ $best == 2 ]] && grep -qw avx2 /proc/cpuinfo && grep -qw bmi2 /proc/cpuinfo && grep -qw fma /proc/cpuinfo; then best=3; fi
+    if [[ $best == 3 ]] && grep -qw avx512vl /proc/cpuinfo && grep -qw avx512bw /proc/cpuinfo; then best=4; fi
+    for level in 1 3 4 2; do
+        variant "$layout" "v$level" "{platform: {os: \"linux\", architecture: \"amd64\", variant: \"v$level\"}}"
+    done | jq -sc '{schemaVersion: 2, manifests: .}' >"$layout/index.json"
+    load -t levels "$layout"
+    expect_equal "$(made_for levels)" "MADE_FOR=v$best"
+}
+
+case_a_config_that_does_not_say_its_platform() {
+    local layout=$scratch/silent
+    mkdir -p "$layout/blobs"
+    cp -r "$images/busybox/blobs/sha256" "$layout/blobs/sha256"
+    manifest=$(jq -r '.manifests[0].digest' "$images/busybox/index.json" | cut -c 8-)
+    config=$(jq -r '.config.digest' "$images/busybox/blobs/sha256/$manifest" | cut -c 8-)
+    config=$(jq -c 'del(.architecture, .os)' "$images/busybox/blobs/sha256/$config" | put "$layout")
+    jq -c --argjson c "$config" '.config += $c' "$images/busybox/blobs/sha256/$manifest" | put "$layout" |
+        jq -c '{schemaVersion: 2, manifests: [{mediaType: "application/vnd.oci.image.manifest.v1+json"} + .]}' >"$layout/index.json"
+    load -t silent "$layout"
+    microvm image inspect silent
+}

@@ -37,24 +37,28 @@ void build_end(struct build *build)
 }
 
 int build_add_layer(const struct import *import, struct build *build,
-                    const struct image_layer *layer, char diff_id[DIGEST_SIZE], struct error *err)
+                    const struct image_layer *layer, const char *wanted, char diff_id[DIGEST_SIZE],
+                    struct error *err)
 {
     AUTO_CLOSE int fd = import_open_blob(import, layer->digest, err);
-    char actual[DIGEST_SIZE];
+    char actual[DIGEST_ANY_SIZE];
     int rc;
 
     if (fd < 0)
         return fd;
     rc = layer_apply(fd, build->tree, &build->spool, actual, err);
+    if (rc == 0 && diff_id)
+        memcpy(diff_id, actual, DIGEST_SIZE);
+    if (rc == 0 && wanted && !digest_is_valid(wanted))
+        rc = layer_digest(fd, wanted, actual, err);
     if (rc < 0)
         return error_wrap(err, "layer %.19s", layer->digest);
-    if (diff_id[0] && strcmp(diff_id, actual) != 0)
+    if (wanted && strcmp(wanted, actual) != 0)
         return error_set(
             err, EBADMSG,
             "layer %.19s is damaged: its uncompressed digest is %s and the config says "
             "%.19s",
-            layer->digest, actual, diff_id);
-    memcpy(diff_id, actual, DIGEST_SIZE);
+            layer->digest, actual, wanted);
     return 0;
 }
 

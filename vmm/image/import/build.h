@@ -16,10 +16,11 @@ struct build {
 int build_begin(struct import *import, struct build *build, struct error *err);
 void build_end(struct build *build);
 
-/* Applies the next staged layer. A `diff_id` that is not "" must be that of the layer, else it is
- * filled in. Errors: those of layer_apply(), EBADMSG (diff_id differs). */
+/* Applies the next staged layer. `wanted`, if not null, must be its diff_id; `diff_id`, if not
+ * null, gets the one of SHA-256. Errors: those of layer_apply(), EBADMSG (diff_id differs). */
 int build_add_layer(const struct import *import, struct build *build,
-                    const struct image_layer *layer, char diff_id[DIGEST_SIZE], struct error *err);
+                    const struct image_layer *layer, const char *wanted, char diff_id[DIGEST_SIZE],
+                    struct error *err);
 
 /*
  * Stages the parts of the root of the image with this config. Volumes and the

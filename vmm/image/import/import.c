@@ -113,15 +113,25 @@ int import_stage_part(struct import *import, enum load_part part, const char *co
     return rc < 0 ? rc : import_add_part(import, part, config_digest, number, err);
 }
 
-static int check_layer(const struct image_layer *layer, uint64_t size, const char *digest,
-                       struct error *err)
+/* The copy must be what the descriptor says; from then on the layer goes by the copy's digest. */
+static int check_layer(struct image_layer *layer, const struct source_copy *copy, struct error *err)
 {
-    if (size != layer->size)
+    char actual[DIGEST_ANY_SIZE];
+    int rc = 0;
+
+    memcpy(actual, copy->digest, DIGEST_SIZE);
+    if (!digest_is_valid(layer->digest))
+        rc = digest_of_file_like(copy->fd, layer->digest, actual);
+    if (rc < 0)
+        return error_set_errno(err, -rc, "layer %.19s", layer->digest);
+    if (copy->size != layer->size)
         return error_set(err, EBADMSG, "layer %.19s is damaged: it has %llu bytes instead of %llu",
-                         layer->digest, (unsigned long long)size, (unsigned long long)layer->size);
-    if (strcmp(digest, layer->digest) != 0)
+                         layer->digest, (unsigned long long)copy->size,
+                         (unsigned long long)layer->size);
+    if (strcmp(actual, layer->digest) != 0)
         return error_set(err, EBADMSG, "layer %.19s is damaged: its digest is %s", layer->digest,
-                         digest);
+                         actual);
+    memcpy(layer->digest, copy->digest, DIGEST_SIZE);
     return 0;
 }
 
@@ -149,8 +159,8 @@ int import_stage_layer(struct import *import, struct source *source, const char 
         return 0;
     rc = source_copy(source, member, &copy, err);
     if (rc == 0 && layer->digest[0])
-        rc = check_layer(layer, copy.size, copy.digest, err);
-    if (rc == 0 && !layer->digest[0]) {
+        rc = check_layer(layer, &copy, err);
+    else if (rc == 0) {
         memcpy(layer->digest, copy.digest, DIGEST_SIZE);
         layer->size = copy.size;
         layer->compression = sniff(copy.fd);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "vmm/base/bytes.h"
 #include "vmm/image/import/archive_error.h"
@@ -214,7 +215,7 @@ static int read_rest(struct reader *reader, struct error *err)
     return size < 0 ? archive_error_take(reader->tar, err) : 0;
 }
 
-static int open_readers(struct reader *reader, int fd, struct error *err)
+static int open_raw(struct reader *reader, int fd, struct error *err)
 {
     struct archive_entry *ignored;
     int rc;
@@ -229,8 +230,15 @@ static int open_readers(struct reader *reader, int fd, struct error *err)
         return archive_error_take(reader->raw, err);
     rc = archive_read_next_header(reader->raw, &ignored);
     reader->is_empty = rc == ARCHIVE_EOF;
-    if (rc != ARCHIVE_OK && rc != ARCHIVE_EOF)
-        return archive_error_take(reader->raw, err);
+    return rc == ARCHIVE_OK || rc == ARCHIVE_EOF ? 0 : archive_error_take(reader->raw, err);
+}
+
+static int open_readers(struct reader *reader, int fd, struct error *err)
+{
+    int rc = open_raw(reader, fd, err);
+
+    if (rc < 0)
+        return rc;
     archive_read_support_format_tar(reader->tar);
     archive_read_support_format_empty(reader->tar);
     if (archive_read_open(reader->tar, reader, NULL, read_raw, NULL) != ARCHIVE_OK)
@@ -260,6 +268,30 @@ int layer_apply(int fd, struct tree *tree, struct spool *spool, char diff_id[DIG
         rc = read_rest(&reader, err);
     if (rc == 0)
         digest_finish(&reader.hash, diff_id);
+    archive_read_free(reader.tar);
+    archive_read_free(reader.raw);
+    return rc;
+}
+
+int layer_digest(int fd, const char *like, char digest[DIGEST_ANY_SIZE], struct error *err)
+{
+    struct reader reader = {.raw = archive_read_new(), .tar = archive_read_new()};
+    struct digest_hash hash;
+    const void *data;
+    la_ssize_t size = 0;
+    int rc = reader.raw && reader.tar ? 0 : error_set_errno(err, ENOMEM, "import");
+
+    if (rc == 0 && lseek(fd, 0, SEEK_SET) < 0)
+        rc = error_set_errno(err, errno, "cannot seek");
+    digest_hash_begin(&hash, like);
+    sha256_init(&reader.hash);
+    if (rc == 0)
+        rc = open_raw(&reader, fd, err);
+    while (rc == 0 && (size = read_raw(reader.tar, &reader, &data)) > 0)
+        digest_hash_update(&hash, data, (size_t)size);
+    if (size < 0)
+        rc = archive_error_take(reader.tar, err);
+    digest_hash_end(&hash, digest);
     archive_read_free(reader.tar);
     archive_read_free(reader.raw);
     return rc;

@@ -74,13 +74,11 @@ static int stage_layers(const struct load_request *request, const struct saved_i
     if (!layers)
         return rc;
     for (size_t i = 0; rc == 0 && i < saved->layers.count; i++) {
-        char diff_id[DIGEST_SIZE];
-
-        memcpy(diff_id, config->diff_ids.items[i], DIGEST_SIZE);
         rc = import_stage_layer(request->import, request->source, saved->layers.items[i],
                                 &layers[i], err);
         if (rc == 0)
-            rc = build_add_layer(request->import, &build, &layers[i], diff_id, err);
+            rc = build_add_layer(request->import, &build, &layers[i], config->diff_ids.items[i],
+                                 NULL, err);
     }
     if (rc == 0)
         rc = build_finish(request->import, &build, config, config_digest, err);

@@ -17,7 +17,7 @@ static int make_config(const char *diff_id, char **text, struct error *err)
 {
     AUTO_JSON json_t *root =
         json_pack("{s:s, s:s, s:{}, s:{s:s, s:[s]}, s:[{s:s}]}", "architecture",
-                  config_host_architecture(), "os", "linux", "config", "rootfs", "type", "layers",
+                  platform_host_architecture(), "os", "linux", "config", "rootfs", "type", "layers",
                   "diff_ids", diff_id, "history", "created_by", "microvm image load");
 
     *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
@@ -35,7 +35,7 @@ static int stage(const struct load_request *request, struct build *build,
     int rc = import_stage_layer(request->import, request->source, NULL, &layer, err);
 
     if (rc == 0)
-        rc = build_add_layer(request->import, build, &layer, diff_id, err);
+        rc = build_add_layer(request->import, build, &layer, NULL, diff_id, err);
     if (rc == 0)
         rc = make_config(diff_id, &text, err);
     if (rc < 0 || !text)

@@ -11,6 +11,11 @@
 #include "vmm/image/import/import.h"
 #include "vmm/image/import/load_kinds.h"
 #include "vmm/image/import/source.h"
+#include "vmm/image/load.h"
+
+_Static_assert(SOURCE_OCI == (int)LOAD_KIND_OCI && SOURCE_DOCKER == (int)LOAD_KIND_DOCKER &&
+                   SOURCE_ROOT == (int)LOAD_KIND_ROOT,
+               "what the import says of its source");
 
 static bool is_directory(int fd)
 {
@@ -38,7 +43,8 @@ static int open_source(struct load_request *inner, const struct import_request *
     return rc;
 }
 
-static int load(struct load_request *inner, const struct import_request *request, struct error *err)
+static int load(struct load_request *inner, const struct import_request *request, int *kind,
+                struct error *err)
 {
     static int (*const loaders[])(const struct load_request *, struct error *) = {
         [SOURCE_OCI] = load_oci,
@@ -47,8 +53,10 @@ static int load(struct load_request *inner, const struct import_request *request
     };
     int rc = open_source(inner, request, err);
 
-    if (rc == 0)
-        rc = loaders[source_kind(inner->source)](inner, err);
+    if (rc == 0) {
+        *kind = (int)source_kind(inner->source);
+        rc = loaders[*kind](inner, err);
+    }
     if (inner->source)
         source_close(inner->source);
     return rc;
@@ -66,7 +74,7 @@ int import_run(const struct import_request *request, struct error *err)
     struct load_message end = {.call = LOAD_FINISHED};
     struct error problem = ERROR_INIT;
 
-    if (load(&inner, request, &problem) < 0) {
+    if (load(&inner, request, &end.result, &problem) < 0) {
         end.call = LOAD_FAILED;
         end.result = problem.code ? problem.code : EIO;
         snprintf(end.text, sizeof(end.text), "%s", problem.text);

@@ -160,13 +160,11 @@ static int take_copy(struct sink *sink, uint32_t number, struct source_copy *cop
 
 static int open_directory(struct source *source, struct error *err)
 {
-    bool layout = faccessat(source->directory, "oci-layout", F_OK, 0) == 0;
-    bool index = faccessat(source->directory, "index.json", F_OK, 0) == 0;
+    int rc = source_judge_directory(source, err);
 
-    if (layout && !index)
-        return error_set(err, ENOENT, "an OCI layout without index.json");
-    source->kind = layout ? SOURCE_OCI : SOURCE_ROOT;
-    return source->kind == SOURCE_ROOT ? source_copy(source, NULL, &source->packed, err) : 0;
+    if (rc == 0 && source->kind == SOURCE_ROOT)
+        rc = source_copy(source, NULL, &source->packed, err);
+    return rc;
 }
 
 static int check_head(int fd, struct error *err)
@@ -336,12 +334,13 @@ static int copy_from_directory(struct source *source, const char *name, struct s
 static int copy_root(struct source *source, struct sink *sink, struct error *err)
 {
     static const char xz[] = {'\xfd', '7', 'z', 'X', 'Z', '\0'};
+    static const char bzip2[] = {'B', 'Z', 'h'};
     char magic[sizeof(xz)];
 
     if (source->directory >= 0)
         return source_pack_directory(source->directory, sink, err);
     if (io_pread_full(source->archive, magic, sizeof(magic), 0) == sizeof(magic) &&
-        memcmp(magic, xz, sizeof(xz)) == 0)
+        (memcmp(magic, xz, sizeof(xz)) == 0 || memcmp(magic, bzip2, sizeof(bzip2)) == 0))
         return source_unpack(source->archive, sink, err);
     if (lseek(source->archive, 0, SEEK_SET) < 0)
         return error_set_errno(err, errno, "cannot seek");

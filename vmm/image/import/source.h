@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Purpose: the input of an import, whatever it is, as named members: an OCI layout (directory or
- * archive), a docker archive, or a plain root file system (directory or archive).
+ * archive), a docker archive (packed or unpacked), or a plain root file system (directory or
+ * archive). Members that no image needs are ignored.
  *
  * An archive is read where it lies, header by header, seeking over contents; only what cannot be
  * sought in (a pipe) or would have to be decompressed again and again is first copied to a spool.
@@ -22,9 +23,9 @@ struct source;
 /*
  * Opens `fd` (a file, a pipe or a directory; borrowed) and finds out what it is. A directory that
  * is a root file system is packed here, so that only members of image layouts are opened later, by
- * microvm. An image archive with absolute names, "..", two members of one name or links in a circle
- * is refused. `import` is borrowed. Errors: of read(2), EBADMSG (damaged, or nothing of the above),
- * EEXIST, ELOOP, EINVAL.
+ * microvm. An archive with ".." is refused; of two members of one name the last counts, a leading
+ * '/' does not. `import` is borrowed. Errors: of read(2), EBADMSG (damaged, or an image that lacks
+ * something), ENOTSUP, EINVAL.
  */
 int source_open(struct import *import, int fd, struct source **source, struct error *err);
 void source_close(struct source *source);
@@ -46,8 +47,8 @@ struct source_copy {
 
 /*
  * Copies a member to a new file of the import; on failure copy->fd is closed. `name` null copies
- * the layer of a SOURCE_ROOT: the archive as it is (xz unpacked, because OCI knows no such layer),
- * or the directory packed as a tar archive. Zeros become holes.
+ * the layer of a SOURCE_ROOT: the archive as it is (xz and bzip2 unpacked, because OCI knows no
+ * such layers), or the directory packed as a tar archive. Zeros become holes.
  */
 int source_copy(struct source *source, const char *name, struct source_copy *copy,
                 struct error *err);

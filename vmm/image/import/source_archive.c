@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: image archives: list their members, refuse crooked ones, find one. */
+/* Image archives: their members, and how one is found. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,17 +43,17 @@ static int open_archive(int fd, bool raw, struct archive **archive, struct error
     return 0;
 }
 
-/* "./a/b/" is "a/b". */
+/* "./a/b/" is "a/b", and so is "/a/b", as tar reads it. */
 static char *plain_name(const char *text)
 {
     size_t length;
 
-    while (text[0] == '.' && text[1] == '/')
+    while (text[0] == '/' || (text[0] == '.' && text[1] == '/'))
         text += 1 + strspn(text + 1, "/");
     if (strcmp(text, ".") == 0)
         text++;
     length = strlen(text);
-    while (length > 1 && text[length - 1] == '/')
+    while (length > 0 && text[length - 1] == '/')
         length--;
     return strndup(text, length);
 }
@@ -69,22 +69,6 @@ static bool has_dotdot(const char *name)
         name += strspn(name, "/");
     }
     return false;
-}
-
-/* Could `name` be part of an image archive? Anything else makes it a root file system. */
-static bool is_image_member(const char *name)
-{
-    static const char *const known[] = {"oci-layout", "index.json", "manifest.json", "repositories",
-                                        "blobs"};
-    size_t length = strcspn(name, "/");
-
-    for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
-        if (strlen(known[i]) == length && strncmp(name, known[i], length) == 0)
-            return true;
-    }
-    if (strncmp(name, DIGEST_PREFIX, DIGEST_PREFIX_LENGTH) == 0)
-        name += DIGEST_PREFIX_LENGTH;
-    return strspn(name, "0123456789abcdef") >= DIGEST_HEX_LENGTH;
 }
 
 /* Name of the member that a symbolic link `target` in the member `name` leads to. */
@@ -112,60 +96,115 @@ static char *resolve_link(const char *name, const char *target)
     return resolved;
 }
 
+static void forget_members(struct source *source)
+{
+    for (size_t i = 0; i < source->count; i++) {
+        free(source->members[i].name);
+        free(source->members[i].link);
+    }
+    source->count = 0;
+}
+
 /* Takes over `name`. */
 static int add_member(struct source *source, char *name, struct archive_entry *entry,
-                      struct error *err)
+                      uint64_t position, struct error *err)
 {
     const char *hard = archive_entry_hardlink(entry);
     const char *target = archive_entry_symlink(entry);
     char *link = hard ? plain_name(hard) : target ? resolve_link(name, target) : NULL;
     struct member *members = reallocarray(source->members, source->count + 1, sizeof(*members));
 
+    if (members)
+        source->members = members;
     if (!members || ((hard || target) && !link)) {
         free(name);
         free(link);
-        if (members)
-            source->members = members;
         return error_set_errno(err, ENOMEM, "import");
     }
-    source->members = members;
-    source->members[source->count++] = (struct member){name, link};
+    source->members[source->count++] = (struct member){name, link, position};
     return 0;
 }
 
-/* Returns 1 when the entry shows that this is no image archive. */
-static int scan_entry(struct source *source, struct archive_entry *entry, struct error *err)
+/* The beginning of a member that may be a document of an image. */
+static int read_document(struct archive *archive, const char *name, struct source_marks *marks,
+                         struct error *err)
+{
+    AUTO_FREE char *text = malloc(SOURCE_MARK_SIZE);
+    la_ssize_t size = text ? archive_read_data(archive, text, SOURCE_MARK_SIZE) : 0;
+
+    if (!text)
+        return error_set_errno(err, ENOMEM, "import");
+    if (size < 0)
+        return archive_error_take(archive, err);
+    source_note_document(marks, name, text, (size_t)size);
+    return 0;
+}
+
+static int scan_entry(struct source *source, struct archive *archive, struct archive_entry *entry,
+                      uint64_t position, struct source_marks *marks, struct error *err)
 {
     const char *path = archive_entry_pathname(entry);
-    char *name = path ? plain_name(path) : NULL;
+    AUTO_FREE char *name = path ? plain_name(path) : NULL;
+    bool is_directory = archive_entry_filetype(entry) == AE_IFDIR;
     char safe[LAYER_SAFE_SIZE];
     int rc = 0;
 
     if (!name)
         return error_set(err, EBADMSG, "an entry has no readable name");
-    if (name[0] == '/')
-        rc = error_set(err, EINVAL, "'%s': its name is absolute", layer_safe_text(path, safe));
-    else if (has_dotdot(name))
-        rc = error_set(err, EINVAL, "'%s': has a '..' in its name", layer_safe_text(path, safe));
-    else if (name[0] && !is_image_member(name))
-        rc = 1;
-    else if (source->count >= MEMBERS_MAX)
-        rc = error_set(err, E2BIG, "more than %d members in an image archive", MEMBERS_MAX);
-    if (rc != 0 || name[0] == '\0' || archive_entry_filetype(entry) == AE_IFDIR) {
-        free(name);
+    if (has_dotdot(name))
+        return error_set(err, EINVAL, "'%s': has a '..' in its name", layer_safe_text(path, safe));
+    if (name[0] == '\0')
+        return 0;
+    source_note(marks, name, is_directory);
+    if (is_directory)
+        return 0;
+    if (source_is_document(name) && archive_entry_filetype(entry) == AE_IFREG)
+        rc = read_document(archive, name, marks, err);
+    if (rc < 0 || marks->is_overfull)
         return rc;
+    if (source->count == MEMBERS_MAX) {
+        marks->is_overfull = true; /* fine for a root file system, which needs no list */
+        forget_members(source);
+        return 0;
     }
-    return add_member(source, name, entry, err);
+    return add_member(source, steal_pointer(name), entry, position, err);
 }
 
 static int compare_members(const void *a, const void *b)
 {
-    return strcmp(((const struct member *)a)->name, ((const struct member *)b)->name);
+    const struct member *first = a;
+    const struct member *second = b;
+    int order = strcmp(first->name, second->name);
+
+    if (order == 0)
+        order = first->position < second->position ? -1 : first->position > second->position;
+    return order;
 }
 
 static int compare_name(const void *name, const void *member)
 {
     return strcmp(name, ((const struct member *)member)->name);
+}
+
+/* Of several members of one name, the last counts. */
+static void sort_members(struct source *source)
+{
+    size_t kept = 0;
+
+    if (source->count == 0)
+        return;
+    qsort(source->members, source->count, sizeof(*source->members), compare_members);
+    for (size_t i = 0; i < source->count; i++) {
+        struct member *last = kept ? &source->members[kept - 1] : NULL;
+
+        if (last && strcmp(last->name, source->members[i].name) == 0) {
+            free(last->name);
+            free(last->link);
+            kept--;
+        }
+        source->members[kept++] = source->members[i];
+    }
+    source->count = kept;
 }
 
 static const struct member *find_member(const struct source *source, const char *name)
@@ -179,8 +218,12 @@ static const struct member *find_member(const struct source *source, const char 
 static int resolve_member(const struct source *source, const char *name,
                           const struct member **found, struct error *err)
 {
-    const struct member *member = find_member(source, name);
+    AUTO_FREE char *plain = plain_name(name);
+    const struct member *member = plain ? find_member(source, plain) : NULL;
     char safe[LAYER_SAFE_SIZE];
+
+    if (!plain)
+        return error_set_errno(err, ENOMEM, "import");
 
     for (int links = 0; member && member->link; links++) {
         if (links == LINKS_MAX)
@@ -195,26 +238,6 @@ static int resolve_member(const struct source *source, const char *name,
     return 0;
 }
 
-static int check_members(struct source *source, struct error *err)
-{
-    char safe[LAYER_SAFE_SIZE];
-
-    if (source->count > 0)
-        qsort(source->members, source->count, sizeof(*source->members), compare_members);
-    for (size_t i = 0; i < source->count; i++) {
-        const struct member *ignored;
-        int rc;
-
-        if (i > 0 && compare_members(&source->members[i - 1], &source->members[i]) == 0)
-            return error_set(err, EEXIST, "'%s': comes twice in one archive",
-                             layer_safe_text(source->members[i].name, safe));
-        rc = resolve_member(source, source->members[i].name, &ignored, err);
-        if (rc == -ELOOP)
-            return rc;
-    }
-    return 0;
-}
-
 /* The next entry. A warning is for instance that a name is not UTF-8: its bytes are kept. */
 static int next_entry(struct archive *archive, struct archive_entry **entry)
 {
@@ -225,31 +248,26 @@ static int next_entry(struct archive *archive, struct archive_entry **entry)
 
 static int scan(struct source *source, struct archive *archive, struct error *err)
 {
+    AUTO_FREE struct source_marks *marks = calloc(1, sizeof(*marks));
     struct archive_entry *entry;
+    uint64_t position = 0;
     int rc;
 
+    if (!marks)
+        return error_set_errno(err, ENOMEM, "import");
     while ((rc = next_entry(archive, &entry)) == ARCHIVE_OK) {
-        int found = scan_entry(source, entry, err);
+        int found = scan_entry(source, archive, entry, position++, marks, err);
 
         if (found < 0)
             return found;
-        if (found > 0) {
-            source->kind = SOURCE_ROOT;
-            return 0;
-        }
     }
     if (rc != ARCHIVE_EOF)
         return archive_error_take(archive, err);
-    rc = check_members(source, err);
-    if (rc < 0)
-        return rc;
-    if (find_member(source, "oci-layout") && find_member(source, "index.json"))
-        source->kind = SOURCE_OCI;
-    else if (find_member(source, "manifest.json"))
-        source->kind = SOURCE_DOCKER;
-    else
-        source->kind = SOURCE_ROOT;
-    return 0;
+    sort_members(source);
+    rc = source_judge(marks, &source->kind, err);
+    if (rc == 0 && source->kind != SOURCE_ROOT && marks->is_overfull)
+        rc = error_set(err, E2BIG, "more than %d members in an image archive", MEMBERS_MAX);
+    return rc;
 }
 
 int source_scan(struct source *source, struct error *err)
@@ -268,13 +286,14 @@ int source_scan(struct source *source, struct error *err)
 static int seek_member(struct archive *archive, const struct member *member, struct error *err)
 {
     struct archive_entry *entry;
+    uint64_t position = 0;
     int rc;
 
     while ((rc = next_entry(archive, &entry)) == ARCHIVE_OK) {
         const char *path = archive_entry_pathname(entry);
         AUTO_FREE char *name = path ? plain_name(path) : NULL;
 
-        if (name && strcmp(name, member->name) == 0)
+        if (position++ == member->position && name && strcmp(name, member->name) == 0)
             return 0;
     }
     return rc == ARCHIVE_EOF ? error_set(err, EBADMSG, "the archive changed meanwhile")

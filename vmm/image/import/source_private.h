@@ -14,7 +14,8 @@
 /* A file of an archive. */
 struct member {
     char *name;
-    char *link; /* name of the member it links to, null for a regular file */
+    char *link;        /* name of the member it links to, null for a regular file */
+    uint64_t position; /* among the entries of the archive */
 };
 
 struct source {
@@ -36,6 +37,40 @@ struct sink {
     struct sha256_ctx hash;
     struct budget *budget; /* borrowed */
 };
+
+/* What was seen of the input that can tell an image from a root file system: see source_kind.c. */
+struct source_marks {
+    bool has_layout;         /* oci-layout */
+    bool has_index;          /* index.json */
+    bool has_manifest;       /* manifest.json */
+    bool is_index;           /* index.json has the words of an index */
+    bool is_docker_manifest; /* manifest.json has the words of docker's */
+    bool is_image_manifest;  /* or those of an image's manifest, as skopeo's dir: has */
+    bool has_blobs;          /* blobs/sha256 or names of layers and configs as docker gives them */
+    bool has_folders;        /* folders that are none of an image's */
+    bool is_overfull;        /* more members than are listed */
+    bool has_several_tops;   /* not all lies in one folder */
+    bool has_nested;         /* that folder holds a mark itself */
+    char top[256];           /* the first name on the highest level */
+};
+
+/* Bytes of a document that are enough to know it. */
+#define SOURCE_MARK_SIZE 65536
+
+/* Is `name` index.json or manifest.json? */
+bool source_is_document(const char *name);
+
+/* Notes a member ("a/b"), and what a document begins with. */
+void source_note(struct source_marks *marks, const char *name, bool is_directory);
+void source_note_document(struct source_marks *marks, const char *name, const char *text,
+                          size_t size);
+
+/* Says what the input is. Errors: EBADMSG (an image that lacks something), ENOTSUP (one of a kind
+ * that is not known). */
+int source_judge(const struct source_marks *marks, enum source_kind *kind, struct error *err);
+
+/* The same for the directory at source->directory. Errors: also of open(2) and read(2). */
+int source_judge_directory(struct source *source, struct error *err);
 
 void sink_open(struct sink *sink, int fd, struct budget *budget);
 int sink_write(struct sink *sink, const void *data, size_t size, struct error *err);
