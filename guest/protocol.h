@@ -98,6 +98,13 @@ _Static_assert(sizeof(struct protocol_window) == 4, "wire format");
 #define PROTOCOL_BUNDLE_DIR "/bundle"
 #define PROTOCOL_CONF_PATH  "/bundle/init.conf"
 #define PROTOCOL_OCI_CONFIG "/bundle/config.json"
+/*
+ * What the runtime mounts on: for each a letter, its path in the container's root, and a NUL. Init
+ * makes what is missing.
+ */
+#define PROTOCOL_TARGETS          "/bundle/targets"
+#define PROTOCOL_TARGET_DIRECTORY 'd'
+#define PROTOCOL_TARGET_FILE      'f'
 #define PROTOCOL_ROOTFS_PATH                                                                       \
     "/bundle/rootfs" /* mounted by init, named by config.json's root.path */
 

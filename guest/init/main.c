@@ -19,6 +19,7 @@
 #include "guest/init/mount.h"
 #include "guest/init/session.h"
 #include "guest/init/settings.h"
+#include "guest/init/targets.h"
 #include "guest/protocol.h"
 
 /* A kernel without a network is no reason not to run. */
@@ -56,6 +57,8 @@ static int prepare(struct session *session, const char *directory, struct failur
     if (directory)
         settings_limits();
     else if (prepare_machine(session, failure) < 0)
+        return -1;
+    if (targets_make(&session->conf, failure) < 0)
         return -1;
     return session_finish_connecting(session, failure);
 }

@@ -355,12 +355,17 @@ static void test_tmpfs(void **state)
 
 static void test_files(void **state)
 {
+    static const char targets[] = "d/dev\0d/etc\0f/etc/hosts\0f/etc/hostname\0f/etc/resolv.conf\0"
+                                  "d/var/cache\0";
     struct fixture fixture;
 
     (void)state;
     set_up(&fixture);
     fixture.options.resolv_conf = "nameserver 192.0.2.1\n";
     fixture.options.hosts = "192.0.2.7\tpeer\n";
+    assert_int_equal(string_list_add(&fixture.options.tmpfs, "/var/cache"), 0);
+    assert_int_equal(string_list_add(&fixture.options.tmpfs, "/dev/x"), 0);
+    assert_int_equal(string_list_add(&fixture.options.tmpfs, "/etc"), 0);
     create(&fixture);
     assert_string_equal(fixture.bundle.files[1].name, "hosts");
     assert_non_null(strstr(fixture.bundle.files[1].data, "127.0.0.1\tlocalhost\n"));
@@ -369,7 +374,10 @@ static void test_files(void **state)
     assert_string_equal(fixture.bundle.files[2].data, "box\n");
     assert_string_equal(fixture.bundle.files[3].name, "resolv.conf");
     assert_string_equal(fixture.bundle.files[3].data, "nameserver 192.0.2.1\n");
-    for (size_t i = 0; i < fixture.bundle.count; i++) {
+    assert_string_equal(fixture.bundle.files[4].name, "targets");
+    assert_int_equal(fixture.bundle.files[4].size, sizeof(targets) - 1);
+    assert_memory_equal(fixture.bundle.files[4].data, targets, sizeof(targets) - 1);
+    for (size_t i = 0; i < 4; i++) {
         assert_int_equal(fixture.bundle.files[i].size, strlen(fixture.bundle.files[i].data));
         assert_int_equal(fixture.bundle.files[i].mode, 0644);
     }

@@ -234,7 +234,8 @@ static int check_texts(const struct process *process, const struct bundle_option
 }
 
 static int make_config(const struct image_config *config, const struct process *process,
-                       const struct bundle_options *options, char **text, struct error *err)
+                       const struct bundle_options *options, char **text, char **targets,
+                       size_t *targets_size, struct error *err)
 {
     AUTO_JSON json_t *root = NULL;
     json_t *mounts;
@@ -242,6 +243,10 @@ static int make_config(const struct image_config *config, const struct process *
 
     if (rc < 0)
         return rc;
+    if (bundle_make_targets(mounts, targets, targets_size) < 0) {
+        json_decref(mounts);
+        return error_set_errno(err, ENOMEM, "bundle");
+    }
     /* json_pack() takes over and checks each part: a failed allocation anywhere yields null. */
     root =
         json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o, s:o}", "ociVersion", "1.0.2", "process",
@@ -284,10 +289,12 @@ int bundle_create(const struct image_config *config, const struct process *proce
     AUTO_FREE char *hostname = NULL;
     AUTO_FREE char *resolv_conf = strdup(options->resolv_conf ? options->resolv_conf : "");
     AUTO_FREE char *program = options->program ? malloc(options->program_size) : NULL;
+    AUTO_FREE char *targets = NULL;
+    size_t targets_size = 0;
     int rc = check_texts(process, options, err);
 
     if (rc == 0)
-        rc = make_config(config, process, options, &text, err);
+        rc = make_config(config, process, options, &text, &targets, &targets_size, err);
     if (rc < 0)
         return rc;
     if (!text || (options->program && !program) || !resolv_conf ||
@@ -298,6 +305,7 @@ int bundle_create(const struct image_config *config, const struct process *proce
     add_text(bundle, "hosts", steal_pointer(hosts));
     add_text(bundle, "hostname", steal_pointer(hostname));
     add_text(bundle, "resolv.conf", steal_pointer(resolv_conf));
+    add_file(bundle, "targets", 0644, steal_pointer(targets), targets_size);
     if (program) {
         memcpy(program, options->program, options->program_size);
         add_file(bundle, "program", 0755, steal_pointer(program), options->program_size);

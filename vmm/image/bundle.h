@@ -47,13 +47,13 @@ struct bundle_options {
 };
 
 struct bundle_file {
-    const char *name; /* "config.json", "hosts", "hostname", "resolv.conf", "program" */
+    const char *name; /* "config.json", "hosts", "hostname", "resolv.conf", "targets", "program" */
     mode_t mode;      /* permission bits */
     char *data;
     size_t size;
 };
 
-#define BUNDLE_FILES_MAX   5
+#define BUNDLE_FILES_MAX   6
 #define BUNDLE_BOUND_FILES 3
 
 /* Of these, what the container sees in its /etc and may write to. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guest/protocol.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/parse.h"
@@ -42,6 +43,31 @@ static json_t *make_mount(const char *destination, const char *type, const char 
                      source, "options", options);
 }
 
+static size_t depth(const json_t *mount)
+{
+    const char *path = json_string_value(json_object_get(mount, "destination"));
+    size_t count = 0;
+
+    for (; path && *path; path += strcspn(path, "/")) {
+        path += strspn(path, "/");
+        count += *path != '\0';
+    }
+    return count;
+}
+
+/*
+ * Takes over `mount`, and puts it behind all that are not deeper, but for the fixed ones: as with
+ * docker /etc/hosts is seen on a tmpfs at /etc, and where a link leads that is on one.
+ */
+static int add_mount(json_t *mounts, json_t *mount)
+{
+    size_t at = json_array_size(mounts);
+
+    while (at > ARRAY_LENGTH(fixed_mounts) && depth(json_array_get(mounts, at - 1)) > depth(mount))
+        at--;
+    return json_array_insert_new(mounts, at, mount);
+}
+
 static int add_bound_files(json_t *mounts, const struct bundle_options *options)
 {
     static const char *const writable[] = {"rbind", "rprivate", NULL};
@@ -53,9 +79,9 @@ static int add_bound_files(json_t *mounts, const struct bundle_options *options)
 
         if (asprintf(&source, "%s/%s", options->bundle_path, bundle_bound_files[i]) < 0 ||
             asprintf(&destination, "/etc/%s", bundle_bound_files[i]) < 0 ||
-            json_array_append_new(
-                mounts, make_mount(destination, "bind", source,
-                                   bundle_strings(options->read_only ? read_only : writable))) < 0)
+            add_mount(mounts,
+                      make_mount(destination, "bind", source,
+                                 bundle_strings(options->read_only ? read_only : writable))) < 0)
             return -ENOMEM;
     }
     return 0;
@@ -69,8 +95,8 @@ static int add_program(json_t *mounts, const struct bundle_options *options)
     if (!options->program)
         return 0;
     if (asprintf(&source, "%s/program", options->bundle_path) < 0 ||
-        json_array_append_new(
-            mounts, make_mount(BUNDLE_PROGRAM_PATH, "bind", source, bundle_strings(flags))) < 0)
+        add_mount(mounts, make_mount(BUNDLE_PROGRAM_PATH, "bind", source, bundle_strings(flags))) <
+            0)
         return -ENOMEM;
     return 0;
 }
@@ -174,7 +200,7 @@ static int add_tmpfs(json_t *mounts, const char *text, struct error *err)
         json_decref(data);
         return rc;
     }
-    if (json_array_append_new(mounts, make_mount(copy, "tmpfs", "tmpfs", data)) < 0)
+    if (add_mount(mounts, make_mount(copy, "tmpfs", "tmpfs", data)) < 0)
         return error_set_errno(err, ENOMEM, "--tmpfs");
     return 0;
 }
@@ -205,8 +231,7 @@ static int add_volumes(json_t *mounts, const struct image_config *config,
         const char *path = config->volumes.items[i];
 
         if (!is_mounted(mounts, path) &&
-            json_array_append_new(mounts,
-                                  make_mount(path, "tmpfs", "tmpfs", bundle_strings(seeded))) < 0)
+            add_mount(mounts, make_mount(path, "tmpfs", "tmpfs", bundle_strings(seeded))) < 0)
             return -ENOMEM;
     }
     return 0;
@@ -220,6 +245,33 @@ static json_t *fixed_options(const struct fixed_mount *mount, const struct bundl
         if (options->group_count != 1 || strncmp(*option, "gid=", 4) != 0)
             json_array_append_new(array, json_string(*option));
     return array;
+}
+
+/* What these kinds of file systems hold is not the image's. /proc and /sys themselves must be real
+ * directories of the image: that is for the runtime to see. */
+static bool is_made_by_runtime(const char *path)
+{
+    return strncmp(path, "/proc", 5) == 0 || strncmp(path, "/sys", 4) == 0 ||
+           strncmp(path, "/dev/", 5) == 0;
+}
+
+int bundle_make_targets(const json_t *mounts, char **text, size_t *size)
+{
+    FILE *file = open_memstream(text, size);
+
+    if (!file)
+        return -ENOMEM;
+    for (size_t i = 0; i < json_array_size(mounts); i++) {
+        const json_t *mount = json_array_get(mounts, i);
+        const char *path = json_string_value(json_object_get(mount, "destination"));
+        const char *type = json_string_value(json_object_get(mount, "type"));
+
+        if (!is_made_by_runtime(path))
+            fprintf(file, "%c%s%c",
+                    strcmp(type, "bind") == 0 ? PROTOCOL_TARGET_FILE : PROTOCOL_TARGET_DIRECTORY,
+                    path, '\0');
+    }
+    return fclose(file) == 0 ? 0 : -ENOMEM;
 }
 
 int bundle_make_mounts(const struct image_config *config, const struct bundle_options *options,

@@ -14,6 +14,9 @@ json_t *bundle_strings(const char *const *strings);
 int bundle_make_mounts(const struct image_config *config, const struct bundle_options *options,
                        json_t **mounts, struct error *err);
 
+/* The text of PROTOCOL_TARGETS (guest/protocol.h) for these mounts. Returns 0 or -ENOMEM. */
+int bundle_make_targets(const json_t *mounts, char **text, size_t *size);
+
 /* linux.seccomp: docker's default filter; null when memory is short. */
 json_t *bundle_make_seccomp(void);
 

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Makes what the runtime mounts on, in the container's root. */
+#ifndef MICROVM_INIT_TARGETS_H
+#define MICROVM_INIT_TARGETS_H
+
+#include "guest/init/conf.h"
+#include "guest/init/failure.h"
+
+/*
+ * Makes the targets that PROTOCOL_TARGETS lists, with their parents, where the image does not have
+ * them. Symbolic links are followed within the root as if it were entered, also one that leads to
+ * nothing: then what it leads to is made. Fails when the image has a directory where a file is
+ * needed, or the other way round.
+ */
+int targets_make(const struct conf *conf, struct failure *failure);
+
+#endif
