@@ -173,3 +173,27 @@ case_a_stored_image_gone_bad() {
     try microvm run debian true
     expect_failure 125 'debian|root'
 }
+
+case_few_open_files_and_small_files() {
+    try bash -c 'ulimit -n 16; exec "$MICROVM" run busybox true'
+    expect_failure 125 'only 16 open files are allowed.*ulimit -n'
+    try bash -c 'ulimit -n 64; exec "$MICROVM" run busybox sh -c "ulimit -n"'
+    expect_status 0
+    expect_out 1048576
+    try bash -o pipefail -c '(ulimit -f 0; exec "$MICROVM" run busybox true) 2>&1 | cat >&2'
+    expect_failure 125 'File too large \(ulimit -f\)'
+    try bash -c 'ulimit -f 1000; exec "$MICROVM" run --disk 100m busybox true'
+    expect_failure 125 '--disk.*File too large \(ulimit -f\)'
+}
+
+case_names_that_are_not_utf8() {
+    try microvm run --kernel $'/no/\xff' busybox true
+    expect_failure 125 '/no/\?'
+    cp "$E2E_WORK/initrd-shell.cpio" "$scratch/"$'\xff'
+    try microvm boot --initrd "$scratch/"$'\xff'
+    expect_failure 125 'initramfs: byte 0xff'
+    try microvm boot --initrd "$E2E_WORK/initrd-shell.cpio" --cmdline $'x=\xff'
+    expect_failure 125 '--cmdline: byte 0xff at offset 2'
+    try microvm run busybox echo $'\xff'
+    expect_failure 125 'argument 1 of the command: byte 0xff'
+}
