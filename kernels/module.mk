@@ -1,11 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Kernels, built once into a cache outside of the tree: the guest's, linked to from $(BUILD), and the development host's, which
-# tests/devhost/devhost builds by itself when it needs it. See kernels/README.md.
-
-.PHONY: kernel-devhost
+# The guest kernel, built once into a cache outside of the tree and linked to from $(BUILD). See kernels/README.md.
 
 kernel:
 	kernels/build --arch $(ARCH) --link $(BUILD)/vmlinux
-
-kernel-devhost:
-	kernels/build --kernel devhost --arch $(ARCH)

@@ -9,15 +9,18 @@ include $(wildcard tests/*/module.mk)
 CHECKS = unit images guests fuzz e2e
 check: $(CHECKS)
 
-# A person's first command: what is needed, a build, a real image in a micro-VM.
 prerequisites:
 	tests/install-prerequisites
 
+# A person's first command: what is needed, a build, a real image in a micro-VM.
 demo:
-	tests/install-prerequisites
-	$(MAKE) --no-print-directory kernel
-	$(MAKE) --no-print-directory all
-	tests/demo
+	@BUILD=$(BUILD) tests/demo
+
+# The same on a machine that has nothing.
+.PHONY: check-long demo-bare
+check-long: demo-bare
+demo-bare:
+	tests/demo-bare
 
 C_FILES       = $(shell git ls-files '*.c' '*.h')
 TIDY_FILES    = $(shell git ls-files 'vmm/*.c' 'devices/*.c' 'guest/*.c')
