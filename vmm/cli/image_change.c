@@ -8,12 +8,18 @@
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/log.h"
+#include "vmm/base/parse.h"
 #include "vmm/cli/image.h"
 #include "vmm/image/load.h"
 
 struct change_options {
     const char *name;
     const char *input;
+    uint64_t max_space;
+    const char *max_ratio;
+    const char *max_entries;
+    const char *max_images;
+    const char *max_time;
     bool force;
     bool quiet;
 };
@@ -25,6 +31,14 @@ static const struct option_row load_rows[] = {
      AT(name)},
     {'i', OPTION_TEXT, "input", "FILE", "the same as the operand, as docker writes it", AT(input)},
     {'q', OPTION_FLAG, "quiet", NULL, "print nothing", AT(quiet)},
+    {0, OPTION_SIZE, "max-space", "SIZE", "disk that the import may take (default: 64g)",
+     AT(max_space)},
+    {0, OPTION_TEXT, "max-ratio", "N",
+     "bytes unpacked for each byte read, from 256 MiB on (default: 200)", AT(max_ratio)},
+    {0, OPTION_TEXT, "max-entries", "N", "entries of all archives (default: 2000000)",
+     AT(max_entries)},
+    {0, OPTION_TEXT, "max-images", "N", "images (default: 100)", AT(max_images)},
+    {0, OPTION_TEXT, "max-time", "SECONDS", "time (default: 1800)", AT(max_time)},
 };
 
 static const struct option_table load_table = {
@@ -67,6 +81,32 @@ static const struct option_table prune_table = {
     .count = ARRAY_LENGTH(prune_rows),
 };
 
+static int parse_limits(const struct change_options *options, struct load_limits *limits,
+                        struct error *err)
+{
+    const struct {
+        const char *text;
+        const char *option;
+        uint64_t most;
+        uint64_t *value;
+    } numbers[] = {
+        {options->max_ratio, "--max-ratio", UINT32_MAX, &limits->ratio},
+        {options->max_entries, "--max-entries", UINT32_MAX, &limits->entries},
+        {options->max_images, "--max-images", 10000, &limits->images},
+        {options->max_time, "--max-time", 1000000, &limits->seconds},
+    };
+    int rc = 0;
+
+    if (options->max_space)
+        limits->space = options->max_space;
+    for (size_t i = 0; rc == 0 && i < ARRAY_LENGTH(numbers); i++) {
+        if (numbers[i].text)
+            rc = parse_u64(numbers[i].text, numbers[i].option, 1, numbers[i].most, numbers[i].value,
+                           err);
+    }
+    return rc;
+}
+
 int image_command_load(int argc, char **argv, struct error *err)
 {
     static const char *const kinds[LOAD_KINDS] = {
@@ -93,7 +133,9 @@ int image_command_load(int argc, char **argv, struct error *err)
         if (rc < 0)
             return error_wrap(err, "--name");
     }
-    rc = store_default_path(&store, err);
+    rc = parse_limits(&options, &load.limits, err);
+    if (rc == 0)
+        rc = store_default_path(&store, err);
     if (rc < 0)
         return rc;
     load.store = store;
