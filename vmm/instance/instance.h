@@ -83,7 +83,7 @@ struct monitor_link {
  * A monitor ends soon when it is told to, or has said that its machine has ended, whatever its
  * guest does. Should it not, nobody waits for it for ever:
  */
-#define INSTANCE_END_MS 5000
+#define INSTANCE_END_MS 10000
 
 /* Gives the process `ms` to end, if it has not less already. */
 void instance_end_by(struct monitor_link *link, unsigned ms);
