@@ -6,6 +6,7 @@
  * ends when the monitor has closed its side and everything it sent is written out.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -114,6 +115,29 @@ static int add_disk(struct machine_spec *spec, const char *text, struct error *e
     if (machine_disk_check(disk, err) < 0)
         return error_wrap(err, "--disk: %s", disk->path);
     return 0;
+}
+
+/* How a file is compressed, by its first bytes; NULL for none that Linux knows. */
+static const char *compression_of(const char *path)
+{
+    static const struct {
+        const char *name, *magic;
+        size_t size;
+    } kinds[] = {
+        {"gzip", "\x1f\x8b", 2},        {"bzip2", "BZh", 3},
+        {"xz", "\xfd\x37zXZ\0", 6},     {"zstd", "\x28\xb5\x2f\xfd", 4},
+        {"lz4", "\x02\x21\x4c\x18", 4}, {"lz4", "\x04\x22\x4d\x18", 4},
+        {"lzma", "\x5d\0\0", 3},        {"lzo", "\x89LZO", 4},
+    };
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    char start[6];
+    ssize_t size = fd < 0 ? 0 : io_pread_full(fd, start, sizeof(start), 0);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
+        if (size >= (ssize_t)kinds[i].size && memcmp(start, kinds[i].magic, kinds[i].size) == 0)
+            return kinds[i].name;
+    }
+    return NULL;
 }
 
 static int make_spec(const struct boot_options *options, struct machine_spec *spec,
@@ -294,8 +318,9 @@ static int boot_start(struct boot *boot, struct error *err)
     return 0;
 }
 
-static int boot_failure(const struct control_event *end, struct error *err)
+static int boot_failure(const struct boot *boot, struct error *err)
 {
+    const struct control_event *end = &boot->end;
     static const char *const meanings[] = {
         [CONTROL_REASON_EXIT] = "",
         [CONTROL_REASON_POWER_OFF] = "",
@@ -304,8 +329,16 @@ static int boot_failure(const struct control_event *end, struct error *err)
         [CONTROL_REASON_STOPPED] = "the machine was stopped",
         [CONTROL_REASON_ERROR] = "the machine failed",
     };
+    const char *compression = end->reason == CONTROL_REASON_PANIC && boot->spec.initramfs_path
+                                  ? compression_of(boot->spec.initramfs_path)
+                                  : NULL;
     bool software = end->reason == CONTROL_REASON_ERROR && host_kvm_state() == HOST_KVM_SOFTWARE;
 
+    if (compression && !strstr(end->text, "unpacking"))
+        return error_set(err, EIO,
+                         "%s: %s; --initrd is compressed by %s, which the kernel may be unable to "
+                         "unpack: give it uncompressed",
+                         meanings[end->reason], end->text, compression);
     return error_set(err, EIO, "%s%s%s%s", meanings[end->reason], end->text[0] ? ": " : "",
                      end->text,
                      software ? " (this is a software KVM, which cannot run Linux)" : "");
@@ -345,7 +378,7 @@ static int boot_result(const struct boot *boot, int monitor_status, int *status,
     case CONTROL_REASON_ERROR:
         break;
     }
-    return boot_failure(&boot->end, err);
+    return boot_failure(boot, err);
 }
 
 static int boot_machine(struct boot *boot, int *status, struct error *err)

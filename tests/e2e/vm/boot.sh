@@ -120,5 +120,5 @@ case_a_compressed_initrd_that_the_kernel_cannot_unpack() {
     gzip -c "$E2E_WORK/initrd-shell.cpio" >"$scratch/initrd.gz"
     try microvm boot --kernel "$kernel" --initrd "$scratch/initrd.gz" --cmdline "$words"
     expect_status 125
-    expect_err_match '^microvm: .*panic.*Initramfs unpacking failed: .*gzip.*: give the kernel its initrd as an uncompressed cpio archive'
+    expect_err_match '^microvm: .*panic.*gzip.*uncompressed'
 }
