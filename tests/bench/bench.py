@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Purpose: measure microvm beside its rivals; write a table for people and JSON for programs. docs/specification.md
+"""Measures microvm beside its rivals; writes a table for people and JSON for programs. docs/specification.md
 says what is promised of these figures. Run it by `make bench`; as root, because it stages what it measures in a root
 directory of its own in memory, so that no disk and no shared file system is measured with it."""
 
@@ -7,14 +7,15 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import container
 import contenders
 import look
+from stage import Stage, spread, spread_text, timed
 
 
 def newc(entries):
@@ -33,69 +34,12 @@ def make_initramfs(init, path):
                            ("init", 0o100755, (0, 0), Path(init).read_bytes())]))
 
 
-class Stage:
-    """A root directory in memory with the programs under test and the libraries that they need."""
-
-    def __init__(self):
-        self.root = tempfile.mkdtemp(prefix="microvm-bench-")
-        subprocess.run(["mount", "-t", "tmpfs", "bench", self.root], check=True)
-        for name, source in (("dev", "/dev"), ("proc", "/proc"), ("sys", "/sys")):
-            self.path("/" + name).mkdir()
-            subprocess.run(["mount", "--rbind", source, self.path("/" + name)], check=True)
-        for name in ("tmp", "run"):
-            self.path("/" + name).mkdir()
-        self.add("/etc/ld.so.cache")  # without it each library is searched for in a dozen directories
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        subprocess.run(["umount", "--recursive", "--lazy", self.root], check=False)
-        os.rmdir(self.root)
-
-    def path(self, name):
-        return Path(self.root + name)
-
-    def add(self, file, target=None):
-        where = self.path(target or file)
-        if not where.exists():
-            where.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, where)
-
-    def add_program(self, file, target=None):
-        self.add(file, target)
-        listing = subprocess.run(["ldd", file], capture_output=True, text=True, check=False).stdout
-        for word in listing.split():
-            if word.startswith("/"):
-                self.add(word)
-
-
-def timed(stamp, root, argv, environment=None, byte=None):
-    """Runs argv once. Returns the time stamps in ms after the start, and what was written. `byte`: which output
-    is waited for, instead of any."""
-    which = ["--byte", str(byte)] if byte is not None else []
-    done = subprocess.run([stamp, "--root", root] + which + argv, capture_output=True, text=True, check=False, env=environment)
-    if done.returncode != 0:
-        raise RuntimeError(f"{argv[0]}: {done.stderr}")
-    start, first, end, status = map(int, done.stdout.split())
-    timeline = None
-    for line in done.stderr.splitlines():
-        if line.startswith('{"start_ns"'):
-            timeline = json.loads(line)
-    return {"start": start, "first": (first - start) / 1e6 if first else None, "end": (end - start) / 1e6,
-            "status": status, "timeline": timeline, "output": done.stderr}
-
-
 def step_ms(run, step):
     """When a step of microvm's own timeline was reached, in ms after the start of the command."""
     for entry in run["timeline"]["steps"]:
         if entry["step"] == step:
             return (run["timeline"]["start_ns"] + entry["at_ns"] - run["start"]) / 1e6
     raise RuntimeError(f"the timeline has no step {step}:\n{run['output']}")
-
-
-def spread(values):
-    return {"median": statistics.median(values), "min": min(values), "max": max(values), "runs": len(values)}
 
 
 def measure_boot(stamp, root, machines, runs):
@@ -139,10 +83,6 @@ def stripped_size(binary):
         return os.path.getsize(copy.name)
 
 
-def spread_text(values):
-    return f"{values['median']:.2f} ({values['min']:.2f}-{values['max']:.2f})"
-
-
 def print_table(result):
     machines = result["machines"]
 
@@ -167,6 +107,7 @@ def print_table(result):
     run = result["run"]
     print(f"microvm run {run['image']}: command to the container's first byte, ms: {spread_text(run['first_byte_ms'])}; "
           f"to its end: {spread_text(run['end_ms'])}")
+    container.print_table(result["container"], result["clock"])
 
 
 def parse_arguments():
@@ -190,8 +131,7 @@ def main():
     machines += contenders.qemu("/vmlinux", "/initramfs.cpio") + contenders.kvmtool("/vmlinux", "/initramfs.cpio")
 
     with Stage() as stage:
-        stage.add_program(stamp)
-        stage.add_program(microvm, "/microvm")
+        container.stage_programs(stage, stamp, microvm)
         stage.add(kernel, "/vmlinux")
         stage.add(str(initrd), "/initramfs.cpio")
         for machine in machines:
@@ -209,6 +149,7 @@ def main():
                 "exits": seen["exits"], "system_calls": seen["system_calls"], "private_kib": seen["private_bytes"] // 1024,
                 "look": seen}
         result["run"] = measure_run(stamp, stage, options.image, options.runs)
+        result["container"] = container.measure(stamp, stage, microvm, options.image, options.runs)
     result["timeline"] = timeline
     result["bytes_copied"] = timeline["counts"]["init"]["bytes.copied"]
     result["ratios"] = {name: init_ms["microvm"]["median"] / entry["median"] for name, entry in init_ms.items()

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: run one command and say, on CLOCK_MONOTONIC in nanoseconds, when it was started, when
- * its first byte of output arrived and when it ended. Small and in C, so that the instrument costs
- * next to nothing on a clock that counts instructions.
+ * Runs one command and says, on CLOCK_MONOTONIC in nanoseconds, when it was started, when its first
+ * byte of output arrived and when it ended, and how much processor time it has used. Small and in
+ * C, so that the instrument costs next to nothing on a clock that counts instructions.
  *
  * Usage: stamp [--root DIR] [--byte N] COMMAND [ARGUMENT...]
  * With --byte, the first byte of that value is waited for, whatever is printed before it.
  * The command gets /dev/null as input. Its output goes to our standard error. Our standard output
- * gets one line: START FIRST-BYTE END STATUS (first byte 0: there was none; status 128+N: a
- * signal).
+ * gets one line: START FIRST-BYTE END STATUS PROCESSOR (first byte 0: there was none; status 128+N:
+ * a signal; processor time in microseconds, of the command and all descendants that were waited
+ * for).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,6 +30,11 @@ static uint64_t now_ns(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t microseconds(const struct timeval *time)
+{
+    return (uint64_t)time->tv_sec * 1000000U + (uint64_t)time->tv_usec;
 }
 
 static _Noreturn void fail(const char *what)
@@ -76,6 +83,7 @@ int main(int argc, char **argv)
     char **command = argv + 1;
     int output[2], status, wanted = -1;
     uint64_t start, first, end;
+    struct rusage usage;
     pid_t child;
 
     (void)argc;
@@ -96,11 +104,12 @@ int main(int argc, char **argv)
     child = start_command(command, output[1]);
     close(output[1]);
     first = drain(output[0], wanted);
-    if (waitpid(child, &status, 0) != child)
-        fail("waitpid");
+    if (wait4(child, &status, 0, &usage) != child)
+        fail("wait4");
     end = now_ns();
 
-    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %d\n", start, first, end,
-           WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64 "\n", start, first, end,
+           WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),
+           microseconds(&usage.ru_utime) + microseconds(&usage.ru_stime));
     return 0;
 }

@@ -70,7 +70,7 @@ static void test_json(void **state)
 static struct sock_fprog load_filter(void)
 {
     const struct bundle_options options = {.compiled_seccomp = true};
-    json_t *annotations = bundle_make_annotations(&options);
+    json_t *annotations = json_loads(bundle_annotations(&options), 0, NULL);
     const char *text = json_string_value(json_object_get(annotations, "run.oci.seccomp_bpf_data"));
     size_t size = BASE64_DECODE_LENGTH(strlen(text));
     uint8_t *bytes = malloc(size);

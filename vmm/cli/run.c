@@ -353,11 +353,13 @@ static int run_image(struct run *run, const char *reference, char **arguments,
 int cli_run(int argc, char **argv)
 {
     struct run_options options = {0};
-    struct run run = {.options = &options, .instance = INSTANCE_INIT};
+    static struct run run; /* of 40 KiB, most of which is not touched */
     struct error err = ERROR_INIT;
     int status = CLI_FAILURE;
     int first;
 
+    run.options = &options;
+    run.instance = (struct instance)INSTANCE_INIT;
     timeline_note(&run.timeline, TIMELINE_COMMAND, io_now_ns());
     first = options_parse(&table, argc, argv, &options, &err);
     if (first == 0) {

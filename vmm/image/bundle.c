@@ -238,6 +238,7 @@ static int make_config(const struct image_config *config, const struct process *
                        size_t *targets_size, struct error *err)
 {
     AUTO_JSON json_t *root = NULL;
+    AUTO_FREE char *object = NULL;
     json_t *mounts;
     int rc = bundle_make_mounts(config, options, &mounts, err);
 
@@ -248,13 +249,20 @@ static int make_config(const struct image_config *config, const struct process *
         return error_set_errno(err, ENOMEM, "bundle");
     }
     /* json_pack() takes over and checks each part: a failed allocation anywhere yields null. */
-    root =
-        json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o, s:o}", "ociVersion", "1.0.2", "process",
-                  make_process(process, options), "root", "path", options->root_path, "readonly",
-                  options->read_only, "hostname", options->hostname, "mounts", mounts, "linux",
-                  make_linux(options), "annotations", bundle_make_annotations(options));
-    *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
-    return *text ? 0 : error_set_errno(err, ENOMEM, "cannot write the container's configuration");
+    root = json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion", "1.0.2", "process",
+                     make_process(process, options), "root", "path", options->root_path, "readonly",
+                     options->read_only, "hostname", options->hostname, "mounts", mounts, "linux",
+                     make_linux(options));
+    object = root ? json_dumps(root, JSON_COMPACT) : NULL;
+    if (!object)
+        return error_set_errno(err, ENOMEM, "cannot write the container's configuration");
+    /* One more member before the closing brace. */
+    if (asprintf(text, "%.*s,\"annotations\":%s}", (int)strlen(object) - 1, object,
+                 bundle_annotations(options)) < 0) {
+        *text = NULL;
+        return error_set_errno(err, ENOMEM, "cannot write the container's configuration");
+    }
+    return 0;
 }
 
 static int make_hosts(const struct bundle_options *options, char **text)

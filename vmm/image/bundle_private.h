@@ -20,7 +20,11 @@ int bundle_make_targets(const json_t *mounts, char **text, size_t *size);
 /* linux.seccomp: docker's default filter; null when memory is short. */
 json_t *bundle_make_seccomp(void);
 
-/* Annotations: the same filter, compiled, for crun (crun(1), "run.oci.seccomp_bpf_data"). */
-json_t *bundle_make_annotations(const struct bundle_options *options);
+/*
+ * The object "annotations" as JSON text: the same filter, compiled, for crun (crun(1),
+ * "run.oci.seccomp_bpf_data"). It is most of a config.json, and the same in each: so it is text from
+ * the start, instead of a value that would be checked and escaped at each run.
+ */
+const char *bundle_annotations(const struct bundle_options *options);
 
 #endif

@@ -6,10 +6,10 @@
 #include "vmm/image/bundle_private.h"
 #include "vmm/image/seccomp_profile.h"
 
-/* Base64 of the filter that build/gen/seccomp-compile makes of the same profile. */
-static const char compiled[] =
+/* With base64 of the filter that build/gen/seccomp-compile makes of the same profile. */
+static const char annotations[] = "{\"run.oci.seccomp_bpf_data\":\""
 #include <gen/seccomp_filter.inc>
-    ;
+                                  "\"}";
 
 static json_t *make_rule(const struct seccomp_rule *rule)
 {
@@ -44,9 +44,7 @@ json_t *bundle_make_seccomp(void)
                      "SCMP_ARCH_X86", "SCMP_ARCH_X32", "syscalls", rules);
 }
 
-json_t *bundle_make_annotations(const struct bundle_options *options)
+const char *bundle_annotations(const struct bundle_options *options)
 {
-    if (!options->compiled_seccomp)
-        return json_object();
-    return json_pack("{s:s}", "run.oci.seccomp_bpf_data", compiled);
+    return options->compiled_seccomp ? annotations : "{}";
 }

@@ -314,6 +314,7 @@ static int start(const struct isolation_request *request, struct session *sessio
     AUTO_CLOSE int disk = -1;
     struct container_process process = {
         .init = request->init_path,
+        .runtime = request->runtime_is_ours ? request->runtime_path : NULL,
         .root = {.directory = request->instance->directory,
                  .rootless = geteuid() != 0,
                  .no_devices = closes_devices(request),

@@ -18,7 +18,8 @@
 #include "vmm/isolation/id_map.h"
 
 struct container_process {
-    const char *init; /* path of microvm-init */
+    const char *init;    /* path of microvm-init */
+    const char *runtime; /* path of the crun that comes along; NULL: another runtime */
     struct container_root root;
     struct id_map ids; /* without root */
     int lock;          /* the instance's lock, which the process keeps */

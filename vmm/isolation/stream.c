@@ -99,7 +99,7 @@ static void *carry(void *argument)
 static int start(int from, int to, int done_event, bool cleaned, struct stream **stream,
                  struct error *err)
 {
-    struct stream *made = calloc(1, sizeof(*made));
+    struct stream *made = malloc(sizeof(*made)); /* its buffer stays untouched until data comes */
     int reason;
 
     if (!made)
@@ -108,6 +108,9 @@ static int start(int from, int to, int done_event, bool cleaned, struct stream *
     made->to = to;
     made->done_event = done_event;
     made->cleaned = cleaned;
+    made->write_error = 0;
+    atomic_init(&made->first_byte_ns, 0);
+    atomic_init(&made->done, false);
     reason = pthread_create(&made->thread, NULL, carry, made);
     if (reason != 0) {
         free(made);

@@ -3,7 +3,11 @@
 #include "vmm/image/import/squash_compressor.h"
 
 #include <sqfs/error.h>
+#include <stdint.h>
 #include <stdlib.h>
+
+/* Of a block's size, in percent: what compression must bring it to to be worth its decompression. */
+#define WORTHWHILE 60
 
 struct wrapper {
     sqfs_compressor_t base; /* must be first: libsquashfs sees only this */
@@ -18,7 +22,7 @@ static sqfs_s32 do_block(sqfs_compressor_t *base, const sqfs_u8 *in, sqfs_u32 si
     sqfs_compressor_t *inner = ((struct wrapper *)base)->inner;
     sqfs_s32 result = inner->do_block(inner, in, size, out, capacity);
 
-    return result > 0 && (sqfs_u32)result >= size ? 0 : result;
+    return result > 0 && (uint64_t)result * 100 > (uint64_t)size * WORTHWHILE ? 0 : result;
 }
 
 static void get_configuration(const sqfs_compressor_t *base, sqfs_compressor_config_t *config)

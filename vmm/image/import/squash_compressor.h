@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: a compressor of libsquashfs that never makes anything larger. libsquashfs 1.2 stores
- * what its LZ4 compressor returns even when that is more than the input; other readers of squashfs
- * take such a block for damage. Here the block stays as it was.
+ * A compressor of libsquashfs that leaves a block as it is unless compression saves two fifths of
+ * it. Programs, which LZ4 makes a third smaller, are then read without a decompressor, and texts,
+ * which it halves, are compressed: see squash.h for what that saves and costs. libsquashfs alone
+ * stores what its LZ4 compressor returns even when that is more than the input; other readers of
+ * squashfs take such a block for damage.
  */
 #ifndef MICROVM_IMAGE_IMPORT_SQUASH_COMPRESSOR_H
 #define MICROVM_IMAGE_IMPORT_SQUASH_COMPRESSOR_H
