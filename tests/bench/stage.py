@@ -51,19 +51,19 @@ class Stage:
 
 
 def timed(stamp, root, argv, environment=None, byte=None):
-    """Runs argv once. Returns the time stamps in ms after the start, and what was written. `byte`: which output
-    is waited for, instead of any."""
-    which = ["--byte", str(byte)] if byte is not None else []
-    done = subprocess.run([stamp, "--root", root] + which + argv, capture_output=True, text=True, check=False, env=environment)
+    """Runs argv once, below the directory `root` or (None) here. Returns the time stamps in ms after the start, processor
+    time and peak memory, and what was written. `byte`: which output is waited for, instead of any."""
+    options = (["--root", root] if root else []) + (["--byte", str(byte)] if byte is not None else [])
+    done = subprocess.run([stamp] + options + argv, capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:
         raise RuntimeError(f"{argv[0]}: {done.stderr}")
-    start, first, end, status, processor = map(int, done.stdout.split())
+    start, first, end, status, processor, memory = map(int, done.stdout.split())
     timeline = None
     for line in done.stderr.splitlines():
         if line.startswith('{"start_ns"'):
             timeline = json.loads(line)
     return {"start": start, "first": (first - start) / 1e6 if first else None, "end": (end - start) / 1e6,
-            "processor": processor / 1e3, "status": status, "timeline": timeline, "output": done.stderr}
+            "processor": processor / 1e3, "memory_kib": memory, "status": status, "timeline": timeline, "output": done.stderr}
 
 
 def spread(values):

@@ -7,9 +7,9 @@
  * Usage: stamp [--root DIR] [--byte N] COMMAND [ARGUMENT...]
  * With --byte, the first byte of that value is waited for, whatever is printed before it.
  * The command gets /dev/null as input. Its output goes to our standard error. Our standard output
- * gets one line: START FIRST-BYTE END STATUS PROCESSOR (first byte 0: there was none; status 128+N:
- * a signal; processor time in microseconds, of the command and all descendants that were waited
- * for).
+ * gets one line: START FIRST-BYTE END STATUS PROCESSOR MEMORY. First byte 0: there was none; status
+ * 128+N: a signal; processor time in microseconds, of the command and all descendants that were
+ * waited for; memory: the largest resident set among them, in KiB.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -108,8 +108,8 @@ int main(int argc, char **argv)
         fail("wait4");
     end = now_ns();
 
-    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64 "\n", start, first, end,
+    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64 " %ld\n", start, first, end,
            WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),
-           microseconds(&usage.ru_utime) + microseconds(&usage.ru_stime));
+           microseconds(&usage.ru_utime) + microseconds(&usage.ru_stime), usage.ru_maxrss);
     return 0;
 }

@@ -146,8 +146,25 @@ bool cgroup_read_cpu_time(const char *path, uint64_t *microseconds)
     return true;
 }
 
-/* The groups below `name` in `parent`, then itself. Its other entries are files of the kernel's. */
+static void remove_groups_below(int parent, const char *name, unsigned depth);
+
+/* Group `name` in `parent`. With groups below it, or processes that the kernel still ends, it is
+ * busy. Returns whether it is gone. */
 static bool remove_group(int parent, const char *name, unsigned depth)
+{
+    for (unsigned i = 0; i < REMOVE_TRIES && unlinkat(parent, name, AT_REMOVEDIR) < 0; i++) {
+        if (errno != EBUSY && errno != ENOTEMPTY)
+            return true;
+        if (i == 0)
+            remove_groups_below(parent, name, depth);
+        else
+            usleep(REMOVE_WAIT_US);
+    }
+    return faccessat(parent, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+}
+
+/* The other entries of a group's directory are files of the kernel's. */
+static void remove_groups_below(int parent, const char *name, unsigned depth)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
@@ -156,18 +173,12 @@ static bool remove_group(int parent, const char *name, unsigned depth)
     if (!directory) {
         if (fd >= 0)
             close(fd);
-        return true;
+        return;
     }
     while (depth < DEPTH_MAX && (entry = readdir(directory)))
         if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
             remove_group(dirfd(directory), entry->d_name, depth + 1);
     closedir(directory);
-    for (unsigned i = 0; i < REMOVE_TRIES && unlinkat(parent, name, AT_REMOVEDIR) < 0; i++) {
-        if (errno != EBUSY)
-            return true;
-        usleep(REMOVE_WAIT_US);
-    }
-    return faccessat(parent, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
 }
 
 static bool remove_in(const char *hierarchy, const char *path)

@@ -22,8 +22,8 @@ json_t *bundle_make_seccomp(void);
 
 /*
  * The object "annotations" as JSON text: the same filter, compiled, for crun (crun(1),
- * "run.oci.seccomp_bpf_data"). It is most of a config.json, and the same in each: so it is text from
- * the start, instead of a value that would be checked and escaped at each run.
+ * "run.oci.seccomp_bpf_data"). It is most of a config.json, and the same in each: so it is text
+ * from the start, instead of a value that would be checked and escaped at each run.
  */
 const char *bundle_annotations(const struct bundle_options *options);
 

@@ -18,6 +18,9 @@ static int remove_entry(int directory_fd, const char *name, unsigned depth)
         return 0;
     if (errno != EISDIR)
         return -errno;
+    /* Most directories of an instance are empty. */
+    if (unlinkat(directory_fd, name, AT_REMOVEDIR) == 0)
+        return 0;
     return remove_directory(directory_fd, name, depth);
 }
 
