@@ -39,8 +39,8 @@ enum session_keeper {
 struct session {
     bool interactive;
     bool terminal_wanted;
-    struct syscall_table *calls; /* gets what the guest counts; NULL = not asked */
     bool narrated;               /* the monitor tells what happens, on standard error */
+    struct syscall_table *calls; /* gets what the guest counts; NULL = not asked */
     struct timeline *timeline;
     enum session_keeper keeper;
     struct monitor_link link;
@@ -65,8 +65,8 @@ struct session {
     bool drained;     /* and has been answered */
     bool keeper_gone; /* after its last message, which is `end` if there was one */
     bool end_known;
-    int output_error; /* why standard output or error could not be written, 0 = it could */
     bool abandoned;   /* neither the keeper nor the rest of the output is waited for */
+    int output_error; /* why standard output or error could not be written, 0 = it could */
     struct control_event end;
 };
 
