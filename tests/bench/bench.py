@@ -100,6 +100,8 @@ def print_table(result):
     for name, machine in machines.items():
         places = ", ".join(f"{place} {count}" for place, count in sorted(machine["look"]["exits_by_place"].items()))
         print(f"{name}: {machine['note']}; exits by device: {places}")
+    if result["kvmtool_absent"]:
+        print(f"kvmtool: not measured: {result['kvmtool_absent']}")
     for name, ratio in result["ratios"].items():
         print(f"microvm / {name}, command to first user instruction: {ratio:.3f}")
     print(f"microvm: {result['bytes_copied']} bytes copied into guest memory; "
@@ -128,12 +130,17 @@ def main():
     initrd = build / "bench/initramfs.cpio"
     make_initramfs(build / "bench/init", initrd)
     machines = [contenders.microvm("/vmlinux", "/initramfs.cpio", "/microvm")]
-    machines += contenders.qemu("/vmlinux", "/initramfs.cpio") + contenders.kvmtool("/vmlinux", "/initramfs.cpio")
+    bzimage = os.environ.get("BENCH_BZIMAGE")
+    kvmtool, kvmtool_absent = contenders.kvmtool(bzimage, "/initramfs.cpio")
+    machines += contenders.qemu("/vmlinux", "/initramfs.cpio") + kvmtool
 
     with Stage() as stage:
         container.stage_programs(stage, stamp, microvm)
         stage.add(kernel, "/vmlinux")
         stage.add(str(initrd), "/initramfs.cpio")
+        if kvmtool:
+            stage.add(bzimage, "/bzImage")
+            stage.path(os.environ.setdefault("HOME", "/root")).mkdir(parents=True, exist_ok=True)
         for machine in machines:
             for file in machine.files:
                 stage.add_program(file)
@@ -141,7 +148,7 @@ def main():
         shutil.copytree(options.store, stage.path("/store"))
         init_ms, end_ms, timeline = measure_boot(stamp, stage.root, machines, options.runs)
 
-        result = {"clock": options.clock, "memory": "128 MiB", "runs": options.runs, "machines": {}}
+        result = {"clock": options.clock, "memory": "128 MiB", "runs": options.runs, "machines": {}, "kvmtool_absent": kvmtool_absent}
         for machine in machines:
             seen = look.look_at(machine, stage.root, tempfile.gettempdir())
             result["machines"][machine.name] = {

@@ -64,12 +64,15 @@ def qemu(kernel, initrd):
     return found
 
 
-def kvmtool(kernel, initrd):
+def kvmtool(bzimage, initrd):
+    """kvmtool, or why it is not measured. It boots nothing but a bzImage, and keeps its sockets in ~/.lkvm."""
     binary = shutil.which("lkvm") or shutil.which("kvmtool")
     if not binary:
-        return []
+        return [], "no lkvm in PATH; Debian 12 has no package of it"
+    if not bzimage:
+        return [], "it boots nothing but a bzImage: name one of the same kernel by BENCH_BZIMAGE=FILE"
     return [Contender(
         "kvmtool", "kvmtool, serial console",
-        [binary, "run", "--console", "serial", "-k", kernel, "-i", initrd, "-m", MEMORY.rstrip("m"), "-c", "1",
+        [binary, "run", "--console", "serial", "-k", "/bzImage", "-i", initrd, "-m", MEMORY.rstrip("m"), "-c", "1",
          "--network", "mode=none", "-p", "@CMDLINE@"],
-        FIRST_BYTE, [binary])]
+        FIRST_BYTE, [binary])], None
