@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/landlock.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "guest/protocol.h"
@@ -134,7 +136,10 @@ static void check_import(struct doctor *doctor)
     else if (access(path, X_OK) < 0)
         report(doctor, FAIL, "import", "%s: cannot be executed; chmod +x", path);
     else
-        report(doctor, OK, "import", "%s", path);
+        report(doctor, OK, "import", "%s; held by its system call filter%s", path,
+               syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0
+                   ? " and Landlock"
+                   : " alone: this kernel has no Landlock, so packing a directory may read others");
 }
 
 static bool program_exists(const char *name)

@@ -23,6 +23,7 @@ static const struct subcommand subcommands[] = {
     {"history", "show the layers of an image", image_command_history},
     {"tag", "give an image one more name", image_command_tag},
     {"rm", "remove images", image_command_rm},
+    {"verify", "compare the digests of images with their content", image_command_verify},
     {"prune", "remove images without a name, and leftovers", image_command_prune},
 };
 

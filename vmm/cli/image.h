@@ -22,6 +22,7 @@ int image_command_history(int argc, char **argv, struct error *err);
 int image_command_load(int argc, char **argv, struct error *err);
 int image_command_tag(int argc, char **argv, struct error *err);
 int image_command_rm(int argc, char **argv, struct error *err);
+int image_command_verify(int argc, char **argv, struct error *err);
 int image_command_prune(int argc, char **argv, struct error *err);
 
 /*
