@@ -50,7 +50,7 @@ int build_add_layer(const struct import *import, struct build *build,
     if (rc == 0 && diff_id)
         memcpy(diff_id, actual, DIGEST_SIZE);
     if (rc == 0 && wanted && !digest_is_valid(wanted))
-        rc = layer_digest(fd, wanted, actual, err);
+        rc = layer_digest(fd, &build->spool, wanted, actual, err);
     if (rc < 0)
         return error_wrap(err, "layer %.19s", layer->digest);
     if (wanted && strcmp(wanted, actual) != 0)

@@ -273,9 +273,10 @@ int layer_apply(int fd, struct tree *tree, struct spool *spool, char diff_id[DIG
     return rc;
 }
 
-int layer_digest(int fd, const char *like, char digest[DIGEST_ANY_SIZE], struct error *err)
+int layer_digest(int fd, struct spool *spool, const char *like, char digest[DIGEST_ANY_SIZE],
+                 struct error *err)
 {
-    struct reader reader = {.raw = archive_read_new(), .tar = archive_read_new()};
+    struct reader reader = {.raw = archive_read_new(), .tar = archive_read_new(), .spool = spool};
     struct digest_hash hash;
     const void *data;
     la_ssize_t size = 0;

@@ -24,7 +24,8 @@ uint64_t layer_bytes_read(struct archive *archive, uint64_t *before);
 
 /* The digest of the uncompressed archive in the algorithm of `like`: another pass, for the rare
  * config that has diff_ids of SHA-512. Errors: EBADMSG, of lseek(2). */
-int layer_digest(int fd, const char *like, char digest[DIGEST_ANY_SIZE], struct error *err);
+int layer_digest(int fd, struct spool *spool, const char *like, char digest[DIGEST_ANY_SIZE],
+                 struct error *err);
 
 /* Makes text from an archive fit for one line of a message: no control bytes, bounded. */
 #define LAYER_SAFE_SIZE 256

@@ -142,7 +142,7 @@ static int find_image(struct search *search, const struct index_entry *entry, un
 
     if (!entry->is_index) {
         *found = (struct index_entry){.size = entry->size};
-        memcpy(found->digest, entry->digest, DIGEST_SIZE);
+        memcpy(found->digest, entry->digest, sizeof(found->digest));
         return read_candidate(search, entry, &candidate, err);
     }
     if (depth == INDEX_DEPTH_MAX)
