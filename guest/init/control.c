@@ -39,8 +39,10 @@ void control_send(const struct control *control, enum protocol_type type, const 
             sent += (size_t)count;
         else if (errno == EAGAIN)
             poll(&poll_fd, 1, -1);
-        else if (errno != EINTR)
+        else if (errno != EINTR) {
+            shutdown(control->fd, SHUT_RDWR); /* a host that waits for what is lost must hear so */
             return;
+        }
     }
 }
 

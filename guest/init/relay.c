@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SMALL_WRITE 4096 /* bytes, for which there is memory as long as a guest lives */
@@ -14,6 +15,7 @@ void relay_open(struct relay *relay, int from, int to)
     relay->to = to;
     relay->start = 0;
     relay->end = 0;
+    relay->error = 0;
 }
 
 bool relay_is_open(const struct relay *relay)
@@ -46,31 +48,55 @@ static ssize_t write_some(int fd, const unsigned char *data, size_t size)
 {
     ssize_t count = write(fd, data, size);
 
-    if (count < 0 && errno == ENOMEM && size > SMALL_WRITE)
+    if (count < 0 && (errno == ENOMEM || errno == ENOBUFS) && size > SMALL_WRITE)
         count = write(fd, data, SMALL_WRITE);
     return count;
+}
+
+/* Ends a relay whose last call has failed. */
+static void give_up(struct relay *relay, int error, bool is_end)
+{
+    if (!is_end && relay->error == 0)
+        relay->error = error;
+    relay_close(relay);
+}
+
+/* The last process has closed the terminal. */
+static bool is_terminal_gone(int fd, int error)
+{
+    struct stat status;
+
+    return error == EIO && fstat(fd, &status) == 0 && S_ISCHR(status.st_mode);
+}
+
+static bool is_receiver_gone(int error)
+{
+    return error == EPIPE || error == ECONNRESET || error == EIO;
 }
 
 void relay_step(struct relay *relay)
 {
     ssize_t count;
+    int error;
 
     if (!relay_is_open(relay))
         return;
     if (relay->start == relay->end) {
         count = read(relay->from, relay->buffer, sizeof(relay->buffer));
-        if (count <= 0) {
-            /* EIO: the last process has closed the terminal. */
-            if (count == 0 || (errno != EAGAIN && errno != EINTR))
-                relay_close(relay);
+        error = errno;
+        if (count == 0)
+            relay_close(relay);
+        else if (count < 0 && error != EAGAIN && error != EINTR)
+            give_up(relay, error, is_terminal_gone(relay->from, error));
+        if (count <= 0)
             return;
-        }
         relay->start = 0;
         relay->end = (size_t)count;
     }
     count = write_some(relay->to, relay->buffer + relay->start, relay->end - relay->start);
+    error = errno;
     if (count >= 0)
         relay->start += (size_t)count;
-    else if (errno != EAGAIN && errno != EINTR)
-        relay_close(relay);
+    else if (error != EAGAIN && error != EINTR)
+        give_up(relay, error, is_receiver_gone(error));
 }

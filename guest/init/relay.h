@@ -18,6 +18,7 @@ struct relay {
     int from; /* non-blocking, owned; -1 = at its end */
     int to;   /* non-blocking, owned; -1 = at its end */
     size_t start, end;
+    int error; /* why not all could be carried, 0 = it was, or its receiver has gone */
     unsigned char buffer[RELAY_BUFFER_SIZE];
 };
 

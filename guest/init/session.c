@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -222,6 +223,17 @@ static bool output_is_open(const struct session *session)
            relay_is_open(&session->relays[SESSION_STDERR]);
 }
 
+/* Output that is lost is not a command's success. */
+static int check_output(const struct session *session, struct failure *failure)
+{
+    for (unsigned i = SESSION_STDOUT; i < SESSION_STREAMS; i++) {
+        if (session->relays[i].error)
+            return failure_set(failure, "the command's output was lost: %s",
+                               strerror(session->relays[i].error));
+    }
+    return 0;
+}
+
 int session_run(struct session *session, struct failure *failure)
 {
     struct container *container = &session->container;
@@ -253,6 +265,8 @@ int session_run(struct session *session, struct failure *failure)
         if ((polls[1].revents || session->children_wait) && reap(session, failure) < 0)
             return -1;
     }
+    if (check_output(session, failure) < 0)
+        return -1;
     if (session->trace.on)
         trace_tell(&session->trace, &session->control);
     control_send(&session->control, PROTOCOL_EXIT, &session->status, sizeof(session->status));

@@ -36,7 +36,7 @@ def sample(total, count):
 
 def finish(world, name, outcome, plain, problems):
     _, _, changes = COMMANDS[name]
-    world.errors += (outcome.status, outcome.err) != (plain.status, plain.err)
+    world.effects += outcome.disturbed or (outcome.status, outcome.err) != (plain.status, plain.err)
     problems += world.after()
     if name in REMOVES:
         problems = [p for p in problems if "the image is lost" not in p]
@@ -63,6 +63,7 @@ def calls(world, name, count, kills=False, programs=None):
         def one(number=number):
             outcome = world.inject(arguments, number, programs, kills)
             injected = next((line for line in outcome.report if line.startswith("injected ")), "nothing injected")
+            outcome.disturbed = injected != "nothing injected"
             wrong = judge(outcome, plain, kills)
             return [f"{injected}: {problem}" for problem in finish(world, name, outcome, plain, wrong)]
         yield f"{number} of {total}", one
@@ -83,6 +84,7 @@ def allocations(world, name, count):
             world.set_allocation(number)
             outcome = world.run(arguments)
             _, where = world.take_allocations()
+            outcome.disturbed = where != ""
             wrong = judge(outcome, plain)
             return [f"in {where}: {problem}" for problem in finish(world, name, outcome, plain, wrong)]
         yield f"{number} of {total}", one

@@ -23,6 +23,7 @@ class Outcome:
 
     def __init__(self, status, out, err, report):
         self.status, self.out, self.err, self.report = status, out, err, report
+        self.disturbed = False  # the fault is known to have come about
 
 
 class World:
@@ -55,7 +56,7 @@ class World:
         if first.status != 0:
             raise RuntimeError(f"cannot load the image: {first.err}")
         shutil.copytree(self.path("store"), self.path("good/store"))
-        self.errors = 0  # how many commands have ended with one
+        self.effects = 0  # how many faults have come about
 
     @staticmethod
     def make_root(path):

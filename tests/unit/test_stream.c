@@ -151,7 +151,7 @@ static void closed_output_reaches_the_guest(void **state)
     assert_int_equal(read(done, &count, sizeof(count)), sizeof(count));
     assert_int_equal(write(guest[1], "y\n", 2), -1);
     assert_int_equal(errno, EPIPE);
-    assert_int_equal(stream_write_error(stream), 0);
+    assert_int_equal(stream_error(stream), 0);
     assert_true(stream_release(stream));
     close(output[1]);
     close(guest[0]);
@@ -275,14 +275,33 @@ static void failed_output_is_told(void **state)
     assert_true(full >= 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, guest), 0);
     assert_int_equal(stream_start(guest[0], full, done, &stream, NULL), 0);
-    assert_int_equal(stream_write_error(stream), 0);
+    assert_int_equal(stream_error(stream), 0);
     assert_int_equal(write(guest[1], "lost", 4), 4);
     assert_int_equal(read(done, &count, sizeof(count)), sizeof(count));
-    assert_int_equal(stream_write_error(stream), ENOSPC);
+    assert_int_equal(stream_error(stream), ENOSPC);
     assert_true(stream_release(stream));
     close(full);
     close(guest[0]);
     close(guest[1]);
+    close(done);
+}
+
+/* What cannot be read any further has not come to its end. */
+static void failed_input_is_told(void **state)
+{
+    int done = eventfd(0, EFD_CLOEXEC);
+    int directory = open("/", O_RDONLY | O_CLOEXEC);
+    int sink = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    uint64_t count;
+    struct stream *stream;
+
+    (void)state;
+    assert_int_equal(stream_start(directory, sink, done, &stream, NULL), 0);
+    assert_int_equal(read(done, &count, sizeof(count)), sizeof(count));
+    assert_int_equal(stream_error(stream), EISDIR);
+    assert_true(stream_release(stream));
+    close(directory);
+    close(sink);
     close(done);
 }
 
@@ -292,7 +311,7 @@ static void no_stream_is_a_done_stream(void **state)
     assert_true(stream_is_done(NULL));
     assert_true(stream_release(NULL));
     assert_int_equal(stream_first_byte_ns(NULL), 0);
-    assert_int_equal(stream_write_error(NULL), 0);
+    assert_int_equal(stream_error(NULL), 0);
 }
 
 int main(void)
@@ -305,6 +324,7 @@ int main(void)
         cmocka_unit_test(streams_may_be_nonblocking),
         cmocka_unit_test(standard_streams_are_not_shut_down),
         cmocka_unit_test(failed_output_is_told),
+        cmocka_unit_test(failed_input_is_told),
         cmocka_unit_test(no_stream_is_a_done_stream),
     };
 

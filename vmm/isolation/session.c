@@ -421,7 +421,7 @@ static void note_stream(struct session *session, const struct stream *stream)
     if (at_ns > 0 && (*first_byte == 0 || at_ns < *first_byte))
         *first_byte = at_ns;
     if (session->output_error == 0)
-        session->output_error = stream_write_error(stream);
+        session->output_error = stream_error(stream);
 }
 
 static int keeper_fd(const struct session *session)

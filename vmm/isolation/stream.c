@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vmm/base/io.h"
@@ -22,7 +23,7 @@ struct stream {
     bool cleaned;
     pthread_t thread;
     _Atomic uint64_t first_byte_ns;
-    int write_error; /* settled before `done` */
+    int error; /* settled before `done` */
     atomic_bool done;
     char buffer[BUFFER_SIZE];
 };
@@ -73,6 +74,16 @@ static void shut_down(int fd, int how)
         shutdown(fd, how); /* nothing happens when it is no socket */
 }
 
+/* Whether reading failed because whoever writes has gone: a terminal says EIO, a socket
+ * ECONNRESET. */
+static bool is_end(int fd, int error)
+{
+    struct stat status;
+
+    return error == ECONNRESET ||
+           (error == EIO && fstat(fd, &status) == 0 && S_ISCHR(status.st_mode));
+}
+
 static void *carry(void *argument)
 {
     struct stream *stream = argument;
@@ -85,11 +96,13 @@ static void *carry(void *argument)
         if (stream->cleaned)
             printable_lines(stream->buffer, (size_t)count);
         if (!write_whole(stream->to, stream->buffer, (size_t)count)) {
-            stream->write_error = errno;
+            stream->error = errno;
             shut_down(stream->from, SHUT_RDWR);
             break;
         }
     }
+    if (count < 0 && !is_end(stream->from, errno))
+        stream->error = errno;
     shut_down(stream->to, SHUT_WR);
     atomic_store(&stream->done, true);
     io_write_all(stream->done_event, &one, sizeof(one));
@@ -108,7 +121,7 @@ static int start(int from, int to, int done_event, bool cleaned, struct stream *
     made->to = to;
     made->done_event = done_event;
     made->cleaned = cleaned;
-    made->write_error = 0;
+    made->error = 0;
     atomic_init(&made->first_byte_ns, 0);
     atomic_init(&made->done, false);
     reason = pthread_create(&made->thread, NULL, carry, made);
@@ -140,11 +153,11 @@ uint64_t stream_first_byte_ns(const struct stream *stream)
     return stream ? atomic_load(&stream->first_byte_ns) : 0;
 }
 
-int stream_write_error(const struct stream *stream)
+int stream_error(const struct stream *stream)
 {
-    if (!stream || !stream_is_done(stream) || stream->write_error == EPIPE)
+    if (!stream || !stream_is_done(stream) || stream->error == EPIPE)
         return 0;
-    return stream->write_error;
+    return stream->error;
 }
 
 bool stream_release(struct stream *stream)

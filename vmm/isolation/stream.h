@@ -36,8 +36,8 @@ bool stream_is_done(const struct stream *stream);
 /* CLOCK_MONOTONIC of the first byte, 0 = none yet. */
 uint64_t stream_first_byte_ns(const struct stream *stream);
 
-/* Why writing has failed: an errno; 0 when it has not, or when the reader had just gone away. */
-int stream_write_error(const struct stream *stream);
+/* Why not all could be carried: an errno; 0 when it was, or when the reader had just gone away. */
+int stream_error(const struct stream *stream);
 
 /*
  * Releases a stream that is done. One that is not cannot be interrupted (it may wait for a person
