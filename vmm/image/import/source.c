@@ -56,9 +56,11 @@ int sink_write(struct sink *sink, const void *data, size_t size, struct error *e
     int rc = 0;
 
     while (rc == 0 && at < size) {
-        size_t part = size - at < HOLE_SIZE ? size - at : HOLE_SIZE;
+        /* By the blocks of the file, whatever pieces the data comes in. */
+        size_t left = HOLE_SIZE - (size_t)((sink->size + at) % HOLE_SIZE);
+        size_t part = size - at < left ? size - at : left;
 
-        if (part == HOLE_SIZE && is_zero(text + at, part)) {
+        if (is_zero(text + at, part)) {
             if (at > from)
                 rc = write_at(sink, text + from, at - from, sink->size + from, err);
             from = at + part;
