@@ -236,7 +236,7 @@ case_pipes_of_any_name() {
     cat "$scratch/docker.tar" >"$scratch/fifo" &
     kind 'docker archive' -t three "$scratch/fifo"
     cat "$scratch/docker.tar" | kind 'docker archive' -t four /dev/stdin
-    tar -C "$images" -cf - busybox | kind 'docker archive' -t five /proc/self/fd/3 3<"$scratch/docker.tar"
+    kind 'docker archive' -t five /proc/self/fd/3 3<"$scratch/docker.tar"
     for name in two three four five; do
         expect_equal "$(id "$name")" "$first" "ID of $name"
     done
@@ -245,7 +245,7 @@ case_pipes_of_any_name() {
     cp "$(command -v busybox)" "$scratch/rootfs/bin/sh"
     try microvm image load <(tar -C "$scratch/rootfs" -cf - .)
     expect_status 0
-    expect_match '^Loaded image ID: sha256:.* (root file system)$'
+    expect_match '^Loaded image ID: sha256:.* \(root file system\)$'
 }
 
 # put LAYOUT: standard input as a blob; prints its digest and size as fields of a descriptor.
@@ -311,10 +311,10 @@ case_the_one_of_many_that_fits() {
     # Nothing that fits: what there is is said.
     printf '%s\n' "${entries[@]:0:3}" | jq -sc '{schemaVersion: 2, manifests: .}' >"$layout/index.json"
     try microvm image load -t none "$layout"
-    expect_failure 125 'holds no image for this machine (linux/amd64.*windows/amd64, linux/arm64/v8, linux/arm/v7'
+    expect_failure 125 'holds no image for this machine .*windows/amd64, linux/arm64/v8, linux/arm/v7'
     printf '%s\n' "${entries[@]:7}" | jq -sc '{schemaVersion: 2, manifests: .}' >"$layout/index.json"
     try microvm image load -t none "$layout"
-    expect_failure 125 "not an image but an artifact of type 'application/spdx+json'"
+    expect_failure 125 'not an image but an artifact of type .application/spdx'
 }
 
 case_the_best_variant_of_this_processor() {
