@@ -6,11 +6,12 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -20,11 +21,13 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
+#include "vmm/base/syscall_filter.h"
 
 #define ADDRESSES_MAX (8ULL << 30) /* bytes: several times a tree at its bounds */
 /* For names, links and attributes; contents are in files. 2 million files need less than half. */
 #define DATA_MAX        (4ULL << 30)
 #define DESCRIPTORS_MAX 64
+#define RULES_MAX       96 /* of a filter */
 
 /* What glibc asks of clone(2) for a thread; none of it is a namespace. */
 #define THREAD_FLAGS                                                                               \
@@ -43,82 +46,90 @@ static const uint64_t landlock_rights[] = {
 };
 
 /* What libc, libarchive and libsquashfs (with its threads) call while they parse and write. */
-static const char *const parsing[] = {
+static const struct syscall_rule parsing[] = {
     /* files that are open */
-    "read",
-    "pread64",
-    "readv",
-    "lseek",
-    "close",
-    "fstat",
-    "newfstatat", /* glibc's fstat() */
+    {__NR_read, SYSCALL_ALWAYS, 0, 0},
+    {__NR_pread64, SYSCALL_ALWAYS, 0, 0},
+    {__NR_readv, SYSCALL_ALWAYS, 0, 0},
+    {__NR_lseek, SYSCALL_ALWAYS, 0, 0},
+    {__NR_close, SYSCALL_ALWAYS, 0, 0},
+    {__NR_fstat, SYSCALL_ALWAYS, 0, 0},
+    {__NR_newfstatat, SYSCALL_ALWAYS, 0, 0}, /* glibc's fstat() */
     /* memory */
-    "brk",
-    "munmap",
-    "mremap",
-    "madvise",
+    {__NR_brk, SYSCALL_ALWAYS, 0, 0},
+    {__NR_munmap, SYSCALL_ALWAYS, 0, 0},
+    {__NR_mremap, SYSCALL_ALWAYS, 0, 0},
+    {__NR_madvise, SYSCALL_ALWAYS, 0, 0},
     /* threads and the end */
-    "futex",
-    "set_robust_list",
-    "rseq",
-    "rt_sigaction",
-    "rt_sigprocmask",
-    "rt_sigreturn",
-    "sigaltstack",
-    "getpid",
-    "gettid",
-    "sched_yield",
-    "sched_getaffinity",
-    "exit",
-    "exit_group",
-    "restart_syscall",
+    {__NR_futex, SYSCALL_ALWAYS, 0, 0},
+    {__NR_set_robust_list, SYSCALL_ALWAYS, 0, 0},
+    {__NR_rseq, SYSCALL_ALWAYS, 0, 0},
+    {__NR_rt_sigaction, SYSCALL_ALWAYS, 0, 0},
+    {__NR_rt_sigprocmask, SYSCALL_ALWAYS, 0, 0},
+    {__NR_rt_sigreturn, SYSCALL_ALWAYS, 0, 0},
+    {__NR_sigaltstack, SYSCALL_ALWAYS, 0, 0},
+    {__NR_getpid, SYSCALL_ALWAYS, 0, 0},
+    {__NR_gettid, SYSCALL_ALWAYS, 0, 0},
+    {__NR_sched_yield, SYSCALL_ALWAYS, 0, 0},
+    {__NR_sched_getaffinity, SYSCALL_ALWAYS, 0, 0},
+    {__NR_exit, SYSCALL_ALWAYS, 0, 0},
+    {__NR_exit_group, SYSCALL_ALWAYS, 0, 0},
+    {__NR_restart_syscall, SYSCALL_ALWAYS, 0, 0},
     /* facts */
-    "clock_gettime",
-    "getrandom",
-    "geteuid",
-    "getuid",
-    "sysinfo",
+    {__NR_clock_gettime, SYSCALL_ALWAYS, 0, 0},
+    {__NR_getrandom, SYSCALL_ALWAYS, 0, 0},
+    {__NR_geteuid, SYSCALL_ALWAYS, 0, 0},
+    {__NR_getuid, SYSCALL_ALWAYS, 0, 0},
+    {__NR_sysinfo, SYSCALL_ALWAYS, 0, 0},
 };
 
 /* What packing a directory takes beyond that, and the next step. */
-static const char *const reading[] = {
-    "write",
-    "pwrite64",
-    "writev",
-    "ftruncate",
-    "recvmsg",
-    "dup",
-    "fcntl",
-    "fchdir",
-    "fstatfs",
-    "statx",
-    "stat",
-    "lstat",
-    "access",
-    "faccessat",
-    "faccessat2",
-    "getdents64",
-    "readlink",
-    "readlinkat",
-    "getxattr",
-    "lgetxattr",
-    "fgetxattr",
-    "listxattr",
-    "llistxattr",
-    "flistxattr",
-    "mmap",
-    "mprotect",
-    "prlimit64",
-    "prctl",
-    "capget",
-    "capset",
-    "chroot",
-    "chdir",
-    "unshare",
-    "seccomp",
-    "landlock_create_ruleset",
-    "landlock_restrict_self",
-    "landlock_add_rule",
+static const struct syscall_rule reading[] = {
+    {__NR_write, SYSCALL_ALWAYS, 0, 0},
+    {__NR_pwrite64, SYSCALL_ALWAYS, 0, 0},
+    {__NR_writev, SYSCALL_ALWAYS, 0, 0},
+    {__NR_ftruncate, SYSCALL_ALWAYS, 0, 0},
+    {__NR_recvmsg, SYSCALL_ALWAYS, 0, 0},
+    {__NR_dup, SYSCALL_ALWAYS, 0, 0},
+    {__NR_fcntl, SYSCALL_ALWAYS, 0, 0},
+    {__NR_fchdir, SYSCALL_ALWAYS, 0, 0},
+    {__NR_fstatfs, SYSCALL_ALWAYS, 0, 0},
+    {__NR_statx, SYSCALL_ALWAYS, 0, 0},
+#ifdef __NR_stat
+    {__NR_stat, SYSCALL_ALWAYS, 0, 0},
+#endif
+#ifdef __NR_lstat
+    {__NR_lstat, SYSCALL_ALWAYS, 0, 0},
+#endif
+#ifdef __NR_access
+    {__NR_access, SYSCALL_ALWAYS, 0, 0},
+#endif
+    {__NR_faccessat, SYSCALL_ALWAYS, 0, 0},
+    {__NR_faccessat2, SYSCALL_ALWAYS, 0, 0},
+    {__NR_getdents64, SYSCALL_ALWAYS, 0, 0},
+#ifdef __NR_readlink
+    {__NR_readlink, SYSCALL_ALWAYS, 0, 0},
+#endif
+    {__NR_readlinkat, SYSCALL_ALWAYS, 0, 0},
+    {__NR_getxattr, SYSCALL_ALWAYS, 0, 0},
+    {__NR_lgetxattr, SYSCALL_ALWAYS, 0, 0},
+    {__NR_fgetxattr, SYSCALL_ALWAYS, 0, 0},
+    {__NR_listxattr, SYSCALL_ALWAYS, 0, 0},
+    {__NR_llistxattr, SYSCALL_ALWAYS, 0, 0},
+    {__NR_flistxattr, SYSCALL_ALWAYS, 0, 0},
+    {__NR_mmap, SYSCALL_ALWAYS, 0, 0},
+    {__NR_mprotect, SYSCALL_ALWAYS, 0, 0},
+    {__NR_prlimit64, SYSCALL_ALWAYS, 0, 0},
+    {__NR_prctl, SYSCALL_ALWAYS, 0, 0},
+    {__NR_capget, SYSCALL_ALWAYS, 0, 0},
+    {__NR_capset, SYSCALL_ALWAYS, 0, 0},
+    {__NR_chroot, SYSCALL_ALWAYS, 0, 0},
+    {__NR_chdir, SYSCALL_ALWAYS, 0, 0},
+    {__NR_unshare, SYSCALL_ALWAYS, 0, 0},
+    {__NR_seccomp, SYSCALL_ALWAYS, 0, 0},
+    {__NR_landlock_create_ruleset, SYSCALL_ALWAYS, 0, 0},
+    {__NR_landlock_restrict_self, SYSCALL_ALWAYS, 0, 0},
+    {__NR_landlock_add_rule, SYSCALL_ALWAYS, 0, 0},
 };
 
 static int failed(struct error *err, int code)
@@ -215,91 +226,83 @@ static int restrict_files(int directory, struct error *err)
     return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? failed(err, errno) : 0;
 }
 
-static int allow(scmp_filter_ctx filter, const char *const names[], size_t count)
-{
-    int rc = 0;
-
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        int number = seccomp_syscall_resolve_name(names[i]);
-
-        /* Negative: this architecture does not have it, or only as part of another. */
-        if (number >= 0)
-            rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
-    }
-    return rc;
-}
-
 /* Threads, and signals to them. */
-static int allow_threads(scmp_filter_ctx filter)
-{
-    int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-                              SCMP_A0(SCMP_CMP_EQ, THREAD_FLAGS));
-
+static const struct syscall_rule threads[] = {
+    {__NR_clone, SYSCALL_ARGUMENT_IS, 0, THREAD_FLAGS},
     /* Its flags lie in memory, where no filter sees them: glibc takes clone(2) then. */
-    if (rc == 0)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-    if (rc == 0)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                              SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
-    return rc;
-}
+    {__NR_clone3, SYSCALL_FAILS, 0, ENOSYS},
+    {__NR_tgkill, SYSCALL_FIRST_IS_OWN_PROCESS, 0, 0},
+};
 
-static int allow_parsing(scmp_filter_ctx filter, int channel, int source)
-{
-    static const int writing[] = {SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pwrite64),
-                                  SCMP_SYS(ftruncate)};
-    int rc = allow(filter, parsing, ARRAY_LENGTH(parsing));
-
-    for (size_t i = 0; rc == 0 && i < ARRAY_LENGTH(writing); i++)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, writing[i], 1,
-                              SCMP_A0_32(SCMP_CMP_NE, (uint32_t)source));
-    if (rc == 0 && channel >= 0)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(recvmsg), 1,
-                              SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)channel));
+/* What stays of calls of the step before. */
+static const struct syscall_rule limited[] = {
     /* Nothing that could be executed. */
-    if (rc == 0)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-                              SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-    if (rc == 0)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-                              SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    {__NR_mmap, SYSCALL_ARGUMENT_LACKS, 2, PROT_EXEC},
+    {__NR_mprotect, SYSCALL_ARGUMENT_LACKS, 2, PROT_EXEC},
     /* Not F_SETOWN, which sends signals; not F_DUPFD, which hides the source behind a number. */
-    if (rc == 0)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-                              SCMP_A1_32(SCMP_CMP_EQ, F_GETFL));
-    if (rc == 0)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-                              SCMP_A1_32(SCMP_CMP_EQ, F_GETFD));
-    if (rc == 0)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-                              SCMP_A1_32(SCMP_CMP_EQ, F_SETFD));
-    /* Own limits, to be read. */
-    if (rc == 0)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
-                              SCMP_A0_32(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
+    {__NR_fcntl, SYSCALL_ARGUMENT_IS, 1, F_GETFL},
+    {__NR_fcntl, SYSCALL_ARGUMENT_IS, 1, F_GETFD},
+    {__NR_fcntl, SYSCALL_ARGUMENT_IS, 1, F_SETFD},
+    /* Own limits, to be read: no other process, no new limit. */
+    {__NR_prlimit64, SYSCALL_ARGUMENTS_ZERO, 0, 1 << 0 | 1 << 2},
+};
+
+struct rules {
+    struct syscall_rule list[RULES_MAX];
+    size_t count;
+};
+
+static void allow(struct rules *rules, const struct syscall_rule *more, size_t count)
+{
+    memcpy(rules->list + rules->count, more, count * sizeof(more[0]));
+    rules->count += count;
+}
+
+static int load_filter(const struct rules *rules, struct error *err)
+{
+    int rc = syscall_filter_load(rules->list, rules->count, SECCOMP_RET_ERRNO | EPERM, err);
+
+    if (rc < 0)
+        error_wrap(err, "cannot confine the import");
     return rc;
 }
 
-static int load_filter(bool is_parsing, int channel, int source, struct error *err)
+static int filter_reading(struct error *err)
 {
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-    int rc = filter ? 0 : -ENOMEM;
+    static const struct syscall_rule opening = {__NR_openat, SYSCALL_ARGUMENT_LACKS, 2, WRITING};
+    struct rules rules = {.count = 0};
 
-    if (rc == 0)
-        rc = allow_threads(filter);
-    if (rc == 0 && is_parsing)
-        rc = allow_parsing(filter, channel, source);
-    if (rc == 0 && !is_parsing)
-        rc = allow(filter, parsing, ARRAY_LENGTH(parsing));
-    if (rc == 0 && !is_parsing)
-        rc = allow(filter, reading, ARRAY_LENGTH(reading));
-    if (rc == 0 && !is_parsing)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
-                              SCMP_A2_32(SCMP_CMP_MASKED_EQ, WRITING, 0));
-    if (rc == 0)
-        rc = seccomp_load(filter);
-    seccomp_release(filter);
-    return rc < 0 ? failed(err, -rc) : 0;
+    _Static_assert(ARRAY_LENGTH(threads) + ARRAY_LENGTH(parsing) + ARRAY_LENGTH(reading) + 1 <=
+                       RULES_MAX,
+                   "rules");
+    allow(&rules, parsing, ARRAY_LENGTH(parsing));
+    allow(&rules, reading, ARRAY_LENGTH(reading));
+    allow(&rules, threads, ARRAY_LENGTH(threads));
+    allow(&rules, &opening, 1);
+    return load_filter(&rules, err);
+}
+
+/* Writes to any descriptor but the source's, messages from the channel alone. */
+static int filter_parsing(int channel, int source, struct error *err)
+{
+    const struct syscall_rule descriptors[] = {
+        {__NR_write, SYSCALL_ARGUMENT_IS_NOT, 0, (uint32_t)source},
+        {__NR_writev, SYSCALL_ARGUMENT_IS_NOT, 0, (uint32_t)source},
+        {__NR_pwrite64, SYSCALL_ARGUMENT_IS_NOT, 0, (uint32_t)source},
+        {__NR_ftruncate, SYSCALL_ARGUMENT_IS_NOT, 0, (uint32_t)source},
+        {__NR_recvmsg, SYSCALL_ARGUMENT_IS, 0, (uint32_t)channel},
+    };
+    struct rules rules = {.count = 0};
+
+    _Static_assert(ARRAY_LENGTH(descriptors) + ARRAY_LENGTH(parsing) + ARRAY_LENGTH(limited) +
+                           ARRAY_LENGTH(threads) <=
+                       RULES_MAX,
+                   "rules");
+    allow(&rules, parsing, ARRAY_LENGTH(parsing));
+    allow(&rules, descriptors, ARRAY_LENGTH(descriptors) - (channel < 0 ? 1 : 0));
+    allow(&rules, limited, ARRAY_LENGTH(limited));
+    allow(&rules, threads, ARRAY_LENGTH(threads));
+    return load_filter(&rules, err);
 }
 
 int confine_to_reading(int directory, struct error *err)
@@ -315,7 +318,7 @@ int confine_to_reading(int directory, struct error *err)
     rc = drop_capabilities(kept, err);
     if (rc == 0)
         rc = restrict_files(directory, err);
-    return rc < 0 ? rc : load_filter(false, -1, -1, err);
+    return rc < 0 ? rc : filter_reading(err);
 }
 
 /*
@@ -341,5 +344,5 @@ int confine_to_parsing(int channel, int source, struct error *err)
     rc = drop_capabilities(0, err);
     if (rc == 0)
         rc = restrict_files(-1, err);
-    return rc < 0 ? rc : load_filter(true, channel, source, err);
+    return rc < 0 ? rc : filter_parsing(channel, source, err);
 }
