@@ -14,10 +14,12 @@
 #include <linux/virtio_console.h>
 #include <linux/virtio_ids.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/uio.h>
 
 #include "vmm/base/bytes.h"
+#include "vmm/base/log.h"
 
 enum { INPUT_QUEUE, OUTPUT_QUEUE, QUEUE_COUNT };
 
@@ -84,6 +86,14 @@ static void end_output(struct console *console)
     update_watches(console);
 }
 
+/* A stream that ends for another reason than that whoever is at its other end has gone. Each ends
+ * once, so that a guest cannot have this said again and again. */
+static void tell_error(const char *what, ssize_t result)
+{
+    if (result < 0 && errno != EPIPE && errno != ECONNRESET)
+        log_error("console: cannot %s: %s", what, strerror(errno));
+}
+
 static bool would_block(ssize_t result)
 {
     return result < 0 && (errno == EAGAIN || errno == EINTR);
@@ -98,7 +108,10 @@ static ssize_t read_chain(const struct console *console, const struct virtqueue_
                                      VIRTIO_SLICE_MAX, slice);
     ssize_t got = readv(console->backend.input_fd, slice, (int)count);
 
-    return would_block(got) ? -EAGAIN : got > 0 ? got : 0;
+    if (would_block(got))
+        return -EAGAIN;
+    tell_error("read the guest's input", got);
+    return got > 0 ? got : 0;
 }
 
 /* Fills the driver's buffers from the input, until one of both has no more. */
@@ -160,6 +173,7 @@ static int write_slice(struct console *console, struct virtqueue_chain *chain)
     if (would_block(written))
         return -EAGAIN;
     if (written <= 0) { /* The reader is gone: from here on nobody but the tee listens. */
+        tell_error("write the guest's output", written);
         end_output(console);
         written = (ssize_t)size;
     }

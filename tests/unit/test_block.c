@@ -12,8 +12,12 @@
 #include <fcntl.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
+#include <sched.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "devices/block/block.h"
@@ -403,6 +407,55 @@ static void unfit_files_are_refused(void **state)
     close(ends[1]);
 }
 
+/* Exit status of a process whose disk is a sparse file of 64 sectors, on a file system of two pages
+ * that is its own. */
+static int write_more_than_there_is_room(void)
+{
+    struct block_backend backend = {.serial = "sparse"};
+    struct virtio_device *device = NULL;
+    uint64_t data;
+
+    if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", "/tmp", "tmpfs", 0, "size=8k") < 0)
+        return 1;
+    backend.fd = open("/tmp/disk", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (backend.fd < 0 || ftruncate(backend.fd, SECTORS * 512) < 0 ||
+        block_create(&backend, &device, NULL) < 0)
+        return 2;
+    fake_machine_create(&machine, device);
+    fake_start(&machine, 0, 16);
+    data = fake_allocate(&machine, SECTORS * 512);
+    if (request(VIRTIO_BLK_T_OUT, 0, data, 4096, false, NULL) != VIRTIO_BLK_S_OK)
+        return 3;
+    if (request(VIRTIO_BLK_T_OUT, 0, data, SECTORS * 512, false, NULL) != VIRTIO_BLK_S_IOERR)
+        return 4;
+    /* What was written before can be read, what was not is zeroes, and the device goes on. */
+    if (request(VIRTIO_BLK_T_IN, 0, data, SECTORS * 512, true, NULL) != VIRTIO_BLK_S_OK)
+        return 5;
+    if (fallocate(backend.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, SECTORS * 512) < 0 ||
+        request(VIRTIO_BLK_T_OUT, 8, data, 4096, false, NULL) != VIRTIO_BLK_S_OK)
+        return 6;
+    fake_machine_destroy(&machine);
+    return 0;
+}
+
+static void a_file_system_that_is_full_fails_the_request_alone(void **state)
+{
+    int status = -1;
+    pid_t pid;
+
+    (void)state;
+    log_configure(-1, LOG_LEVEL_ERROR);
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0)
+        _exit(write_more_than_there_is_room());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0); /* the number of what went wrong */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -418,6 +471,7 @@ int main(void)
         TEST(ranges_are_zeroed_and_discarded),
         TEST(bad_ranges_are_refused),
         TEST(zeroes_reach_every_kind_of_file),
+        cmocka_unit_test(a_file_system_that_is_full_fails_the_request_alone),
         cmocka_unit_test_setup_teardown(read_only_disks_stay_as_they_are, begin_read_only, end),
         TEST(configuration_tells_capacity_and_limits),
         TEST(chains_without_header_or_status_fail_the_device),

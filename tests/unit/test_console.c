@@ -273,6 +273,31 @@ static void a_file_is_read_as_input_to_its_end(void **state)
     close(fd);
 }
 
+/* What the guest goes on to write is no reason to say it again. */
+static void an_error_of_the_stream_is_told_once(void **state)
+{
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    int log = memfd_create("log", MFD_CLOEXEC);
+    char text[256] = "";
+
+    (void)state;
+    assert_true(full >= 0 && log >= 0);
+    create(-1, full);
+    log_configure(log, LOG_LEVEL_ERROR);
+    for (unsigned i = 0; i < 3; i++) {
+        put("lost", 4);
+        expect_used(OUTPUT_QUEUE, 0);
+    }
+    log_configure(-1, LOG_LEVEL_ERROR);
+    assert_true(pread(log, text, sizeof(text) - 1, 0) > 0);
+    assert_non_null(strstr(text, "console: cannot write the guest's output: No space left"));
+    assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1); /* one line */
+    assert_int_equal(tee_size, 12);
+    fake_machine_destroy(&machine);
+    close(full);
+    close(log);
+}
+
 static void a_new_size_is_told(void **state)
 {
     struct virtio_console_config config;
@@ -355,6 +380,7 @@ int main(void)
         TEST(output_after_the_reader_is_discarded),
         cmocka_unit_test(no_streams_at_all_work),
         cmocka_unit_test(a_file_is_read_as_input_to_its_end),
+        cmocka_unit_test(an_error_of_the_stream_is_told_once),
         TEST(a_new_size_is_told),
         TEST(a_reset_forgets_what_was_under_way),
         TEST(state_survives_a_round_trip),
