@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "vmm/base/bytes.h"
+#include "vmm/base/json.h"
 #include "vmm/contrast/compare_private.h"
 
 #define ROUNDS        4 /* runs behind each wall: as few as can show a difference */
@@ -148,10 +149,10 @@ static int take_output(struct comparison *comparison, enum source source, size_t
     while (at && at < end && rc == 0) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         size_t size = (size_t)((newline ? newline : end) - at);
-        json_t *line = json_loadb(at, size, JSON_REJECT_DUPLICATES, NULL);
+        json_t *line = NULL;
 
-        if (line)
-            rc = take_line(comparison, source, wall, line);
+        rc = json_parse(at, size, &line, NULL);
+        rc = rc == 0 ? take_line(comparison, source, wall, line) : rc == -ENOMEM ? rc : 0;
         json_decref(line);
         at += size + 1;
     }

@@ -2,9 +2,11 @@
 /* Purpose: what microvm-probes wrote, read as the data of an enemy; see probe_answers.h. */
 #include "vmm/contrast/probe_answers.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "vmm/base/bytes.h"
+#include "vmm/base/json.h"
 #include "vmm/base/syscall_name.h"
 
 #define LINES_MAX 256
@@ -23,14 +25,18 @@ static bool is_flat(json_t *object)
     return true;
 }
 
-static void take_line(json_t *answers, const char *line, size_t size)
+/* Returns whether there was memory for it. */
+static bool take_line(json_t *answers, const char *line, size_t size)
 {
-    json_t *object = size <= LINE_MAX ? json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    json_t *object = NULL;
+    int rc = size <= LINE_MAX ? json_parse(line, size, &object, NULL) : 0;
     const char *name = json_string_value(json_object_get(object, "ask"));
 
-    if (name && is_flat(object) && !json_object_get(answers, name))
-        json_object_set(answers, name, object);
+    if (name && is_flat(object) && !json_object_get(answers, name) &&
+        json_object_set(answers, name, object) < 0)
+        rc = -ENOMEM;
     json_decref(object);
+    return rc != -ENOMEM;
 }
 
 json_t *probe_answers_parse(const char *text, size_t size)
@@ -43,7 +49,10 @@ json_t *probe_answers_parse(const char *text, size_t size)
 
         if (!end)
             break; /* cut off: whoever wrote it did not finish */
-        take_line(answers, text, (size_t)(end - text));
+        if (!take_line(answers, text, (size_t)(end - text))) {
+            json_decref(answers);
+            return NULL;
+        }
         size -= (size_t)(end - text) + 1;
         text = end + 1;
     }

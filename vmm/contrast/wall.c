@@ -25,6 +25,7 @@
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
+#include "vmm/base/json.h"
 
 #define TIMELINE_MAX (1U << 20)
 #define READ_SIZE    65536
@@ -251,7 +252,7 @@ static void read_timeline(int fd, struct wall_result *result)
     ssize_t size = text ? io_pread_full(fd, text, TIMELINE_MAX, 0) : 0;
 
     if (size > 0 && (size_t)size < TIMELINE_MAX)
-        result->timeline = json_loadb(text, (size_t)size, JSON_REJECT_DUPLICATES, NULL);
+        (void)json_parse(text, (size_t)size, &result->timeline, NULL);
 }
 
 int wall_run(const struct wall_request *request, struct wall_result *result, struct error *err)

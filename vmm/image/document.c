@@ -5,15 +5,17 @@
 #include <errno.h>
 #include <string.h>
 
+#include "vmm/base/json.h"
+
 int document_parse(const char *text, size_t size, bool array, const char *what, json_t **root,
                    struct error *err)
 {
-    json_error_t problem;
-    json_t *value = json_loadb(text, size, JSON_REJECT_DUPLICATES, &problem);
+    struct error problem;
+    json_t *value;
+    int rc = json_parse(text, size, &value, &problem);
 
-    if (!value)
-        return error_set(err, EBADMSG, "%s: not valid JSON: line %d: %s", what, problem.line,
-                         problem.text);
+    if (rc < 0)
+        return error_set(err, rc == -ENOMEM ? ENOMEM : EBADMSG, "%s: %s", what, problem.text);
     if (array ? !json_is_array(value) : !json_is_object(value)) {
         json_decref(value);
         return error_set(err, EBADMSG, "%s: expected a JSON %s", what, array ? "array" : "object");

@@ -11,6 +11,7 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
+#include "vmm/base/json.h"
 #include "vmm/base/printable.h"
 
 static const char *const event_names[] = {
@@ -168,12 +169,14 @@ static int bad_message(struct error *err, const char *why)
 static int load(const char *json, size_t size, const char *kind, const char *const *names,
                 size_t name_count, json_t **root, struct error *err)
 {
-    json_error_t why;
-    AUTO_JSON json_t *value = json_loadb(json, size, JSON_REJECT_DUPLICATES, &why);
+    AUTO_JSON json_t *value = NULL;
+    int rc = json_parse(json, size, &value, err);
     int index;
 
-    if (!value)
-        return bad_message(err, why.text);
+    if (rc < 0) {
+        error_wrap(err, "control message");
+        return rc;
+    }
     index = name_index(names, name_count, json_string_value(json_object_get(value, kind)));
     if (index < 0)
         return error_set(err, EINVAL, "control message: no or unknown '%s'", kind);

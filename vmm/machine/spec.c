@@ -11,6 +11,7 @@
 
 #include "devices/block/block.h"
 #include "vmm/base/cleanup.h"
+#include "vmm/base/json.h"
 #include "vmm/base/utf8.h"
 
 static void json_cleanup(json_t **value)
@@ -187,13 +188,14 @@ static int read_spec(json_t *root, struct machine_spec *spec, struct error *err)
 
 int machine_spec_from_json(const char *json, struct machine_spec *spec, struct error *err)
 {
-    json_error_t why;
-    AUTO_JSON json_t *root = json_loads(json, JSON_REJECT_DUPLICATES, &why);
-    int rc;
+    AUTO_JSON json_t *root = NULL;
+    int rc = json_parse(json, strlen(json), &root, err);
 
     memset(spec, 0, sizeof(*spec));
-    if (!root)
-        return error_set(err, EINVAL, "machine description: %s", why.text);
+    if (rc < 0) {
+        error_wrap(err, "machine description");
+        return rc;
+    }
     rc = read_spec(root, spec, err);
     if (rc < 0)
         machine_spec_clear(spec);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: reading JSON; see json.h. */
+#include "vmm/base/json.h"
+
+#include <errno.h>
+
+int json_parse(const char *text, size_t size, json_t **root, struct error *err)
+{
+    json_error_t why;
+
+    /* Where it has no memory, jansson says "invalid token", or nothing: the allocator is asked. */
+    errno = 0;
+    *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
+    if (*root)
+        return 0;
+    if (errno == ENOMEM)
+        return error_set_errno(err, ENOMEM, "cannot parse JSON");
+    return error_set(err, EINVAL, "not valid JSON: line %d: %s", why.line, why.text);
+}
