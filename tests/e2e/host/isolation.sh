@@ -100,8 +100,7 @@ without_root() {
     mkdir -p "$MICROVM_RUNTIME" "$TMPDIR"
     chown 65534:65534 "$MICROVM_RUNTIME" "$TMPDIR"
     echo 65534:200000:65536 >"$scratch/ranges"
-    # /dev/fuse for everybody, as udev makes it; a machine without udev has root's alone.
-    [[ -e $scratch/fuse ]] || mknod -m 666 "$scratch/fuse" c 10 229
+    make_fuse_device
     in_private_mounts '
         mount --bind "$0/ranges" /etc/subuid
         mount --bind "$0/ranges" /etc/subgid
