@@ -56,6 +56,7 @@ class World:
         if first.status != 0:
             raise RuntimeError(f"cannot load the image: {first.err}")
         shutil.copytree(self.path("store"), self.path("good/store"))
+        self.others_groups = set(self.cgroups())  # left there by somebody else
         self.effects = 0  # how many faults have come about
 
     @staticmethod
@@ -159,6 +160,7 @@ class World:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        self.others_groups |= set(self.cgroups())  # told once
 
     def loop_devices(self):
         found = []
@@ -171,10 +173,20 @@ class World:
                 pass
         return found
 
-    def cgroups(self):
+    @staticmethod
+    def cgroups():
+        """Groups of containers that hold nothing; one that is in use may be another world's."""
         found = []
         for top, folders, _ in os.walk("/sys/fs/cgroup"):
-            found += [os.path.join(top, name) for name in folders if name.startswith("microvm-")]
+            for name in folders:
+                if not name.startswith("microvm-"):
+                    continue
+                try:
+                    with open(os.path.join(top, name, "cgroup.procs"), encoding="utf-8") as file:
+                        if not file.read():
+                            found.append(os.path.join(top, name))
+                except OSError:
+                    pass
         return found
 
     def leftovers(self):
@@ -183,6 +195,7 @@ class World:
         left += [f"in the runtime directory: {name}" for name in os.listdir(self.path("run")) if name != ".lock"]
         left += [f"in TMPDIR: {name}" for name in os.listdir(self.path("tmp"))]
         left += [f"loop device {name}" for name in self.loop_devices()]
+        left += [f"control group {path}" for path in self.cgroups() if path not in self.others_groups]
         with open("/proc/self/mountinfo", encoding="utf-8") as file:
             left += [f"mount {line.split()[4]}" for line in file if self.dir in line]
         return left

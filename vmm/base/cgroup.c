@@ -17,6 +17,7 @@
 
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
+#include "vmm/base/shortage.h"
 
 #define HYBRID    CGROUP_TOP "/unified"
 #define FILE_MAX  (64U << 10)
@@ -154,7 +155,7 @@ static bool remove_group(int parent, const char *name, unsigned depth)
 {
     for (unsigned i = 0; i < REMOVE_TRIES && unlinkat(parent, name, AT_REMOVEDIR) < 0; i++) {
         if (errno != EBUSY && errno != ENOTEMPTY)
-            return true;
+            return !is_shortage(errno);
         if (i == 0)
             remove_groups_below(parent, name, depth);
         else
@@ -185,7 +186,7 @@ static bool remove_in(const char *hierarchy, const char *path)
 {
     AUTO_CLOSE int fd = open(hierarchy, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-    return fd < 0 || remove_group(fd, path + strspn(path, "/"), 0);
+    return fd < 0 ? !is_shortage(errno) : remove_group(fd, path + strspn(path, "/"), 0);
 }
 
 bool cgroup_path_is_valid(const char *path)
@@ -213,7 +214,9 @@ bool cgroup_remove(const char *path)
     if (cgroup_version() == CGROUP_V2)
         return remove_in(CGROUP_TOP, path);
     directory = opendir(CGROUP_TOP);
-    while (directory && (entry = readdir(directory))) {
+    if (!directory)
+        return !is_shortage(errno);
+    while ((entry = readdir(directory))) {
         char hierarchy[PATH_MAX];
 
         if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
@@ -221,7 +224,6 @@ bool cgroup_remove(const char *path)
                 (int)sizeof(hierarchy))
             gone = remove_in(hierarchy, path) && gone;
     }
-    if (directory)
-        closedir(directory);
+    closedir(directory);
     return gone;
 }

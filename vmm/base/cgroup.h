@@ -48,7 +48,8 @@ bool cgroup_path_is_valid(const char *path);
 
 /*
  * Removes group `path` with all below it, in every hierarchy; its processes have ended. Returns
- * false when the kernel has not let go of them yet, within a tenth of a second: try again later.
+ * false when the kernel has not let go of them yet, within a tenth of a second, or is short of
+ * something: try again later.
  * What is not there, or must not be removed, is fine.
  */
 bool cgroup_remove(const char *path);

@@ -25,6 +25,7 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 #include "vmm/base/log.h"
+#include "vmm/base/shortage.h"
 #include "vmm/instance/name.h"
 #include "vmm/instance/remove.h"
 
@@ -130,15 +131,15 @@ static int lock_wait(int fd)
     return 0;
 }
 
-/* The group of a container whose client was killed. The kernel may still be ending its processes;
- * then false, and the next sweep tries again. */
+/* The group of a container, mostly of one whose client was killed. The kernel may still be ending
+ * its processes; then false, and the next sweep tries again. */
 static bool remove_cgroup(int directory_fd)
 {
     AUTO_FREE char *path = NULL;
     size_t size;
+    int rc = io_read_file(directory_fd, INSTANCE_CGROUP_FILE, PATH_MAX, &path, &size, NULL);
 
-    return io_read_file(directory_fd, INSTANCE_CGROUP_FILE, PATH_MAX, &path, &size, NULL) < 0 ||
-           cgroup_remove(path);
+    return rc < 0 ? !is_shortage(-rc) : cgroup_remove(path);
 }
 
 /* Removes instance `name` if nobody holds its lock. The caller holds RUNTIME/.lock. */
@@ -325,7 +326,9 @@ static void close_fd(int *fd)
 void instance_destroy(struct instance *instance)
 {
     if (instance->directory_fd >= 0 && lock_wait(instance->runtime_lock_fd) == 0) {
-        int rc = remove_tree(instance->runtime_fd, instance->name);
+        int rc = remove_cgroup(instance->directory_fd)
+                     ? remove_tree(instance->runtime_fd, instance->name)
+                     : 0;
 
         if (rc < 0)
             log_warning("%s: cannot be removed: %s", instance->directory, strerror(-rc));
