@@ -145,9 +145,11 @@ static int child_main(void *argument)
 /* Lets the child go on. */
 static int send_ready(int channel, struct error *err)
 {
-    if (send(channel, "", 1, MSG_NOSIGNAL) != 1)
-        return error_set(err, ECHILD, "the container's first process has ended at once");
-    return 0;
+    if (send(channel, "", 1, MSG_NOSIGNAL) == 1)
+        return 0;
+    if (errno != EPIPE)
+        return error_set_errno(err, errno, "cannot let the container's first process go on");
+    return error_set(err, ECHILD, "the container's first process has ended at once");
 }
 
 /* Waits until the child has executed init (the channel closes) or says why not. */
@@ -215,8 +217,14 @@ int container_process_start(const struct container_process *process, pid_t *pid,
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) < 0)
         return error_set_errno(err, errno, "socketpair");
     signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap it behind our back */
+    /* This process does not run before that one has executed init: its word is there already. */
     if (!rootless)
         rc = send_ready(channel[0], err);
+    if (rc < 0) {
+        close(channel[0]);
+        close(channel[1]);
+        return rc;
+    }
     *pid = clone_child(&(struct child){process, channel[1], channel[0]}, &reason);
     close(channel[1]);
     if (*pid < 0)

@@ -142,23 +142,30 @@ int session_prepare(struct session *session, const char *directory, struct error
 
 /* ---- to the guest and to the monitor ---- */
 
-static void send_frame(const struct session *session, enum protocol_type type, const void *payload,
+/* Returns whether it has gone out. A guest that reads nothing for so long loses the frame; the
+ * client must not hang with it. */
+static bool send_frame(const struct session *session, enum protocol_type type, const void *payload,
                        size_t size)
 {
     unsigned char frame[FRAME_SIZE_MAX];
     size_t total = frame_build(frame, type, payload, size);
+    int fd = session->connections[SESSION_PORT_CONTROL];
 
-    /* A guest that reads nothing for so long loses the frame; the client must not hang with it. */
-    if (session->connections[SESSION_PORT_CONTROL] >= 0)
-        (void)send(session->connections[SESSION_PORT_CONTROL], frame, total,
-                   MSG_NOSIGNAL | MSG_DONTWAIT);
+    return fd >= 0 && send(fd, frame, total, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)total;
+}
+
+/* All output is written. A guest that cannot be told so must not wait for it. */
+static void send_drained(const struct session *session)
+{
+    if (!send_frame(session, PROTOCOL_DRAINED, NULL, 0))
+        (void)shutdown(session->connections[SESSION_PORT_CONTROL], SHUT_RDWR);
 }
 
 static void send_signal(const struct session *session, uint8_t number)
 {
     const struct protocol_signal payload = {number};
 
-    send_frame(session, PROTOCOL_SIGNAL, &payload, sizeof(payload));
+    (void)send_frame(session, PROTOCOL_SIGNAL, &payload, sizeof(payload));
 }
 
 static void send_window(const struct session *session)
@@ -171,7 +178,7 @@ static void send_window(const struct session *session)
         return;
     store_le16(payload, rows);
     store_le16(payload + 2, columns);
-    send_frame(session, PROTOCOL_WINDOW, payload, sizeof(payload));
+    (void)send_frame(session, PROTOCOL_WINDOW, payload, sizeof(payload));
 }
 
 static void stop_machine(struct session *session, int number)
@@ -452,7 +459,7 @@ int session_run(struct session *session, struct error *err)
         rc = handle_polls(session, polls, err);
         if (session->finished && !session->drained && output_is_done(session)) {
             session->drained = true;
-            send_frame(session, PROTOCOL_DRAINED, NULL, 0);
+            send_drained(session);
             if (session->keeper == SESSION_KEEPER_MONITOR)
                 instance_end_by(&session->link, GUEST_END_MS);
         }
