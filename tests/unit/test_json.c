@@ -57,8 +57,14 @@ static void short_memory_is_not_taken_for_wrong_text(void **state)
 
 static void wrong_text_is_told_with_its_line(void **state)
 {
-    static const char *const texts[] = {
-        "", "{", "{\"a\":1,\n\"a\":2}", "[1] 2", "\"text\"", "{\"a\":\xff}", "{\"a\":1e999}"};
+    static const char *const texts[] = {"",
+                                        "{",
+                                        "{\"a\":1,\n\"a\":2}",
+                                        "[1] 2",
+                                        "\"text\"",
+                                        "{\"a\":\xff}",
+                                        "{\"a\":1e999}",
+                                        "{\"a\": \033[2J}"};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
@@ -69,6 +75,7 @@ static void wrong_text_is_told_with_its_line(void **state)
         assert_int_equal(json_parse(texts[i], strlen(texts[i]), &root, &err), -EINVAL);
         assert_null(root);
         assert_ptr_equal(strstr(err.text, "not valid JSON: line "), err.text);
+        assert_null(strchr(err.text, '\033')); /* what is quoted is harmless to a terminal */
     }
 }
 

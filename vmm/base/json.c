@@ -4,9 +4,12 @@
 
 #include <errno.h>
 
+#include "vmm/base/printable.h"
+
 int json_parse(const char *text, size_t size, json_t **root, struct error *err)
 {
     json_error_t why;
+    char near[JSON_ERROR_TEXT_LENGTH];
 
     /* Where it has no memory, jansson says "invalid token", or nothing: the allocator is asked. */
     errno = 0;
@@ -15,5 +18,6 @@ int json_parse(const char *text, size_t size, json_t **root, struct error *err)
         return 0;
     if (errno == ENOMEM)
         return error_set_errno(err, ENOMEM, "cannot parse JSON");
-    return error_set(err, EINVAL, "not valid JSON: line %d: %s", why.line, why.text);
+    printable_copy(near, sizeof(near), why.text); /* it quotes what is wrong */
+    return error_set(err, EINVAL, "not valid JSON: line %d: %s", why.line, near);
 }

@@ -162,7 +162,10 @@ int control_command_encode(const struct control_command *command, char **json, s
 
 static int bad_message(struct error *err, const char *why)
 {
-    return error_set(err, EINVAL, "control message: %s", why);
+    char text[JSON_ERROR_TEXT_LENGTH];
+
+    printable_copy(text, sizeof(text), why); /* it may quote a key */
+    return error_set(err, EINVAL, "control message: %s", text);
 }
 
 /* The object in `size` bytes of JSON and the index of its `kind` among `names`. */

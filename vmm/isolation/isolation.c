@@ -48,6 +48,8 @@ void isolation_say_failure(const struct bundle *bundle, const char *reason)
     const char *command = json_string_value(
         json_array_get(json_object_get(json_object_get(config, "process"), "args"), 0));
 
+    if (!reason[0])
+        reason = "the runtime does not say why it cannot be run";
     if (command && !strstr(reason, command))
         log_error("%s: %s", command, reason);
     else

@@ -496,6 +496,14 @@ static void show_console(const char *console)
     }
 }
 
+/* A reason that somebody else tells, who may not have one. */
+static int told_error(const char *who, const char *text, struct error *err)
+{
+    if (!text[0])
+        return error_set(err, EIO, "%s has failed, and does not say why", who);
+    return error_set(err, EIO, "%s", text);
+}
+
 static int end_error(const struct control_event *end, struct error *err)
 {
     show_console(end->console);
@@ -506,7 +514,7 @@ static int end_error(const struct control_event *end, struct error *err)
     case CONTROL_REASON_RESET:
         return error_set(err, EIO, "the guest has reset its machine");
     case CONTROL_REASON_ERROR:
-        return error_set(err, EIO, "%s", end->text);
+        return told_error("the monitor", end->text, err);
     case CONTROL_REASON_STOPPED:
         return error_set(err, EINTR, "the machine was stopped: %s", end->text);
     default:
@@ -527,7 +535,7 @@ int session_result(const struct session *session, int keeper_status, int *status
         return error_set_errno(err, session->output_error, "cannot write the command's output");
     if (session->last.type == PROTOCOL_FAILURE && session->last.status != STATUS_NOT_EXECUTABLE &&
         session->last.status != STATUS_NOT_FOUND)
-        return error_set(err, EIO, "%s", session->last.text);
+        return told_error("the guest's init", session->last.text, err);
     *status = session->last.status;
     return 0;
 }
