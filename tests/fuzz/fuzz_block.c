@@ -11,7 +11,7 @@
 #include "tests/fuzz/script.h"
 #include "vmm/base/bytes.h"
 
-#define DISK_SIZE (100 * 512 + 7)
+#define DISK_SIZE (100 * 512)
 
 /* A request with a proper header, so that bounds and ranges are what is tried. */
 static void request(void *opaque, struct script *script)
