@@ -21,7 +21,7 @@ $(BUILD)/gen/seccomp_filter.inc: $(BUILD)/gen/seccomp-compile
 $(BUILD)/obj/vmm/image/seccomp.o $(BUILD)/san/vmm/image/seccomp.o: $(BUILD)/gen/seccomp_filter.inc
 
 IMPORT_SOURCES = $(filter-out vmm/image/seccomp_compile.c,$(wildcard vmm/base/*.c vmm/image/*.c vmm/image/import/*.c))
-IMPORT_LIBS    = -larchive -lsquashfs -ljansson -lnettle
+IMPORT_LIBS    = -larchive -lsquashfs -lz -ljansson -lnettle
 
 all: $(BUILD)/microvm $(BUILD)/microvm-import
 

@@ -6,7 +6,7 @@
 UNIT_TESTS   = $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 UNIT_HELPERS = $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
 UNIT_SOURCES = $(sort $(filter-out %/main.c,$(MICROVM_SOURCES) $(IMPORT_SOURCES))) $(UNIT_HELPERS)
-UNIT_LIBS    = -lcmocka -larchive -lsquashfs -lfdt -ljansson -lnettle -lpthread
+UNIT_LIBS    = -lcmocka -larchive -lsquashfs -lz -lfdt -ljansson -lnettle -lpthread
 UNIT        ?= $(UNIT_TESTS:test_%=%)
 
 .PHONY: unit
