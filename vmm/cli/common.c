@@ -14,7 +14,8 @@
 #include "vmm/machine/host.h"
 #include "vmm/machine/spec.h"
 
-#define MIB (1ULL << 20)
+#define MIB              (1ULL << 20)
+#define MEMORY_SHARE_MAX 2 /* of the host's memory and swap, for one machine */
 
 int common_memory(uint64_t asked, bool linux_guest, uint64_t *bytes, struct error *err)
 {
@@ -25,10 +26,12 @@ int common_memory(uint64_t asked, bool linux_guest, uint64_t *bytes, struct erro
         return error_set(err, ERANGE,
                          "--memory: %llu MiB are too little to boot; give at least %llum",
                          (unsigned long long)(wanted / MIB), (unsigned long long)(least / MIB));
-    if (wanted > host_memory_total())
+    /* A guest gets memory as it touches it, so it may be promised more than is there; but its
+     * kernel touches some of all that it is promised. */
+    if (wanted / MEMORY_SHARE_MAX > host_memory_total())
         return error_set(err, ERANGE,
-                         "--memory: %llu MiB are more than the %llu MiB of memory and swap that "
-                         "this host has",
+                         "--memory: %llu MiB are more than twice the %llu MiB of memory and swap "
+                         "that this host has",
                          (unsigned long long)(wanted / MIB),
                          (unsigned long long)(host_memory_total() / MIB));
     *bytes = align_up(wanted, MIB);
