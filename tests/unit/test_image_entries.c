@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tests/unit/layer_fixture.h"
+#include "vmm/base/bytes.h"
 
 static void test_attributes(void **state)
 {
@@ -187,6 +188,93 @@ static void test_truncated(void **state)
     close(fd);
 }
 
+/* A damaged byte is noticed, unless it is one that changes nothing. */
+static void test_damaged(void **state)
+{
+    static const enum tar_compression compressions[] = {TAR_GZIP, TAR_XZ, TAR_BZIP2};
+    struct fixture *fixture = *state;
+    static char content[8192];
+    struct tar_maker maker;
+
+    for (size_t i = 0; i < sizeof(content) - 1; i++)
+        content[i] = (char)('a' + i * i % 23);
+    for (size_t i = 0; i < ARRAY_LENGTH(compressions); i++) {
+        char whole[DIGEST_SIZE];
+        struct error whole_err = ERROR_INIT;
+        struct stat status;
+        int fd;
+
+        tar_begin(&maker, compressions[i]);
+        tar_file(&maker, "a", content);
+        fd = tar_end(&maker);
+        assert_int_equal(fstat(fd, &status), 0);
+        assert_int_equal(layer_apply(fd, fixture->tree, &fixture->spool, whole, &whole_err), 0);
+        for (off_t at = 10; at < status.st_size; at += 3) {
+            char diff_id[DIGEST_SIZE];
+            struct error err = ERROR_INIT;
+            char byte;
+            int rc;
+
+            assert_int_equal(pread(fd, &byte, 1, at), 1);
+            byte ^= 0x10;
+            assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+            assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+            rc = layer_apply(fd, fixture->tree, &fixture->spool, diff_id, &err);
+            byte ^= 0x10;
+            assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+            if (rc != -EBADMSG && !(rc == 0 && strcmp(diff_id, whole) == 0))
+                fail_msg("compression %d, damaged at %lld: %d", compressions[i], (long long)at, rc);
+        }
+        close(fd);
+    }
+}
+
+static int append(int fd, const void *data, size_t size)
+{
+    return pwrite(fd, data, size, lseek(fd, 0, SEEK_END)) == (ssize_t)size ? 0 : -1;
+}
+
+/* pigz and the tools that make seekable layers write one gzip member after the other. */
+static void test_gzip_members(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned char packed[4096];
+    char whole[DIGEST_SIZE];
+    char diff_id[DIGEST_SIZE];
+    struct error err = ERROR_INIT;
+    char archive[65536];
+    struct tar_maker maker;
+    int plain, fd, part;
+    ssize_t size, count;
+
+    tar_begin(&maker, TAR_PLAIN);
+    tar_file(&maker, "a", "1");
+    plain = tar_end(&maker);
+    size = pread(plain, archive, sizeof(archive), 0);
+    assert_true(size > 1024);
+    digest_of(archive, (size_t)size, whole);
+    fd = tar_compress(archive, 700, TAR_GZIP);
+    part = tar_compress(archive + 700, (size_t)size - 700, TAR_GZIP);
+    count = pread(part, packed, sizeof(packed), 0);
+    assert_true(count > 20);
+    assert_int_equal(append(fd, packed, (size_t)count), 0);
+    /* What follows is ignored, as gzip(1) does. */
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+        assert_int_equal(layer_apply(fd, fixture->tree, &fixture->spool, diff_id, &err), 0);
+        assert_string_equal(diff_id, whole);
+        assert_int_equal(append(fd, "\0\0\0rubbish", 10), 0);
+    }
+    /* A member that is cut short is not. */
+    assert_int_equal(ftruncate(fd, lseek(fd, 0, SEEK_END) - 20 - 5), 0);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    assert_int_equal(layer_apply(fd, fixture->tree, &fixture->spool, diff_id, &err), -EBADMSG);
+    assert_non_null(strstr(err.text, "truncated"));
+    close(fd);
+    close(part);
+    close(plain);
+}
+
 static void test_no_archive(void **state)
 {
     struct fixture *fixture = *state;
@@ -327,6 +415,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_zeros, layer_set_up, layer_tear_down),
         cmocka_unit_test(test_diff_id),
         cmocka_unit_test_setup_teardown(test_truncated, layer_set_up, layer_tear_down),
+        cmocka_unit_test_setup_teardown(test_damaged, layer_set_up, layer_tear_down),
+        cmocka_unit_test_setup_teardown(test_gzip_members, layer_set_up, layer_tear_down),
         cmocka_unit_test_setup_teardown(test_no_archive, layer_set_up, layer_tear_down),
         cmocka_unit_test_setup_teardown(test_empty, layer_set_up, layer_tear_down),
         cmocka_unit_test_setup_teardown(test_bytes_of_names, layer_set_up, layer_tear_down),

@@ -14,17 +14,17 @@
 #include "vmm/base/bytes.h"
 #include "vmm/image/import/archive_error.h"
 #include "vmm/image/import/entry.h"
+#include "vmm/image/import/packed_input.h"
 
 #define LAYER_BYTES_MAX (1ULL << 38) /* of one uncompressed archive, as TREE_BYTES_MAX */
-#define READ_SIZE       (1U << 18)
-#define HOLE_SIZE       65536 /* bytes; smaller runs of zeros are kept */
+#define HOLE_SIZE       65536        /* bytes; smaller runs of zeros are kept */
 
 struct reader {
     struct archive *raw; /* decompresses */
     struct archive *tar; /* parses what `raw` yields */
     struct sha256_ctx hash;
     uint64_t bytes;
-    uint64_t packed; /* of which these were made */
+    struct packed_input *input; /* of which these were made */
     struct error failure;
     bool is_empty; /* no bytes at all: a layer that changes nothing */
     struct tree *tree;
@@ -43,15 +43,6 @@ const char *layer_safe_text(const char *text, char safe[LAYER_SAFE_SIZE])
     }
     safe[used] = '\0';
     return safe;
-}
-
-uint64_t layer_bytes_read(struct archive *archive, uint64_t *before)
-{
-    la_int64_t now = archive_filter_bytes(archive, -1);
-    uint64_t more = now > 0 && (uint64_t)now > *before ? (uint64_t)now - *before : 0;
-
-    *before += more;
-    return more;
 }
 
 /* The next decompressed bytes, hashed; 0 at the end, -1 after a failure. */
@@ -74,7 +65,7 @@ static la_ssize_t read_raw(struct archive *tar, void *context, const void **buff
                           LAYER_BYTES_MAX >> 30);
         return -1;
     }
-    if (budget_unpack(reader->spool->budget, layer_bytes_read(reader->raw, &reader->packed), size,
+    if (budget_unpack(reader->spool->budget, packed_input_take_count(reader->input), size,
                       &reader->failure) < 0) {
         archive_set_error(tar, reader->failure.code, "%s", reader->failure.text);
         return -1;
@@ -222,12 +213,9 @@ static int open_raw(struct reader *reader, int fd, struct error *err)
 
     archive_read_support_format_raw(reader->raw);
     archive_read_support_format_empty(reader->raw);
-    archive_read_support_filter_gzip(reader->raw);
-    archive_read_support_filter_zstd(reader->raw);
-    archive_read_support_filter_xz(reader->raw);
-    archive_read_support_filter_bzip2(reader->raw);
-    if (archive_read_open_fd(reader->raw, fd, READ_SIZE) != ARCHIVE_OK)
-        return archive_error_take(reader->raw, err);
+    rc = packed_input_open(reader->raw, fd, &reader->input, err);
+    if (rc < 0)
+        return rc;
     rc = archive_read_next_header(reader->raw, &ignored);
     reader->is_empty = rc == ARCHIVE_EOF;
     return rc == ARCHIVE_OK || rc == ARCHIVE_EOF ? 0 : archive_error_take(reader->raw, err);

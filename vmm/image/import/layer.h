@@ -18,10 +18,6 @@
 int layer_apply(int fd, struct tree *tree, struct spool *spool, char diff_id[DIGEST_SIZE],
                 struct error *err);
 
-/* Bytes of the packed archive that were read since `before`, which moves along. */
-struct archive;
-uint64_t layer_bytes_read(struct archive *archive, uint64_t *before);
-
 /* The digest of the uncompressed archive in the algorithm of `like`: another pass, for the rare
  * config that has diff_ids of SHA-512. Errors: EBADMSG, of lseek(2). */
 int layer_digest(int fd, struct spool *spool, const char *like, char digest[DIGEST_ANY_SIZE],

@@ -10,31 +10,28 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/image/import/archive_error.h"
 #include "vmm/image/import/layer.h"
+#include "vmm/image/import/packed_input.h"
 #include "vmm/image/import/source_private.h"
 
 #define MEMBERS_MAX 65536
 #define LINKS_MAX   16
-#define READ_SIZE   65536
 
-static int open_archive(int fd, bool raw, struct archive **archive, struct error *err)
+static int open_archive(int fd, bool raw, struct archive **archive, struct packed_input **input,
+                        struct error *err)
 {
     struct archive *opened = archive_read_new();
     int rc = 0;
 
     if (!opened)
         return error_set_errno(err, ENOMEM, "import");
-    archive_read_support_filter_gzip(opened);
-    archive_read_support_filter_zstd(opened);
-    archive_read_support_filter_xz(opened);
-    archive_read_support_filter_bzip2(opened);
     if (raw)
         archive_read_support_format_raw(opened);
     else
         archive_read_support_format_tar(opened);
     if (lseek(fd, 0, SEEK_SET) < 0)
         rc = error_set_errno(err, errno, "cannot seek");
-    else if (archive_read_open_fd(opened, fd, READ_SIZE) != ARCHIVE_OK)
-        rc = archive_error_take(opened, err);
+    else
+        rc = packed_input_open(opened, fd, input, err);
     if (rc < 0) {
         archive_read_free(opened);
         return rc;
@@ -273,12 +270,13 @@ static int scan(struct source *source, struct archive *archive, struct error *er
 int source_scan(struct source *source, struct error *err)
 {
     struct archive *archive = NULL;
-    int rc = open_archive(source->archive, false, &archive, err);
+    struct packed_input *input;
+    int rc = open_archive(source->archive, false, &archive, &input, err);
 
     if (rc < 0)
         return error_wrap(err, "neither an image nor a root file system");
     rc = scan(source, archive, err);
-    source->compressed = archive_filter_count(archive) > 1;
+    source->compressed = packed_input_is_compressed(input);
     archive_read_free(archive);
     return rc;
 }
@@ -304,11 +302,12 @@ int source_open_member(struct source *source, const char *name, struct archive *
                        struct error *err)
 {
     const struct member *member = NULL;
+    struct packed_input *input;
     int rc = resolve_member(source, name, &member, err);
 
     if (rc < 0 || !member)
         return rc;
-    rc = open_archive(source->archive, false, archive, err);
+    rc = open_archive(source->archive, false, archive, &input, err);
     if (rc < 0)
         return rc;
     rc = seek_member(*archive, member, err);
@@ -363,8 +362,8 @@ int source_unpack(int fd, struct sink *sink, struct error *err)
 {
     struct archive_entry *entry;
     struct archive *archive = NULL;
-    uint64_t packed = 0;
-    int rc = open_archive(fd, true, &archive, err);
+    struct packed_input *input;
+    int rc = open_archive(fd, true, &archive, &input, err);
 
     if (rc < 0)
         return rc;
@@ -379,7 +378,7 @@ int source_unpack(int fd, struct sink *sink, struct error *err)
         if (status == ARCHIVE_EOF)
             break;
         if (status == ARCHIVE_OK)
-            rc = budget_unpack(sink->budget, layer_bytes_read(archive, &packed), size, err);
+            rc = budget_unpack(sink->budget, packed_input_take_count(input), size, err);
         else
             rc = archive_error_take(archive, err);
         if (rc == 0)
