@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Targets for people: all (default), demo, check, bench, fuzz, lint, kernel, install, clean. See docs/contributing.md.
+# Targets for people: all (default), demo, check, bench, fuzz, lint, kernel, install, clean. See docs/internals/contributing.md.
 # Each folder keeps its own rules in module.mk; this file holds only what they share.
 
 ARCH  ?= $(shell uname -m)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Purpose: the numbers of the hypercall doorbell, shared by host and guest. Stable:
- * docs/doorbell.md.
+ * docs/reference/doorbell.md.
  *
  * A call is one 32-bit write: the low 8 bits say which call, the high 24 bits are its argument.
  * x86_64: `out %eax` to port DOORBELL_PORT. aarch64: a store to the page the device tree names.

@@ -31,7 +31,7 @@ lint:
 	tests/lint/include-directions
 	tests/lint/texts
 	shellcheck -x $(SHELL_SCRIPTS)
-	mandoc -T lint -W warning docs/*.1
+	mandoc -T lint -W warning docs/reference/*.1
 	$(MAKE) --no-print-directory lint-tidy
 	@echo "lint: all fine"
 

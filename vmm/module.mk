@@ -4,13 +4,13 @@
 VERSION = 0.1.0
 
 # Libraries that the monitor needs are linked statically: its start-up is part of what users wait for.
-MICROVM_SOURCES = $(wildcard vmm/base/*.c vmm/arch/*.c vmm/arch/$(ARCH)/*.c vmm/machine/*.c vmm/image/*.c \
-    vmm/instance/*.c vmm/isolation/*.c vmm/jail/*.c vmm/contrast/*.c vmm/cli/*.c devices/*.c devices/*/*.c)
+MICROVM_ROOMS   = base confine arch arch/$(ARCH) machine monitor report image oci sandbox container trial compare probe cli
+MICROVM_SOURCES = $(wildcard $(MICROVM_ROOMS:%=vmm/%/*.c) devices/*.c devices/*/*.c)
 MICROVM_LIBS    = -Wl,-Bstatic -lfdt -ljansson -lnettle -Wl,-Bdynamic -lpthread
 
 # The container's system call filter is compiled once, here, and not at every start of one.
-SECCOMP_COMPILE_SOURCES = vmm/image/seccomp_compile.c vmm/image/seccomp_profile.c vmm/base/io.c vmm/base/error.c
-MICROVM_SOURCES := $(filter-out vmm/image/seccomp_compile.c,$(MICROVM_SOURCES))
+SECCOMP_COMPILE_SOURCES = vmm/oci/seccomp_compile.c vmm/oci/seccomp_profile.c vmm/base/io.c vmm/base/error.c
+MICROVM_SOURCES := $(filter-out vmm/oci/seccomp_compile.c,$(MICROVM_SOURCES))
 
 $(BUILD)/gen/seccomp-compile: $(call objects,$(SECCOMP_COMPILE_SOURCES))
 	$(call brief,LINK)$(CC) $(LDFLAGS_COMMON) $(LDFLAGS) -o $@ $^ -lseccomp -lnettle
@@ -18,9 +18,9 @@ $(BUILD)/gen/seccomp-compile: $(call objects,$(SECCOMP_COMPILE_SOURCES))
 $(BUILD)/gen/seccomp_filter.inc: $(BUILD)/gen/seccomp-compile
 	$(call brief,GEN)$< >$@
 
-$(BUILD)/obj/vmm/image/seccomp.o $(BUILD)/san/vmm/image/seccomp.o: $(BUILD)/gen/seccomp_filter.inc
+$(BUILD)/obj/vmm/oci/seccomp.o $(BUILD)/san/vmm/oci/seccomp.o: $(BUILD)/gen/seccomp_filter.inc
 
-IMPORT_SOURCES = $(filter-out vmm/image/seccomp_compile.c,$(wildcard vmm/base/*.c vmm/image/*.c vmm/image/import/*.c))
+IMPORT_SOURCES = $(wildcard vmm/base/*.c vmm/confine/*.c vmm/image/*.c vmm/image/import/*.c)
 IMPORT_LIBS    = -larchive -lsquashfs -lz -ljansson -lnettle
 
 all: $(BUILD)/microvm $(BUILD)/microvm-import
@@ -41,8 +41,8 @@ $(BUILD)/stamp/version: always
 $(BUILD)/stamp/libexecdir: always
 	$(call stamp,$(LIBEXECDIR))
 
-$(BUILD)/obj/vmm/cli/version.o: $(BUILD)/stamp/version
-$(BUILD)/obj/vmm/cli/version.o: CPPFLAGS_COMMON += -DMICROVM_VERSION='"$(VERSION)"' -DMICROVM_COMMIT='"$(COMMIT)"'
+$(BUILD)/obj/vmm/cli/cmd_version.o: $(BUILD)/stamp/version
+$(BUILD)/obj/vmm/cli/cmd_version.o: CPPFLAGS_COMMON += -DMICROVM_VERSION='"$(VERSION)"' -DMICROVM_COMMIT='"$(COMMIT)"'
 $(BUILD)/obj/vmm/base/program_file.o: $(BUILD)/stamp/libexecdir
 $(BUILD)/obj/vmm/base/program_file.o: CPPFLAGS_COMMON += -DMICROVM_LIBEXECDIR='"$(LIBEXECDIR)"'
 
@@ -60,7 +60,7 @@ install: all
 	install -m 755 $(BUILD)/crun $(DESTDIR)$(LIBEXECDIR)/crun
 	install -m 644 $(BUILD)/initramfs.cpio $(DESTDIR)$(LIBEXECDIR)/initramfs.cpio
 	install -m 644 $(KERNEL) $(DESTDIR)$(LIBEXECDIR)/vmlinux
-	install -m 644 docs/microvm.1 $(DESTDIR)$(MANDIR)/man1/microvm.1
+	install -m 644 docs/reference/microvm.1 $(DESTDIR)$(MANDIR)/man1/microvm.1
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/microvm $(DESTDIR)$(MANDIR)/man1/microvm.1

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Purpose: what block.c (the device) and request.c (what it is asked) share. */
-#ifndef MICROVM_DEVICES_BLOCK_PRIVATE_H
-#define MICROVM_DEVICES_BLOCK_PRIVATE_H
+#ifndef MICROVM_DEVICES_BLOCK_BLOCK_PRIVATE_H
+#define MICROVM_DEVICES_BLOCK_BLOCK_PRIVATE_H
 
 #include "devices/block/block.h"
 #include "devices/block/dirty.h"

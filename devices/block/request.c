@@ -17,7 +17,7 @@
 
 #include "devices/block/block_private.h"
 #include "devices/block/file_ranges.h"
-#include "devices/virtio/narrate.h"
+#include "devices/virtio/request_trace.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/log.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the hypercall doorbell: what virtio is too heavy for. Its ABI is docs/doorbell.md.
- * The guest's side of the numbers below is guest/doorbell_abi.h, which this file includes, so that
- * there is one definition.
+ * Purpose: the hypercall doorbell: what virtio is too heavy for. Its ABI is
+ * docs/reference/doorbell.md. The guest's side of the numbers below is guest/doorbell_abi.h, which
+ * this file includes, so that there is one definition.
  */
-#ifndef MICROVM_DEVICES_DOORBELL_H
-#define MICROVM_DEVICES_DOORBELL_H
+#ifndef MICROVM_DEVICES_DOORBELL_DOORBELL_H
+#define MICROVM_DEVICES_DOORBELL_DOORBELL_H
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Purpose: virtio entropy device fed by getrandom(2) (virtio 1.2, 5.4). */
-#ifndef MICROVM_DEVICES_ENTROPY_H
-#define MICROVM_DEVICES_ENTROPY_H
+#ifndef MICROVM_DEVICES_ENTROPY_ENTROPY_H
+#define MICROVM_DEVICES_ENTROPY_ENTROPY_H
 
 #include "devices/virtio/device.h"
 #include "vmm/base/error.h"

@@ -3,8 +3,8 @@
  * Purpose: the least of a 16550 UART that `earlycon=uart8250,io,0x3f8` needs: transmit, and a line
  * status that is always ready. For kernels that die before their console; off by default.
  */
-#ifndef MICROVM_DEVICES_SERIAL_H
-#define MICROVM_DEVICES_SERIAL_H
+#ifndef MICROVM_DEVICES_SERIAL_SERIAL_H
+#define MICROVM_DEVICES_SERIAL_SERIAL_H
 
 #include <stdint.h>
 

@@ -21,8 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "devices/device_callbacks.h"
 #include "devices/guest_memory.h"
-#include "devices/host.h"
 #include "devices/virtio/queue.h"
 
 #define VIRTIO_DEVICE_QUEUES 4 /* most queues a device of ours has */

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "devices/virtio/mmio_private.h"
-#include "devices/virtio/narrate.h"
+#include "devices/virtio/request_trace.h"
 #include "vmm/base/log.h"
 
 void virtio_mmio_clear_queues(struct virtio_mmio *mmio)

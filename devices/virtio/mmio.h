@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "devices/host.h"
+#include "devices/device_callbacks.h"
 #include "devices/virtio/device.h"
 #include "vmm/base/error.h"
 

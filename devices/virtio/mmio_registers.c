@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "devices/virtio/mmio_private.h"
-#include "devices/virtio/narrate.h"
+#include "devices/virtio/request_trace.h"
 #include "vmm/base/bytes.h"
 
 enum {

@@ -9,7 +9,7 @@
 #include <errno.h>
 
 #include "devices/virtio/mmio_private.h"
-#include "devices/virtio/narrate.h"
+#include "devices/virtio/request_trace.h"
 #include "vmm/base/io.h"
 
 void virtio_device_begin_turn(struct virtio_device *device)

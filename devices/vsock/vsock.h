@@ -5,8 +5,8 @@
  * host process that connects to `DIRECTORY/vsock` and writes "CONNECT P\n" reaches the guest's
  * listener on port P and reads back "OK\n" first.
  */
-#ifndef MICROVM_DEVICES_VSOCK_H
-#define MICROVM_DEVICES_VSOCK_H
+#ifndef MICROVM_DEVICES_VSOCK_VSOCK_H
+#define MICROVM_DEVICES_VSOCK_VSOCK_H
 
 #include "devices/virtio/device.h"
 #include "vmm/base/error.h"

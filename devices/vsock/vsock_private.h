@@ -13,8 +13,8 @@
  * credit. So memory is bounded in both directions, and nobody polls: a socket that is known to have
  * bytes is not watched for them.
  */
-#ifndef MICROVM_DEVICES_VSOCK_PRIVATE_H
-#define MICROVM_DEVICES_VSOCK_PRIVATE_H
+#ifndef MICROVM_DEVICES_VSOCK_VSOCK_PRIVATE_H
+#define MICROVM_DEVICES_VSOCK_VSOCK_PRIVATE_H
 
 #include "devices/virtio/device.h"
 #include "devices/vsock/byte_ring.h"

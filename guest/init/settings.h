@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What docker sets around each container, and the kernel by itself does not. */
-#ifndef MICROVM_INIT_SETTINGS_H
-#define MICROVM_INIT_SETTINGS_H
+#ifndef MICROVM_GUEST_INIT_SETTINGS_H
+#define MICROVM_GUEST_INIT_SETTINGS_H
 
 /*
  * Gives this process, and with it the container, the resource limits of docker's (setrlimit(2)):

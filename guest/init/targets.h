@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Makes what the runtime mounts on, in the container's root. */
-#ifndef MICROVM_INIT_TARGETS_H
-#define MICROVM_INIT_TARGETS_H
+#ifndef MICROVM_GUEST_INIT_TARGETS_H
+#define MICROVM_GUEST_INIT_TARGETS_H
 
 #include "guest/init/conf.h"
 #include "guest/init/failure.h"

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "guest/probes/questions.h"
-#include "guest/probes/words.h"
+#include "guest/probes/subcommands.h"
 
 #define QUESTION_SECONDS 5 /* after which a question has no answer */
 

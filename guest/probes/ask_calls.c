@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "guest/probes/filter.h"
-#include "guest/probes/json.h"
+#include "guest/probes/json_line.h"
 #include "guest/probes/questions.h"
 
 #define CALL_SECONDS 2 /* for one call that waits after all */

@@ -7,7 +7,7 @@
 #ifndef MICROVM_GUEST_PROBES_FACT_H
 #define MICROVM_GUEST_PROBES_FACT_H
 
-#include "guest/probes/json.h"
+#include "guest/probes/json_line.h"
 
 #define FACT_TEXT_MAX 2048
 #define FACT_PATH_MAX 256

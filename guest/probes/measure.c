@@ -7,8 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "guest/probes/json.h"
-#include "guest/probes/words.h"
+#include "guest/probes/json_line.h"
+#include "guest/probes/subcommands.h"
 
 #define SAMPLE_MIN_NS 5000000u
 #define COUNT_MAX     (UINT64_C(1) << 24)

@@ -18,7 +18,7 @@
 
 #include "guest/doorbell_abi.h"
 #include "guest/probes/measure.h"
-#include "guest/probes/words.h"
+#include "guest/probes/subcommands.h"
 
 #define ALL_PORTS 3
 

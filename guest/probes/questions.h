@@ -2,8 +2,8 @@
 /*
  * Purpose: the questions of the word `ask`, in two tables: what can be seen (ask_see.c) and what
  * can be done (ask_do.c). Each is asked in a child of its own, so that whatever it changes about
- * its process ends with it. Why each is harmless stands in docs/probe.md and in the host's table,
- * vmm/contrast/probe_questions.c.
+ * its process ends with it. Why each is harmless stands in docs/guide/probe.md and in the host's
+ * table, vmm/probe/probe_questions.c.
  */
 #ifndef MICROVM_GUEST_PROBES_QUESTIONS_H
 #define MICROVM_GUEST_PROBES_QUESTIONS_H

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures microvm beside its rivals; writes a table for people and JSON for programs. docs/specification.md
+"""Measures microvm beside its rivals; writes a table for people and JSON for programs. docs/reference/specification.md
 says what is promised of these figures. Run it by `make bench`; as root, because it stages what it measures in a root
 directory of its own in memory, so that no disk and no shared file system is measured with it."""
 

@@ -12,7 +12,7 @@ $(BUILD)/bench/stamp: $(BUILD)/obj/tests/bench/stamp.o
 	$(CC) $(LDFLAGS_COMMON) -o $@ $<
 
 # Freestanding: the guest's first user instruction is the first of this file.
-$(BUILD)/bench/init: tests/bench/init.c guest/doorbell_abi.h
+$(BUILD)/bench/init: tests/bench/bench_init.c guest/doorbell_abi.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -Os -Wall -Wextra -Werror -I. -static -nostdlib -ffreestanding -fno-stack-protector -fno-pie -no-pie \
 	    -fcf-protection=none -fno-asynchronous-unwind-tables -Wl,-z,noseparate-code,--build-id=none -s -o $@ $<

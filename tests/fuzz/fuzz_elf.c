@@ -5,7 +5,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "vmm/arch/x86_64/boot.h"
+#include "vmm/arch/x86_64/bzimage.h"
+#include "vmm/arch/x86_64/elf.h"
 #include "vmm/arch/x86_64/layout.h"
 
 #define MEMORY_SIZE (LAYOUT_KERNEL + 65536U)
@@ -23,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!host || ftruncate(fd, 0) < 0 || pwrite(fd, data, size, 0) != (ssize_t)size)
         abort();
     if (elf_is_kernel(data, size) &&
-        elf_load(fd, "kernel", data, size < BOOT_HEAD_SIZE ? size : BOOT_HEAD_SIZE, &memory,
+        elf_load(fd, "kernel", data, size < BZIMAGE_HEAD_SIZE ? size : BZIMAGE_HEAD_SIZE, &memory,
                  MEMORY_SIZE - 4096, &boot, &err) == 0 &&
         (boot.entry < LAYOUT_KERNEL || boot.entry >= MEMORY_SIZE - 4096))
         abort();

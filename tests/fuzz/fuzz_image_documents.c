@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/image/bundle.h"
 #include "vmm/image/config.h"
-#include "vmm/image/process.h"
+#include "vmm/oci/bundle.h"
+#include "vmm/oci/environment.h"
+#include "vmm/oci/process.h"
 
 /* Takes the bytes up to the next zero. */
 static char *take(const uint8_t **data, size_t *size)
@@ -39,7 +40,7 @@ static void run_config(const uint8_t *data, size_t size)
     struct process process;
     struct bundle bundle;
 
-    process_add_environment_file(&options.environment, "file", group, NULL, NULL);
+    environment_add_file(&options.environment, "file", group, NULL, NULL);
     if (config_parse(text, strlen(text), "config", &config, NULL) == 0) {
         if (process_resolve(&config, passwd, group, &options, &process, NULL) == 0) {
             string_list_add(&bundle_options.tmpfs, user);

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/unit/tar_maker.h"
+#include "tests/unit/image/tar_maker.h"
 #include "vmm/image/import/layer.h"
 #include "vmm/image/import/squash.h"
 

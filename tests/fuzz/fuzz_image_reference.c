@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/image/process.h"
 #include "vmm/image/reference.h"
+#include "vmm/oci/process.h"
 
 static void require(bool fine)
 {

@@ -47,7 +47,7 @@ struct world {
     struct event_loop *loop;
     struct devices devices;
     struct doorbell doorbell;
-    struct machine_host host;
+    struct machine_callbacks host;
     int console, console_end, disk, peer;
     uint16_t available[ARCH_DEVICE_SLOTS][VIRTIO_DEVICE_QUEUES];
 };
@@ -369,7 +369,7 @@ static void build(bool narrated)
                     {FAKE_HIGH_BASE, sizeof(world.high), world.high}},
         .count = 2,
     };
-    world.host = (struct machine_host){.console_output = look, .narrate = look_at_line};
+    world.host = (struct machine_callbacks){.console_output = look, .narrate = look_at_line};
     spec.narrated = spec.timed = narrated;
     world.disk = memfd_create("disk", MFD_CLOEXEC);
     disk = dup(world.disk);

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "vmm/base/bytes.h"
-#include "vmm/contrast/probe_answers.h"
-#include "vmm/contrast/probe_judge.h"
+#include "vmm/probe/probe_answers.h"
+#include "vmm/probe/probe_judge.h"
 
 static const char host_text[] =
     "{\"version\":\"#1 SMP\",\"boot_id\":\"0000\",\"ns_pid\":\"pid:[1]\",\"ns_net\":\"net:[1]\","

@@ -19,7 +19,7 @@
 
 #include "tests/fuzz/script.h"
 #include "vmm/base/log.h"
-#include "vmm/isolation/session.h"
+#include "vmm/sandbox/session.h"
 
 #define NOBODY 0x3fffffff /* a process that cannot be */
 

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tests/unit/fake_driver.h"
+#include "tests/unit/devices/fake_driver.h"
 
 struct script {
     const uint8_t *at;

@@ -220,7 +220,7 @@ static void make_disk(const char *path, off_t size)
 static void run_guest(struct run *run)
 {
     const struct machine_loader loader = {.opaque = run, .place = place, .enter = enter};
-    struct machine_host host = {
+    struct machine_callbacks host = {
         .opaque = run,
         .console_fd = -1,
         .loader = &loader,
@@ -527,7 +527,7 @@ static void too_many_vcpus_are_refused(void **state)
     const struct run run = {.which = CASE_EXIT_42};
     const struct machine_loader loader = {
         .opaque = (void *)(uintptr_t)&run, .place = place, .enter = enter};
-    const struct machine_host host = {.directory_fd = -1, .console_fd = -1, .loader = &loader};
+    const struct machine_callbacks host = {.directory_fd = -1, .console_fd = -1, .loader = &loader};
     const struct machine_spec spec = {.memory_bytes = MEMORY_SIZE, .vcpu_count = 100000};
     struct machine *machine = NULL;
     struct event_loop *loop = NULL;

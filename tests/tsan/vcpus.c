@@ -355,7 +355,7 @@ static void run_machine(const char *path, int directory, bool told)
         .narrated = told,
     };
     struct host host = {0};
-    struct machine_host callbacks = {
+    struct machine_callbacks callbacks = {
         .opaque = &host,
         .directory_fd = directory,
         .loader = &loader,

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-# Each tests/unit/test_NAME.c becomes two programs: $(BUILD)/tests/test_NAME, and, with AddressSanitizer and
+# Each tests/unit/ROOM/test_NAME.c becomes two programs: $(BUILD)/tests/test_NAME, and, with AddressSanitizer and
 # UndefinedBehaviorSanitizer, $(BUILD)/tests-san/test_NAME. Both link what they use out of one archive of all our code.
 # `make unit UNIT="queue mmio"` runs some of them.
 
-UNIT_TESTS   = $(basename $(notdir $(wildcard tests/unit/test_*.c)))
-UNIT_HELPERS = $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
-UNIT_SOURCES = $(sort $(filter-out %/main.c,$(MICROVM_SOURCES) $(IMPORT_SOURCES))) $(UNIT_HELPERS)
+UNIT_FILES   = $(wildcard tests/unit/*/test_*.c)
+UNIT_TESTS   = $(basename $(notdir $(UNIT_FILES)))
+UNIT_HELPERS = $(filter-out $(UNIT_FILES),$(wildcard tests/unit/*/*.c))
+# All but the main() of each program.
+UNIT_SOURCES = $(sort $(filter-out %/microvm.c %/microvm_import.c,$(MICROVM_SOURCES) $(IMPORT_SOURCES))) $(UNIT_HELPERS)
 UNIT_LIBS    = -lcmocka -larchive -lsquashfs -lz -lfdt -ljansson -lnettle -lpthread
 UNIT        ?= $(UNIT_TESTS:test_%=%)
 
@@ -20,11 +22,14 @@ $(BUILD)/tests/code.a $(BUILD)/tests-san/code.a:
 	@rm -f $@
 	$(call brief,AR)$(AR) rcsD $@ $^
 
-$(UNIT_TESTS:%=$(BUILD)/tests/%): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/tests/code.a
-	$(call brief,LINK)$(CC) $(LDFLAGS_COMMON) $(LDFLAGS) -o $@ $^ $(UNIT_LIBS)
-
-$(UNIT_TESTS:%=$(BUILD)/tests-san/%): $(BUILD)/tests-san/%: $(BUILD)/san/tests/unit/%.o $(BUILD)/tests-san/code.a
-	$(call brief,LINK)$(CC) $(LDFLAGS_COMMON) -fsanitize=address,undefined $(LDFLAGS) -o $@ $^ $(UNIT_LIBS)
+# unit_programs(source): both of one test.
+define unit_programs
+$(BUILD)/tests/$(basename $(notdir $(1))): $(1:%.c=$(BUILD)/obj/%.o) $(BUILD)/tests/code.a
+	$$(call brief,LINK)$$(CC) $$(LDFLAGS_COMMON) $$(LDFLAGS) -o $$@ $$^ $$(UNIT_LIBS)
+$(BUILD)/tests-san/$(basename $(notdir $(1))): $(1:%.c=$(BUILD)/san/%.o) $(BUILD)/tests-san/code.a
+	$$(call brief,LINK)$$(CC) $$(LDFLAGS_COMMON) -fsanitize=address,undefined $$(LDFLAGS) -o $$@ $$^ $$(UNIT_LIBS)
+endef
+$(foreach file,$(UNIT_FILES),$(eval $(call unit_programs,$(file))))
 
 # They are made by chains of patterns, and still wanted the next time.
-.SECONDARY: $(UNIT_TESTS:%=$(BUILD)/obj/tests/unit/%.o) $(UNIT_TESTS:%=$(BUILD)/san/tests/unit/%.o)
+.SECONDARY: $(UNIT_FILES:%.c=$(BUILD)/obj/%.o) $(UNIT_FILES:%.c=$(BUILD)/san/%.o)

@@ -4,6 +4,7 @@
 #define MICROVM_BASE_BYTES_H
 
 #include <endian.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -49,6 +50,14 @@ static inline void store_le64(void *at, uint64_t value)
 {
     value = htole64(value);
     memcpy(at, &value, sizeof(value));
+}
+
+/* Are all `size` bytes (at least one) zero? */
+static inline bool bytes_are_zero(const void *data, size_t size)
+{
+    const unsigned char *bytes = data;
+
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
 }
 
 /* `alignment` is a power of two; the caller has made sure that the sum does not overflow. */

@@ -21,3 +21,16 @@ int json_parse(const char *text, size_t size, json_t **root, struct error *err)
     printable_copy(near, sizeof(near), why.text); /* it quotes what is wrong */
     return error_set(err, EINVAL, "not valid JSON: line %d: %s", why.line, near);
 }
+
+json_t *json_from_strings(const char *const *strings)
+{
+    json_t *array = json_array();
+
+    for (; *strings; strings++) {
+        if (json_array_append_new(array, json_string(*strings)) < 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}

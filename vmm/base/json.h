@@ -16,4 +16,7 @@
  */
 int json_parse(const char *text, size_t size, json_t **root, struct error *err);
 
+/* A JSON array of the strings up to the null pointer; null when out of memory. */
+json_t *json_from_strings(const char *const *strings);
+
 #endif

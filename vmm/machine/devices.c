@@ -51,7 +51,7 @@ static unsigned count_vsock(const struct machine_spec *spec)
 static int create_console(const struct devices_setup *setup, unsigned instance,
                           struct virtio_device **device, struct error *err)
 {
-    const struct machine_host *host = setup->host;
+    const struct machine_callbacks *host = setup->host;
     struct console_backend backend = {
         .input_fd = host->console_fd,
         .output_fd = host->console_fd,

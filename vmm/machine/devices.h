@@ -16,7 +16,7 @@
 #include "vmm/machine/bus.h"
 #include "vmm/machine/counts.h"
 #include "vmm/machine/event_loop.h"
-#include "vmm/machine/machine.h"
+#include "vmm/machine/machine_callbacks.h"
 #include "vmm/machine/spec.h"
 
 struct device;
@@ -35,7 +35,7 @@ struct device {
     struct virtio_mmio *mmio;
     struct virtio_device *virtio; /* owned by mmio */
     struct event_loop *loop;
-    const struct machine_host *host;
+    const struct machine_callbacks *host;
     int interrupt_fd;
     bool timed;
     struct device_queue queues[VIRTIO_DEVICE_QUEUES];
@@ -51,7 +51,7 @@ struct devices {
 /* What devices are made from and wired to; all of it outlives them. */
 struct devices_setup {
     const struct machine_spec *spec;
-    const struct machine_host *host;
+    const struct machine_callbacks *host;
     const struct guest_memory *memory;
     struct event_loop *loop;
     struct bus *bus;

@@ -25,7 +25,7 @@ static void write_register(void *opaque, uint64_t offset, const void *data, uint
 static void forward(void *opaque, uint32_t events)
 {
     const struct early_serial *early = opaque;
-    const struct machine_host *host = early->host;
+    const struct machine_callbacks *host = early->host;
     char data[512];
     ssize_t count = read(early->read_fd, data, sizeof(data));
 
@@ -38,7 +38,7 @@ static void forward(void *opaque, uint32_t events)
         return; /* Nobody reads: a log for debugging is no reason to wait. */
 }
 
-int early_serial_create(const struct machine_host *host, struct event_loop *loop,
+int early_serial_create(const struct machine_callbacks *host, struct event_loop *loop,
                         struct vcpu_shared *shared, struct early_serial *early, struct error *err)
 {
     struct arch_address at = arch_serial();

@@ -6,12 +6,12 @@
 #include "devices/serial/serial.h"
 #include "vmm/base/error.h"
 #include "vmm/machine/event_loop.h"
-#include "vmm/machine/machine.h"
-#include "vmm/machine/vcpu.h"
+#include "vmm/machine/machine_callbacks.h"
+#include "vmm/machine/vcpu_loop.h"
 
 struct early_serial {
     struct serial serial;
-    const struct machine_host *host;
+    const struct machine_callbacks *host;
     struct event_loop *loop;
     int read_fd, write_fd; /* a pipe from the vCPU threads to the I/O loop */
 };
@@ -21,7 +21,7 @@ struct early_serial {
         .read_fd = -1, .write_fd = -1,                                                             \
     }
 
-int early_serial_create(const struct machine_host *host, struct event_loop *loop,
+int early_serial_create(const struct machine_callbacks *host, struct event_loop *loop,
                         struct vcpu_shared *shared, struct early_serial *early, struct error *err);
 void early_serial_destroy(struct early_serial *early); /* safe on EARLY_SERIAL_INIT */
 

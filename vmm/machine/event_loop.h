@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "devices/host.h"
+#include "devices/device_callbacks.h"
 #include "vmm/base/error.h"
 
 struct event_loop;

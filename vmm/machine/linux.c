@@ -10,7 +10,7 @@
 
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
-#include "vmm/machine/tree.h"
+#include "vmm/machine/device_tree.h"
 
 #define TAIL_MAX (UINT64_C(64) << 20)
 

@@ -16,14 +16,14 @@
 #include "vmm/machine/kvm.h"
 #include "vmm/machine/linux.h"
 #include "vmm/machine/memory.h"
-#include "vmm/machine/vcpu.h"
+#include "vmm/machine/vcpu_loop.h"
 
 /* What devices get for output that a guest has left behind; the rest of it is lost. */
 #define DRAIN_MS 1000
 
 struct machine {
     const struct machine_spec *spec;
-    struct machine_host host;
+    struct machine_callbacks host;
     struct event_loop *loop;
     struct kvm kvm;
     struct machine_memory memory;
@@ -297,7 +297,7 @@ static int build(struct machine *machine, struct error *err)
     return vcpu_prepare_signal(err);
 }
 
-int machine_create(const struct machine_spec *spec, const struct machine_host *host,
+int machine_create(const struct machine_spec *spec, const struct machine_callbacks *host,
                    struct event_loop *loop, struct machine **machine, struct error *err)
 {
     struct machine *made = calloc(1, sizeof(*made));

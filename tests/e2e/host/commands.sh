@@ -66,8 +66,8 @@ case_doctor_says_what_is_missing() {
 }
 
 case_the_man_page_is_one() {
-    mandoc -T lint -W warning docs/microvm.1
-    mandoc -T utf8 docs/microvm.1 | col -b >"$out"
+    mandoc -T lint -W warning docs/reference/microvm.1
+    mandoc -T utf8 docs/reference/microvm.1 | col -b >"$out"
     for option in --name --env-file --entrypoint --read-only --tmpfs --disk --timeline --cmdline; do
         expect_match "$option"
     done

@@ -23,7 +23,7 @@ case_a_machine_has_its_own_kernel() {
 
     # As many calls as its table has names, and the filter was seen in place.
     expect_equal "$(cell vm monitor answer)" \
-        "$(grep -oE '\{__NR_[a-z0-9_]+' "$E2E_TOP/vmm/jail/jail.c" | sort -u | wc -l) may be made" 'calls of the monitor'
+        "$(grep -oE '\{__NR_[a-z0-9_]+' "$E2E_TOP/vmm/confine/jail.c" | sort -u | wc -l) may be made" 'calls of the monitor'
     [[ $(cell vm monitor evidence) == *'Seccomp: 2' ]] || fail 'the filter was not seen'
     start "$MICROVM" run busybox sleep 10
     wait_for keeper_of "$pid"

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "vmm/arch/x86_64/boot.h"
+#include "vmm/arch/x86_64/bzimage.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
@@ -112,7 +112,7 @@ static int copy_payload(int fd, uint64_t offset, uint64_t size)
     return steal_fd(&file);
 }
 
-int bzimage_unpack(int fd, const char *name, const uint8_t head[BOOT_HEAD_SIZE], int *elf_fd,
+int bzimage_unpack(int fd, const char *name, const uint8_t head[BZIMAGE_HEAD_SIZE], int *elf_fd,
                    struct error *err)
 {
     AUTO_CLOSE int payload = -1;

@@ -9,7 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "vmm/arch/x86_64/boot.h"
+#include "vmm/arch/x86_64/elf.h"
+#include "vmm/arch/x86_64/guest_file.h"
 #include "vmm/arch/x86_64/layout.h"
 
 #define SEGMENTS_MAX 32
@@ -71,8 +72,8 @@ static int load_segment(int fd, const char *name, const Elf64_Phdr *segment,
     if (!guest_memory_at(memory, GUEST_ADDR(segment->p_paddr), segment->p_memsz))
         return not_kernel(err, name, "a segment outside of memory");
     /* What is behind the file's part is zero already: fresh memory. */
-    return boot_read_file(fd, name, segment->p_offset, segment->p_filesz, memory, segment->p_paddr,
-                          boot, err);
+    return guest_file_read(fd, name, segment->p_offset, segment->p_filesz, memory, segment->p_paddr,
+                           boot, err);
 }
 
 int elf_load(int fd, const char *name, const uint8_t *head, size_t head_size,

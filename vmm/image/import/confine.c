@@ -21,7 +21,7 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
-#include "vmm/base/syscall_filter.h"
+#include "vmm/confine/syscall_filter.h"
 
 #define ADDRESSES_MAX (8ULL << 30) /* bytes: several times a tree at its bounds */
 /* For names, links and attributes; contents are in files. 2 million files need less than half. */

@@ -14,7 +14,6 @@
 #include "vmm/base/error.h"
 #include "vmm/image/config.h"
 #include "vmm/image/import/budget.h"
-#include "vmm/image/import/source.h"
 #include "vmm/image/load_protocol.h"
 #include "vmm/image/reference.h"
 
@@ -59,13 +58,10 @@ int import_stage_part(struct import *import, enum load_part part, const char *co
 int import_add_part(struct import *import, enum load_part part, const char *config_digest,
                     uint32_t number, struct error *err);
 
-/*
- * Stages a member of the source (null: its root layer) as a blob. With layer->digest set, digest
- * and size must be those of `layer`; else they are filled in. Errors: EBADMSG (digest or size
- * differs).
- */
-int import_stage_layer(struct import *import, struct source *source, const char *member,
-                       struct image_layer *layer, struct error *err);
+/* The staged blob of this digest, or null. Errors of adding: ENOMEM, of the channel. */
+const struct staged_blob *import_find_blob(const struct import *import, const char *digest);
+int import_add_blob(struct import *import, const char digest[DIGEST_SIZE], uint32_t number,
+                    struct error *err);
 
 /* Opens a staged blob for reading. Errors: ENOENT, of open(2). */
 int import_open_blob(const struct import *import, const char *digest, struct error *err);

@@ -98,11 +98,6 @@ static int add_segment(struct tree_inode *inode, uint64_t offset, uint64_t lengt
     return 0;
 }
 
-static bool is_zero(const char *data, size_t size)
-{
-    return data[0] == 0 && memcmp(data, data + 1, size - 1) == 0;
-}
-
 /* Spools a piece of a file; what is all zeros becomes a hole, so that a bomb of zeros fills no
  * disk. */
 static int take_piece(struct reader *reader, struct tree_inode *inode, const char *data,
@@ -114,7 +109,7 @@ static int take_piece(struct reader *reader, struct tree_inode *inode, const cha
         size_t part = size < HOLE_SIZE ? size : HOLE_SIZE;
         uint64_t at = reader->spool->size;
 
-        if (part < HOLE_SIZE || !is_zero(data, part)) {
+        if (part < HOLE_SIZE || !bytes_are_zero(data, part)) {
             rc = spool_append(reader->spool, data, part, err);
             if (rc == 0)
                 rc = add_segment(inode, offset, part, at, err);

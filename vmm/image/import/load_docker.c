@@ -14,6 +14,7 @@
 #include "vmm/image/import/build.h"
 #include "vmm/image/import/layer.h"
 #include "vmm/image/import/load_kinds.h"
+#include "vmm/image/import/stage_layer.h"
 
 /* One item of manifest.json. */
 struct saved_image {

@@ -9,6 +9,7 @@
 #include "vmm/image/import/build.h"
 #include "vmm/image/import/layer.h"
 #include "vmm/image/import/load_kinds.h"
+#include "vmm/image/import/stage_layer.h"
 
 #define INDEX_DEPTH_MAX 4
 #define MANIFESTS_MAX                                                                              \

@@ -12,6 +12,7 @@
 #include "vmm/image/document.h"
 #include "vmm/image/import/build.h"
 #include "vmm/image/import/load_kinds.h"
+#include "vmm/image/import/stage_layer.h"
 
 static int make_config(const char *diff_id, char **text, struct error *err)
 {

@@ -5,10 +5,10 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <nettle/sha2.h>
 #include <stdbool.h>
 
 #include "vmm/image/import/budget.h"
+#include "vmm/image/import/sink.h"
 #include "vmm/image/import/source.h"
 
 /* A file of an archive. */
@@ -28,14 +28,6 @@ struct source {
     bool compressed;
     struct member *members;
     size_t count;
-};
-
-/* An output that hashes what passes, and leaves holes where it is zero. */
-struct sink {
-    int fd;
-    uint64_t size;
-    struct sha256_ctx hash;
-    struct budget *budget; /* borrowed */
 };
 
 /* What was seen of the input that can tell an image from a root file system: see source_kind.c. */
@@ -72,13 +64,7 @@ int source_judge(const struct source_marks *marks, enum source_kind *kind, struc
 /* The same for the directory at source->directory. Errors: also of open(2) and read(2). */
 int source_judge_directory(struct source *source, struct error *err);
 
-void sink_open(struct sink *sink, int fd, struct budget *budget);
-int sink_write(struct sink *sink, const void *data, size_t size, struct error *err);
-
-/* Makes the file as long as what was written. */
-int sink_finish(struct sink *sink, struct error *err);
-
-/* archive.c: fills kind, compressed and members from the archive at source->archive. */
+/* source_archive.c: fills kind, compressed and members from the archive at source->archive. */
 int source_scan(struct source *source, struct error *err);
 
 /* Positions a new reader at the contents of `name`, links followed. The caller frees *archive. */
@@ -91,7 +77,8 @@ bool source_is_plausible(const unsigned char *head, size_t size);
 /* Copies the whole archive at `fd` to the sink, all compression taken off. */
 int source_unpack(int fd, struct sink *sink, struct error *err);
 
-/* pack.c: writes the directory as a tar archive: sorted, numeric owners, links and attributes kept.
+/* source_pack.c: writes the directory as a tar archive: sorted, numeric owners, links and
+ * attributes kept.
  */
 int source_pack_directory(int directory, struct sink *sink, struct error *err);
 

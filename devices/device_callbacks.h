@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: all that a device may ask of the world outside: raise its interrupt, watch a file
+ * descriptor, and, where somebody listens, tell what it does. The machine implements it with irqfd
+ * and epoll, a test with two counters.
+ */
+#ifndef MICROVM_DEVICES_DEVICE_CALLBACKS_H
+#define MICROVM_DEVICES_DEVICE_CALLBACKS_H
+
+#include <stdint.h>
+
+/* `events` as epoll(7): EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR. Runs on the I/O loop. */
+typedef void device_fd_handler(void *opaque, uint32_t events);
+
+struct device_host {
+    void *opaque;
+    /* Raises the device's interrupt line (edge). Any thread. */
+    void (*raise_interrupt)(void *opaque);
+    /*
+     * Watches `fd` (level-triggered) for `events`; called again for the same fd it changes the
+     * set, and 0 stops watching (do so before closing the fd). I/O loop only.
+     * Returns 0 or a negative errno.
+     */
+    int (*watch_fd)(void *opaque, int fd, uint32_t events, device_fd_handler *handler,
+                    void *handler_opaque);
+    /*
+     * Does not watch `fd` for a moment: a listener that cannot accept for want of descriptors or
+     * memory would be ready all the time. I/O loop only.
+     */
+    void (*pause_fd)(void *opaque, int fd);
+    /* One line about what the device does, for people. Any thread. NULL = nobody listens. */
+    void (*narrate)(void *opaque, const char *line);
+};
+
+#endif

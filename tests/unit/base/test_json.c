@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: JSON that is wrong, and memory that is short, are told apart. */
+#include <stdlib.h>
+
+#include <errno.h>
+
+#include "tests/unit/unit.h"
+#include "vmm/base/bytes.h"
+#include "vmm/base/json.h"
+
+static unsigned allocations_left;
+
+static void *scarce_malloc(size_t size)
+{
+    if (allocations_left == 0) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    allocations_left--;
+    return malloc(size);
+}
+
+/* Its tokens are short: where its buffer of one cannot grow, jansson ends the process by an
+ * assertion. */
+static void short_memory_is_not_taken_for_wrong_text(void **state)
+{
+    static const char text[] = "{\"name\": [1, 2.5, -3e2, true, null, \"text \\u00e9\"], "
+                               "\"another\": {\"a\": \"b\"}, \"c\": 900719925}";
+    json_t *root = NULL;
+    unsigned failures = 0;
+    int rc;
+
+    (void)state;
+    json_set_alloc_funcs(scarce_malloc, free);
+    do {
+        struct error err = ERROR_INIT;
+
+        allocations_left = failures;
+        rc = json_parse(text, sizeof(text) - 1, &root, &err);
+        if (rc < 0) {
+            assert_int_equal(rc, -ENOMEM);
+            assert_null(root);
+            assert_non_null(strstr(err.text, "Cannot allocate memory"));
+            failures++;
+        }
+    } while (rc < 0 && failures < 1000);
+    json_set_alloc_funcs(malloc, free);
+    assert_int_equal(rc, 0);
+    assert_true(failures > 10);
+    json_decref(root);
+}
+
+static void wrong_text_is_told_with_its_line(void **state)
+{
+    static const char *const texts[] = {"",
+                                        "{",
+                                        "{\"a\":1,\n\"a\":2}",
+                                        "[1] 2",
+                                        "\"text\"",
+                                        "{\"a\":\xff}",
+                                        "{\"a\":1e999}",
+                                        "{\"a\": \033[2J}"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        struct error err = ERROR_INIT;
+        json_t *root = NULL;
+
+        errno = ENOMEM; /* of something before it */
+        assert_int_equal(json_parse(texts[i], strlen(texts[i]), &root, &err), -EINVAL);
+        assert_null(root);
+        assert_ptr_equal(strstr(err.text, "not valid JSON: line "), err.text);
+        assert_null(strchr(err.text, '\033')); /* what is quoted is harmless to a terminal */
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(short_memory_is_not_taken_for_wrong_text),
+        cmocka_unit_test(wrong_text_is_told_with_its_line),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

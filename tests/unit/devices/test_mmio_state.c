@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: saved state of the virtio-mmio transport, sound and hostile. */
+#include <stdlib.h>
+
+#include <errno.h>
+#include <linux/virtio_ring.h>
+
+#include "tests/unit/devices/fake_driver.h"
+#include "tests/unit/devices/probe_device.h"
+#include "tests/unit/unit.h"
+#include "vmm/base/bytes.h"
+#include "vmm/base/log.h"
+
+#define EVENT_INDEX (1ULL << VIRTIO_RING_F_EVENT_IDX)
+#define SIZE        8
+
+static struct fake_machine machine;
+static struct probe *probe;
+
+static int begin(void **state)
+{
+    (void)state;
+    log_configure(-1, LOG_LEVEL_ERROR); /* a test says enough */
+    probe_create(&machine);
+    probe = (struct probe *)machine.device;
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    fake_machine_destroy(&machine);
+    return 0;
+}
+
+static uint8_t *save(size_t *size)
+{
+    uint8_t *state;
+
+    *size = virtio_mmio_state_size(machine.mmio);
+    state = malloc(*size);
+    assert_non_null(state);
+    virtio_mmio_save(machine.mmio, state);
+    return state;
+}
+
+static void state_survives_a_round_trip(void **unused)
+{
+    struct fake_machine other;
+    size_t size;
+    uint8_t *state;
+    uint8_t *again;
+
+    (void)unused;
+    fake_start(&machine, EVENT_INDEX, SIZE);
+    probe->value = 42;
+    machine.device->queues[1].next_available = machine.device->queues[1].next_used = 5;
+    virtio_device_config_changed(machine.device);
+    state = save(&size);
+    probe_create(&other);
+    assert_int_equal(virtio_mmio_load(other.mmio, state, NULL), 0);
+    again = calloc(1, size);
+    assert_non_null(again);
+    virtio_mmio_save(other.mmio, again);
+    assert_memory_equal(state, again, size);
+    assert_int_equal(((struct probe *)other.device)->value, 42);
+    assert_true(other.device->queues[1].event_index);
+    assert_int_equal(other.device->queues[1].next_available, 5);
+    assert_string_equal(((struct probe *)other.device)->told, "A01"); /* at work again */
+    fake_machine_destroy(&other);
+    free(state);
+    free(again);
+}
+
+/* Each number is put over each place of a good state: it is refused or loaded, never more. */
+static void hostile_states_are_refused_or_harmless(void **unused)
+{
+    static const uint64_t numbers[] = {0,
+                                       1,
+                                       0xff,
+                                       0x7fffffff,
+                                       UINT32_MAX,
+                                       UINT64_MAX,
+                                       FAKE_REGION_SIZE - 8,
+                                       FAKE_HIGH_BASE + FAKE_REGION_SIZE};
+    unsigned refused = 0;
+    size_t size;
+    uint8_t *state;
+
+    (void)unused;
+    fake_start(&machine, EVENT_INDEX, SIZE);
+    state = save(&size);
+    for (size_t offset = 0; offset + 8 <= size; offset += 4) {
+        for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
+            struct fake_machine other;
+            struct virtqueue_chain chain;
+            struct error err = ERROR_INIT;
+            uint8_t *bad = malloc(size);
+
+            assert_non_null(bad);
+            memcpy(bad, state, size);
+            store_le64(bad + offset, numbers[i]);
+            probe_create(&other);
+            if (virtio_mmio_load(other.mmio, bad, &err) < 0) {
+                assert_int_equal(err.code, EINVAL);
+                refused++;
+            } else {
+                virtqueue_take(&other.device->queues[0], &other.memory, &chain);
+            }
+            fake_machine_destroy(&other);
+            free(bad);
+        }
+    }
+    assert_true(refused > 100);
+    free(state);
+}
+
+static void a_state_the_device_refuses_is_refused(void **unused)
+{
+    struct error err = ERROR_INIT;
+    struct fake_machine other;
+    size_t size;
+    uint8_t *state;
+
+    (void)unused;
+    probe->value = PROBE_VALUE_REFUSED;
+    state = save(&size);
+    probe_create(&other);
+    assert_int_equal(virtio_mmio_load(other.mmio, state, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "probe"));
+    fake_machine_destroy(&other);
+    free(state);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(state_survives_a_round_trip),
+        TEST(hostile_states_are_refused_or_harmless),
+        TEST(a_state_the_device_refuses_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: messages of control.sock survive the way there and back, and nothing else is accepted.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/unit/unit.h"
+#include "vmm/base/bytes.h"
+#include "vmm/monitor/control_protocol.h"
+
+static struct control_event there_and_back(const struct control_event *event)
+{
+    struct error err = ERROR_INIT;
+    struct control_event back;
+    int ends[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    assert_int_equal(control_send_event(ends[0], event, &err), 0);
+    assert_int_equal(control_receive_event(ends[1], &back, &err), 1);
+    close(ends[0]);
+    assert_int_equal(control_receive_event(ends[1], &back, &err), 0);
+    close(ends[1]);
+    return back;
+}
+
+static void events_survive(void **state)
+{
+    struct control_event event = {
+        .type = CONTROL_EVENT_STAGE, .stage = CONTROL_STAGE_KERNEL, .time_ns = 123456789012345U};
+    struct control_event back = there_and_back(&event);
+
+    (void)state;
+    assert_int_equal(back.type, CONTROL_EVENT_STAGE);
+    assert_int_equal(back.stage, CONTROL_STAGE_KERNEL);
+    assert_true(back.time_ns == 123456789012345U);
+    event = (struct control_event){.type = CONTROL_EVENT_MARK, .mark = 0xffffffU, .time_ns = 1};
+    back = there_and_back(&event);
+    assert_int_equal(back.mark, 0xffffff);
+    event = (struct control_event){.type = CONTROL_EVENT_RUNNING, .time_ns = 7};
+    back = there_and_back(&event);
+    assert_int_equal(back.type, CONTROL_EVENT_RUNNING);
+    event = (struct control_event){
+        .type = CONTROL_EVENT_END, .reason = CONTROL_REASON_POWER_OFF, .status = 255};
+    strcpy(event.text, "a \"quoted\" line");
+    strcpy(event.console, "one\ntwo\n");
+    back = there_and_back(&event);
+    assert_int_equal(back.reason, CONTROL_REASON_POWER_OFF);
+    assert_int_equal(back.status, 255);
+    assert_string_equal(back.text, "a \"quoted\" line");
+    assert_string_equal(back.console, "one\ntwo\n");
+}
+
+static void counts_survive_and_are_bounded(void **state)
+{
+    struct control_event event = {.type = CONTROL_EVENT_COUNTS, .at = CONTROL_COUNTS_END};
+    struct control_event back;
+
+    (void)state;
+    for (unsigned i = 0; i < CONTROL_COUNTS_MAX + 5; i++) {
+        char name[40];
+
+        snprintf(name, sizeof(name), "count%u", i);
+        control_event_add_count(&event, name, (uint64_t)i << 40);
+    }
+    back = there_and_back(&event);
+    assert_int_equal(back.at, CONTROL_COUNTS_END);
+    assert_int_equal(back.count_count, CONTROL_COUNTS_MAX);
+    assert_string_equal(back.counts[3].name, "count3");
+    assert_true(back.counts[3].value == (uint64_t)3 << 40);
+}
+
+/* The largest message there can be still goes through. */
+static void worst_console_fits(void **state)
+{
+    struct control_event event = {.type = CONTROL_EVENT_END, .reason = CONTROL_REASON_PANIC};
+    struct control_event back;
+
+    (void)state;
+    memset(event.console, '\001', CONTROL_CONSOLE_MAX); /* six letters each in JSON */
+    memset(event.text, '\001', sizeof(event.text) - 1);
+    back = there_and_back(&event);
+    assert_int_equal(strlen(back.console), CONTROL_CONSOLE_MAX);
+}
+
+/* A monitor that a guest has taken over may say anything; a terminal must stay as it is. */
+static void what_a_monitor_says_is_made_harmless(void **state)
+{
+    struct control_event event = {.type = CONTROL_EVENT_END, .reason = CONTROL_REASON_ERROR};
+    struct control_event back;
+
+    (void)state;
+    strcpy(event.text, "a\033]0;title\007b\nc");
+    strcpy(event.console, "one\033[2J\r\n\ttwo\n");
+    back = there_and_back(&event);
+    assert_string_equal(back.text, "a?]0;title?b?c");
+    assert_string_equal(back.console, "one?[2J?\n\ttwo\n");
+}
+
+static void bytes_that_are_no_text_become_question_marks(void **state)
+{
+    struct control_event event = {.type = CONTROL_EVENT_END, .reason = CONTROL_REASON_ERROR};
+    struct control_event back;
+
+    (void)state;
+    strcpy(event.text, "disk b\xfa"
+                       "d");
+    back = there_and_back(&event);
+    assert_string_equal(back.text, "disk b?d");
+}
+
+static void commands_survive(void **state)
+{
+    struct control_command command = {
+        .type = CONTROL_COMMAND_WINDOW, .rows = 65535, .columns = 132};
+    struct control_command back;
+    struct error err = ERROR_INIT;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    assert_int_equal(control_send_command(ends[0], &command, &err), 0);
+    assert_int_equal(control_receive_command(ends[1], &back, &err), 1);
+    assert_int_equal(back.type, CONTROL_COMMAND_WINDOW);
+    assert_int_equal(back.rows, 65535);
+    assert_int_equal(back.columns, 132);
+    command = (struct control_command){.type = CONTROL_COMMAND_STOP};
+    assert_int_equal(control_send_command(ends[1], &command, &err), 0);
+    assert_int_equal(control_receive_command(ends[0], &back, &err), 1);
+    assert_int_equal(back.type, CONTROL_COMMAND_STOP);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void other_events_are_refused(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "{}",
+        "[]",
+        "{\"event\":\"dance\"}",
+        "{\"event\":\"counts\",\"at\":\"end\",\"values\":{\"a\\u001b[2J\":1}}",
+        "{\"event\":\"counts\",\"at\":\"end\",\"values\":{\"a\\\"b\":1}}",
+        "{\"event\":5}",
+        "{\"event\":\"running\"}",
+        "{\"event\":\"running\",\"time_ns\":-1}",
+        "{\"event\":\"running\",\"time_ns\":\"1\"}",
+        "{\"event\":\"running\",\"time_ns\":1.5}",
+        "{\"event\":\"running\",\"time_ns\":1,\"extra\":1}",
+        "{\"event\":\"running\",\"time_ns\":1}x",
+        "{\"event\":\"running\",\"event\":\"running\",\"time_ns\":1}",
+        "{\"event\":\"mark\",\"mark\":4294967296,\"time_ns\":1}",
+        "{\"event\":\"mark\",\"mark\":-1,\"time_ns\":1}",
+        "{\"event\":\"stage\",\"stage\":\"lunch\",\"time_ns\":1}",
+        "{\"event\":\"counts\",\"at\":\"noon\",\"values\":{}}",
+        "{\"event\":\"counts\",\"at\":\"end\",\"values\":[1]}",
+        "{\"event\":\"counts\",\"at\":\"end\",\"values\":{\"a\":-1}}",
+        "{\"event\":\"counts\",\"at\":\"end\",\"values\":{\"a\":\"1\"}}",
+        "{\"event\":\"counts\",\"at\":\"end\",\"values\":"
+        "{\"1234567890123456789012345678901234567890\":1}}",
+        "{\"event\":\"end\",\"reason\":\"exit\",\"status\":256,\"text\":\"\",\"console\":\"\","
+        "\"time_ns\":1}",
+        "{\"event\":\"end\",\"reason\":\"bored\",\"status\":0,\"text\":\"\",\"console\":\"\","
+        "\"time_ns\":1}",
+    };
+    struct control_event event;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        struct error err = ERROR_INIT;
+
+        assert_int_equal(control_event_decode(texts[i], strlen(texts[i]), &event, &err), -EINVAL);
+        assert_string_not_equal(err.text, "");
+    }
+}
+
+static void other_commands_are_refused(void **state)
+{
+    static const char *const texts[] = {
+        "{\"command\":\"dance\"}",
+        "{\"command\":\"stop\",\"rows\":1}",
+        "{\"command\":\"window\",\"rows\":1}",
+        "{\"command\":\"window\",\"rows\":1,\"columns\":65536}",
+        "{\"command\":\"window\",\"rows\":-1,\"columns\":1}",
+        "{\"event\":\"running\",\"time_ns\":1}",
+    };
+    struct control_command command;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
+        assert_int_equal(control_command_decode(texts[i], strlen(texts[i]), &command, NULL),
+                         -EINVAL);
+}
+
+static void too_long_a_message_is_refused(void **state)
+{
+    static char data[CONTROL_MESSAGE_MAX + 1];
+    struct error err = ERROR_INIT;
+    struct control_event event;
+    int ends[2];
+
+    (void)state;
+    memset(data, ' ', sizeof(data));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    assert_int_equal(send(ends[0], data, sizeof(data), 0), sizeof(data));
+    assert_int_equal(control_receive_event(ends[1], &event, &err), -EINVAL);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(events_survive),
+        cmocka_unit_test(counts_survive_and_are_bounded),
+        cmocka_unit_test(worst_console_fits),
+        cmocka_unit_test(what_a_monitor_says_is_made_harmless),
+        cmocka_unit_test(bytes_that_are_no_text_become_question_marks),
+        cmocka_unit_test(commands_survive),
+        cmocka_unit_test(other_events_are_refused),
+        cmocka_unit_test(other_commands_are_refused),
+        cmocka_unit_test(too_long_a_message_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: what is said behind a wall is read as hostile data, judged by its evidence alone, and
+ * shown without harm. */
+#include <stdlib.h>
+
+#include <stdio.h>
+
+#include "tests/unit/unit.h"
+#include "vmm/base/bytes.h"
+#include "vmm/probe/probe_answers.h"
+#include "vmm/probe/probe_judge.h"
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static json_t *parse(const char *text)
+{
+    json_t *answers = probe_answers_parse(text, strlen(text));
+
+    assert_non_null(answers);
+    return answers;
+}
+
+static void lines_become_answers(void **state)
+{
+    json_t *answers = parse("{\"ask\":\"release\",\"text\":\"6.1\",\"n\":7,\"held\":true}\n"
+                            "{\"ask\":\"other\"}\n");
+    const json_t *answer = json_object_get(answers, "release");
+
+    (void)state;
+    assert_string_equal(probe_answer_text(answer, "text"), "6.1");
+    assert_int_equal(probe_answer_number(answer, "n"), 7);
+    assert_true(probe_answer_truth(answer, "held"));
+    assert_null(probe_answer_text(answer, "n"));
+    assert_int_equal(probe_answer_number(answer, "text"), -1);
+    assert_int_equal(json_object_size(answers), 2);
+    json_decref(answers);
+}
+
+static void hostile_lines_are_left_out(void **state)
+{
+    static const char *const lines[] = {
+        "",
+        "\n\n",
+        "no json\n",
+        "[]\n",
+        "{\"ask\":7}\n",
+        "{\"text\":\"no name\"}\n",
+        "{\"ask\":\"x\",\"deep\":{}}\n",
+        "{\"ask\":\"x\",\"deep\":[1]}\n",
+        "{\"ask\":\"x\",\"ask\":\"y\"}\n",
+        "{\"ask\":\"x\"} trailing\n",
+        "{\"ask\":\"cut off\"}",
+        "{\"ask\":\"bad utf-8 \xff\"}\n",
+        "{\"ask\":\"nul \\u0000\"}\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(lines); i++) {
+        json_t *answers = parse(lines[i]);
+
+        assert_int_equal(json_object_size(answers), 0);
+        json_decref(answers);
+    }
+}
+
+static void the_first_of_two_counts(void **state)
+{
+    json_t *answers = parse("{\"ask\":\"x\",\"text\":\"1\"}\n{\"ask\":\"x\",\"text\":\"2\"}\n");
+
+    (void)state;
+    assert_string_equal(probe_answer_text(json_object_get(answers, "x"), "text"), "1");
+    json_decref(answers);
+}
+
+static void too_much_is_bounded(void **state)
+{
+    size_t size = 0;
+    char *text = malloc(2000 * 32 + 20000);
+    json_t *answers;
+
+    (void)state;
+    assert_non_null(text);
+    size += (size_t)sprintf(text, "{\"ask\":\"long\",\"text\":\"");
+    memset(text + size, 'a', 17000);
+    size += 17000;
+    size += (size_t)sprintf(text + size, "\"}\n");
+    for (int i = 0; i < 2000; i++)
+        size += (size_t)sprintf(text + size, "{\"ask\":\"q%d\"}\n", i);
+    answers = probe_answers_parse(text, size);
+    assert_null(json_object_get(answers, "long"));
+    assert_in_range(json_object_size(answers), 1, 256);
+    json_decref(answers);
+    free(text);
+}
+
+static void a_survey_is_counted(void **state)
+{
+    json_t *answer = json_pack("{s:s}", "text", "ysnuk-y");
+    struct probe_calls calls;
+
+    (void)state;
+    assert_true(probe_calls_parse(answer, &calls));
+    assert_int_equal(calls.known, 6);
+    assert_int_equal(calls.stopped, 2);
+    assert_int_equal(calls.there, 2);
+    assert_int_equal(calls.absent, 1);
+    assert_int_equal(calls.unasked, 1);
+    assert_true(calls.filter_told);
+    json_decref(answer);
+}
+
+static void a_hostile_survey_is_none(void **state)
+{
+    char longer[PROBE_CALLS_MAX + 2];
+    const char *const texts[] = {"", "yy?y", "-----", longer};
+    struct probe_calls calls;
+
+    (void)state;
+    memset(longer, 'y', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        json_t *answer = json_pack("{s:s}", "text", texts[i]);
+
+        assert_false(probe_calls_parse(answer, &calls));
+        assert_int_equal(calls.known, 0);
+        json_decref(answer);
+    }
+    assert_false(probe_calls_parse(NULL, &calls));
+}
+
+/* ---- judging --------------------------------------------------------------------------------- */
+
+#define HOST                                                                                       \
+    "{\"boot_id\":\"host\",\"version\":\"v\",\"release\":\"6.1\",\"hostname\":\"h\","              \
+    "\"ns_pid\":\"pid:1\",\"ns_mnt\":\"mnt:1\",\"ns_net\":\"net:1\",\"ns_uts\":\"uts:1\","         \
+    "\"chroot\":\"root 1:2\"}"
+#define SELF                                                                                       \
+    "{\"ask\":\"self\",\"capabilities\":\"00\",\"ns_pid\":\"pid:2\",\"ns_mnt\":\"mnt:2\","         \
+    "\"ns_net\":\"net:1\",\"ns_uts\":\"uts:2\""
+#define OURS "{\"ask\":\"boot_id\",\"text\":\"host\"}\n"
+#define OWN  "{\"ask\":\"boot_id\",\"text\":\"other\"}\n"
+
+static const struct {
+    const char *question;
+    const char *wall;
+    const char *kernel; /* OURS or OWN */
+    const char *fact;   /* members behind "ask" */
+    enum probe_layer layer;
+    const char *answer;
+} judgements[] = {
+    {"release", "container", OURS, "\"outcome\":\"answered\",\"text\":\"6.1\"", PROBE_NOTHING,
+     "6.1"},
+    {"release", "vm", OWN, "\"outcome\":\"answered\",\"text\":\"6.1\"", PROBE_HYPERVISOR, "6.1"},
+    {"release", "gvisor", OWN, "\"outcome\":\"answered\",\"text\":\"4.4\"", PROBE_OWN_KERNEL,
+     "4.4"},
+    {"release", "container", OURS, "\"outcome\":\"answered\",\"text\":\"9\"", PROBE_UNKNOWN, "9"},
+    {"hostname", "container", OURS, "\"outcome\":\"answered\",\"text\":\"c\"", PROBE_NAMESPACE,
+     "c"},
+    {"module", "container", OURS,
+     "\"outcome\":\"refused\",\"error\":\"EPERM\",\"call\":1,\"filter\":\"EPERM\","
+     "\"capability\":\"CAP_SYS_MODULE\",\"held\":false",
+     PROBE_SECCOMP, "EPERM"},
+    {"module", "container", OURS,
+     "\"outcome\":\"refused\",\"error\":\"EPERM\",\"call\":1,\"filter\":\"lets\","
+     "\"capability\":\"CAP_SYS_MODULE\",\"held\":false",
+     PROBE_CAPABILITY, "EPERM"},
+    {"module", "container", OURS,
+     "\"outcome\":\"refused\",\"error\":\"EPERM\",\"call\":1,\"filter\":\"lets\","
+     "\"capability\":\"CAP_SYS_MODULE\",\"held\":true",
+     PROBE_UNKNOWN, "EPERM"},
+    {"module", "container", OURS,
+     "\"outcome\":\"refused\",\"error\":\"ENOSYS\",\"call\":1,\"filter\":\"lets\"", PROBE_KERNEL,
+     "ENOSYS"},
+    {"module", "container", OURS,
+     "\"outcome\":\"refused\",\"error\":\"ENOSYS\",\"call\":1,\"filter\":\"kills\"", PROBE_SECCOMP,
+     "ENOSYS"},
+    {"module", "container", OURS, "\"outcome\":\"allowed\",\"filter\":\"lets\"", PROBE_NOTHING,
+     "allowed"},
+    {"module", "vm", OWN, "\"outcome\":\"allowed\",\"filter\":\"lets\"", PROBE_HYPERVISOR,
+     "allowed"},
+    {"sysctl", "container", OURS,
+     "\"outcome\":\"refused\",\"error\":\"EROFS\",\"path\":\"/proc/sys/x\","
+     "\"mount_point\":\"/proc/sys\",\"mount_type\":\"proc\",\"mount_options\":\"ro\"",
+     PROBE_MOUNT, "EROFS"},
+    {"kcore", "container", OURS,
+     "\"outcome\":\"empty\",\"path\":\"/proc/kcore\",\"mount_point\":\"/proc/kcore\","
+     "\"mount_type\":\"tmpfs\",\"mount_options\":\"rw\"",
+     PROBE_MOUNT, "nothing in it"},
+    {"block_device", "container", OURS,
+     "\"outcome\":\"refused\",\"error\":\"EPERM\",\"text\":\"open\",\"path\":\"/dev/n\","
+     "\"mount_point\":\"/dev\",\"mount_type\":\"tmpfs\",\"mount_options\":\"rw,nosuid\"",
+     PROBE_CGROUP, "EPERM"},
+    {"block_device", "container", OURS,
+     "\"outcome\":\"refused\",\"error\":\"EACCES\",\"text\":\"open\",\"path\":\"/dev/n\","
+     "\"mount_point\":\"/dev\",\"mount_type\":\"tmpfs\",\"mount_options\":\"rw,nodev\"",
+     PROBE_MOUNT, "EACCES"},
+    {"signal", "container", OURS, "\"outcome\":\"refused\",\"error\":\"ESRCH\"", PROBE_NAMESPACE,
+     "ESRCH"},
+    {"signal", "vm", OWN, "\"outcome\":\"refused\",\"error\":\"ESRCH\"", PROBE_HYPERVISOR, "ESRCH"},
+    {"raw_socket", "container", OURS, "\"outcome\":\"allowed\"", PROBE_NOTHING, "allowed"},
+    {"chroot", "container", OURS, "\"outcome\":\"allowed\",\"text\":\"root 9:9\"", PROBE_NAMESPACE,
+     "allowed"},
+    {"chroot", "container", OURS, "\"outcome\":\"allowed\",\"text\":\"root 1:2\"", PROBE_NOTHING,
+     "allowed"},
+    {"module", "container", OURS, "\"outcome\":\"unasked\",\"text\":\"why\"", PROBE_UNKNOWN,
+     "could not be asked"},
+    {"module", "container", OURS, "\"outcome\":\"something\"", PROBE_UNKNOWN, "could not be asked"},
+    {"module", "container", OURS, "\"outcome\":7,\"text\":[", PROBE_UNKNOWN, "could not be asked"},
+    {"module", "container", OURS, "\"outcome\":\"refused\",\"error\":\"\\u001b[2J\"", PROBE_UNKNOWN,
+     "?[2J"},
+};
+
+static const struct probe_question *find_question(const char *name)
+{
+    for (size_t i = 0; i < probe_question_count; i++) {
+        if (strcmp(probe_questions[i].name, name) == 0)
+            return &probe_questions[i];
+    }
+    fail_msg("no question %s", name);
+    return NULL;
+}
+
+static void the_layer_follows_from_the_evidence(void **state)
+{
+    json_t *host = json_loads(HOST, 0, NULL);
+
+    (void)state;
+    assert_non_null(host);
+    for (size_t i = 0; i < ARRAY_LENGTH(judgements); i++) {
+        struct probe_cell cell;
+        char text[1024];
+        json_t *answers;
+        struct probe_view view = {.wall = judgements[i].wall, .host = host};
+
+        snprintf(text, sizeof(text), "%s%s}\n{\"ask\":\"%s\",%s}\n", judgements[i].kernel, SELF,
+                 judgements[i].question, judgements[i].fact);
+        answers = parse(text);
+        view.answers = answers;
+        view.own_kernel = probe_has_own_kernel(answers, host);
+        probe_judge(find_question(judgements[i].question), &view, &cell);
+        if (cell.layer != judgements[i].layer || strcmp(cell.answer, judgements[i].answer) != 0)
+            fail_msg("row %zu (%s): %s by %s: %s", i, judgements[i].question, cell.answer,
+                     probe_layer_name(cell.layer), cell.evidence);
+        json_decref(answers);
+    }
+    json_decref(host);
+}
+
+static void a_right_that_counts_only_inside_is_the_user_namespaces(void **state)
+{
+    json_t *host = json_loads(HOST, 0, NULL);
+    json_t *answers = parse(OURS SELF ",\"user_namespace\":true}\n"
+                                      "{\"ask\":\"module\",\"outcome\":\"refused\","
+                                      "\"error\":\"EPERM\",\"filter\":\"lets\","
+                                      "\"capability\":\"CAP_SYS_MODULE\",\"held\":true}\n");
+    const struct probe_view view = {.wall = "container", .answers = answers, .host = host};
+    struct probe_cell cell;
+
+    (void)state;
+    probe_judge(find_question("module"), &view, &cell);
+    assert_int_equal(cell.layer, PROBE_NAMESPACE);
+    json_decref(answers);
+    json_decref(host);
+}
+
+static void a_file_of_an_unknown_owner_is_the_user_namespaces(void **state)
+{
+    json_t *host = json_loads(HOST, 0, NULL);
+    json_t *answers = parse(OURS SELF ",\"user_namespace\":true,\"uid\":0}\n"
+                                      "{\"ask\":\"sysctl\",\"outcome\":\"refused\","
+                                      "\"error\":\"EACCES\",\"path\":\"/proc/sys/x\","
+                                      "\"mount_point\":\"/proc/sys\",\"mount_type\":\"proc\","
+                                      "\"mount_options\":\"ro\"}\n");
+    const struct probe_view view = {.wall = "container", .answers = answers, .host = host};
+    struct probe_cell cell;
+
+    (void)state;
+    probe_judge(find_question("sysctl"), &view, &cell);
+    assert_int_equal(cell.layer, PROBE_NAMESPACE);
+    json_decref(answers);
+    json_decref(host);
+}
+
+static void every_question_says_why_it_is_harmless(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < probe_question_count; i++) {
+        assert_true(strlen(probe_questions[i].harmless) > 10);
+        assert_in_range(strlen(probe_questions[i].title), 1, 24);
+    }
+}
+
+/* ---- showing --------------------------------------------------------------------------------- */
+
+static struct probe_report *make_report(void)
+{
+    static struct probe_report report;
+    struct probe_row *row = &report.rows[0];
+
+    report = (struct probe_report){.image = "i", .walls = {"container", "vm"}, .wall_count = 2};
+    report.row_count = 1;
+    report.own_kernel[1] = true;
+    *row = (struct probe_row){"q", "Group", "a question", "It only reads.", {{"", 0, ""}}};
+    row->cells[0] = (struct probe_cell){"an answer that is far too long for one line of a column",
+                                        PROBE_SECCOMP, "because \"quoted\""};
+    row->cells[1] = (struct probe_cell){"gr\xc3\xbcn", PROBE_HYPERVISOR, "its own"};
+    return &report;
+}
+
+static char *show(const struct probe_report *report, struct probe_style style)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    assert_non_null(out);
+    probe_show(report, &style, out);
+    fclose(out);
+    return text;
+}
+
+static void a_table_fits_its_terminal(void **state)
+{
+    (void)state;
+    for (unsigned columns = 60; columns <= 160; columns += 20) {
+        char *text = show(make_report(), (struct probe_style){columns, true, false});
+
+        assert_non_null(strstr(text, "(seccomp)"));
+        assert_non_null(strstr(text, "(hypervisor)"));
+
+        for (const char *line = text; *line;) {
+            size_t size = strcspn(line, "\n");
+
+            if (strncmp(line, "micro-VM:", 9) == 0)
+                break;                             /* notes are sentences */
+            assert_in_range(size, 0, columns + 1); /* one character here has two bytes */
+            line += size + (line[size] == '\n');
+        }
+        free(text);
+    }
+}
+
+static void ascii_terminals_get_ascii(void **state)
+{
+    char *text = show(make_report(), (struct probe_style){100, false, true});
+
+    (void)state;
+    for (const char *at = text; *at; at++)
+        assert_true((unsigned char)*at < 0x80);
+    assert_non_null(strstr(text, "gr?n"));
+    assert_non_null(strstr(text, "harmless: It only reads."));
+    assert_non_null(strstr(text, "container: because \"quoted\""));
+    free(text);
+}
+
+static void json_says_the_same(void **state)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    const json_t *cell;
+    json_t *root;
+
+    (void)state;
+    assert_int_equal(probe_write_json(make_report(), out), 0);
+    fclose(out);
+    root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(root);
+    cell = json_object_get(
+        json_object_get(json_array_get(json_object_get(root, "rows"), 0), "walls"), "container");
+    assert_string_equal(json_string_value(json_object_get(cell, "layer")), "seccomp");
+    assert_string_equal(json_string_value(json_object_get(cell, "evidence")), "because \"quoted\"");
+    json_decref(root);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_become_answers),
+        cmocka_unit_test(hostile_lines_are_left_out),
+        cmocka_unit_test(the_first_of_two_counts),
+        cmocka_unit_test(too_much_is_bounded),
+        cmocka_unit_test(a_survey_is_counted),
+        cmocka_unit_test(a_hostile_survey_is_none),
+        cmocka_unit_test(the_layer_follows_from_the_evidence),
+        cmocka_unit_test(a_right_that_counts_only_inside_is_the_user_namespaces),
+        cmocka_unit_test(a_file_of_an_unknown_owner_is_the_user_namespaces),
+        cmocka_unit_test(every_question_says_why_it_is_harmless),
+        cmocka_unit_test(a_table_fits_its_terminal),
+        cmocka_unit_test(ascii_terminals_get_ascii),
+        cmocka_unit_test(json_says_the_same),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: a client's session with a guest and a monitor that do not do their part: it ends all the
+ * same. This test is both of them; the monitor's process is a child that waits to be killed. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/unit/unit.h"
+#include "vmm/base/io.h"
+#include "vmm/base/remove_tree.h"
+#include "vmm/sandbox/session.h"
+
+static char directory[64];
+static struct session session;
+static struct timeline timeline;
+static struct error problem;
+static int monitor_fd;
+static pthread_t thread;
+static int run_result;
+
+static void *run(void *unused)
+{
+    (void)unused;
+    run_result = session_run(&session, &problem);
+    return NULL;
+}
+
+static int set_up(void **state)
+{
+    int pair[2];
+
+    (void)state;
+    snprintf(directory, sizeof(directory), "/tmp/test-session-XXXXXX");
+    session = (struct session){.timeline = &timeline};
+    if (!mkdtemp(directory) || session_prepare(&session, directory, &problem) < 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return -1;
+    session.link = (struct monitor_link){.pid = fork(), .pid_fd = -1, .control_fd = pair[0]};
+    if (session.link.pid == 0) {
+        for (;;)
+            pause();
+    }
+    monitor_fd = pair[1];
+    return session.link.pid < 0 ? -1 : pthread_create(&thread, NULL, run, NULL);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    kill(session.link.pid, SIGKILL);
+    waitpid(session.link.pid, NULL, 0);
+    close(session.link.control_fd);
+    close(monitor_fd);
+    session_release(&session);
+    return remove_tree(AT_FDCWD, directory);
+}
+
+/* Sends a signal and waits until the session has taken it. */
+static void send_signal(int number)
+{
+    sigset_t pending;
+
+    kill(getpid(), number);
+    do {
+        usleep(1000);
+        sigpending(&pending);
+    } while (sigismember(&pending, number));
+}
+
+static void expect_stop(void)
+{
+    struct control_command command = {0};
+
+    assert_int_equal(control_receive_command(monitor_fd, &command, NULL), 1);
+    assert_int_equal(command.type, CONTROL_COMMAND_STOP);
+}
+
+static int wait_for_result(int *status)
+{
+    pthread_join(thread, NULL);
+    assert_int_equal(run_result, 0);
+    return session_result(&session, 0, status, &problem);
+}
+
+static int connect_to(unsigned port)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/vsock_%u", directory, port);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+static void a_monitor_that_does_not_stop_is_left(void **state)
+{
+    int status = -1;
+
+    (void)state;
+    send_signal(SIGTERM); /* kept for the container */
+    send_signal(SIGTERM);
+    expect_stop();
+    send_signal(SIGTERM);
+    assert_int_equal(wait_for_result(&status), 0);
+    assert_int_equal(status, 128 + SIGTERM);
+}
+
+static void a_guest_that_only_says_that_it_ends_is_stopped(void **state)
+{
+    const unsigned char frames[] = {PROTOCOL_STARTED, 0, 0, 0, PROTOCOL_EXIT, 0, 1, 0, 3};
+    int output = connect_to(PROTOCOL_PORT_STDOUT); /* never ends */
+    int guest = connect_to(PROTOCOL_PORT_CONTROL);
+    unsigned char got[1];
+    int status = -1;
+
+    (void)state;
+    assert_int_equal(io_write_all(guest, frames, sizeof(frames)), 0);
+    usleep(50000); /* until it has read them */
+    send_signal(SIGINT);
+    assert_int_equal(recv(guest, got, sizeof(got), MSG_DONTWAIT), -1); /* there is nobody for it */
+    send_signal(SIGINT);
+    expect_stop();
+    send_signal(SIGINT);
+    assert_int_equal(wait_for_result(&status), 0);
+    assert_int_equal(status, 3);
+    close(guest);
+    close(output);
+    while (!stream_is_done(session.streams[SESSION_STDOUT]))
+        usleep(1000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_monitor_that_does_not_stop_is_left, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_guest_that_only_says_that_it_ends_is_stopped, set_up,
+                                        tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

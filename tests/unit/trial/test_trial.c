@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: a run behind a wall is started, heard and accounted for. The program that is run is this
+ * one, which plays `microvm run` when called by that name. */
+#include <stdlib.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/unit/unit.h"
+#include "vmm/trial/trial.h"
+
+/* ---- the fake ------------------------------------------------------------------------------- */
+
+static const char timeline_text[] =
+    "{\"start_ns\":1000,\"steps\":[{\"step\":\"command\",\"at_ns\":0,\"took_ns\":0},"
+    "{\"step\":\"runtime\",\"at_ns\":70,\"took_ns\":70}],\"total_ns\":70,"
+    "\"counts\":{\"init\":{},\"end\":{\"inside.cpu_us\":4711,\"bad\":-1}}}\n";
+
+static void fake_timeline(const char *option, const char *text)
+{
+    FILE *file = fopen(strchr(option, ':') + 1, "we");
+
+    if (file) {
+        fputs(text, file);
+        fclose(file);
+    }
+}
+
+static void fake_burn(void)
+{
+    while (clock() < CLOCKS_PER_SEC / 20)
+        ;
+}
+
+static int fake_run(int argc, char **argv)
+{
+    const char *verb = argv[argc - 1];
+
+    if (strcmp(verb, "arguments") == 0) {
+        for (int i = 0; i < argc; i++)
+            puts(i == 3 ? "(timeline)" : argv[i]);
+    } else if (strcmp(verb, "timeline") == 0) {
+        fake_timeline(argv[3], timeline_text);
+        return 125; /* the command's own */
+    } else if (strcmp(verb, "hostile-timeline") == 0) {
+        fake_timeline(argv[3], "{\"start_ns\":\"no\",\"steps\":7,\"counts\":[]}");
+    } else if (strcmp(verb, "fail") == 0) {
+        fputs("microvm: warning: it is late\nmicrovm: /dev/kvm: \033[2Jis not there\nmore\n",
+              stderr);
+        return 125;
+    } else if (strcmp(verb, "flood") == 0) {
+        for (int i = 0; i < 100000; i++)
+            fputs("0123456789", stdout);
+    } else if (strcmp(verb, "die") == 0) {
+        raise(SIGKILL);
+    } else if (strcmp(verb, "burn") == 0) {
+        fake_burn();
+    } else if (strcmp(verb, "wait") == 0) {
+        puts("waiting");
+        fflush(stdout);
+        pause();
+    }
+    return 0;
+}
+
+/* ---- cases ----------------------------------------------------------------------------------- */
+
+static void run_with(struct trial_request *request, const char *verb, struct trial_result *result)
+{
+    AUTO_STRING_LIST struct string_list command = {0};
+    struct error err = ERROR_INIT;
+
+    request->isolation = "vm";
+    request->image = "busybox";
+    request->command = &command;
+    request->output_max = 4096;
+    assert_int_equal(string_list_add(&command, verb), 0);
+    assert_int_equal(trial_run(request, result, &err), 0);
+}
+
+static void run(const char *verb, struct trial_result *result)
+{
+    struct trial_request request = {.signal_fd = -1};
+
+    run_with(&request, verb, result);
+}
+
+static void says_what_a_person_would_type(void **state)
+{
+    AUTO_STRING_LIST struct string_list options = {0};
+    struct trial_request request = {.signal_fd = -1, .options = &options};
+    struct trial_result result;
+
+    (void)state;
+    assert_int_equal(string_list_add(&options, "-m"), 0);
+    assert_int_equal(string_list_add(&options, "64m"), 0);
+    run_with(&request, "arguments", &result);
+    assert_int_equal(result.status, 0);
+    assert_string_equal(
+        result.streams[WALL_OUTPUT].bytes,
+        "microvm\nrun\n--isolation=vm\n(timeline)\n-m\n64m\n--\nbusybox\narguments\n");
+    assert_true(result.first_byte_ns > result.start_ns);
+    assert_true(result.end_ns >= result.first_byte_ns);
+    assert_int_equal(result.streams[WALL_ERRORS].total, 0);
+    assert_null(result.timeline);
+    trial_result_release(&result);
+}
+
+static void a_timeline_is_read(void **state)
+{
+    struct trial_result result;
+    uint64_t value;
+
+    (void)state;
+    run("timeline", &result);
+    assert_int_equal(result.status, 125);
+    assert_false(trial_failed(&result));
+    assert_true(trial_step(&result, "runtime", &value));
+    assert_int_equal(value, 1070);
+    assert_false(trial_step(&result, "exit", &value));
+    assert_true(wall_count(&result, "inside.cpu_us", &value));
+    assert_int_equal(value, 4711);
+    assert_false(wall_count(&result, "bad", &value));
+    assert_false(wall_count(&result, "absent", &value));
+    assert_int_equal(result.first_byte_ns, 0);
+    trial_result_release(&result);
+}
+
+static void a_hostile_timeline_tells_nothing(void **state)
+{
+    struct trial_result result;
+    uint64_t value;
+
+    (void)state;
+    run("hostile-timeline", &result);
+    assert_false(trial_step(&result, "runtime", &value));
+    assert_false(wall_count(&result, "exits", &value));
+    trial_result_release(&result);
+}
+
+static void a_failure_is_named(void **state)
+{
+    struct trial_result result;
+    char text[64];
+
+    (void)state;
+    run("fail", &result);
+    assert_true(trial_failed(&result));
+    trial_why(&result, text, sizeof(text));
+    assert_string_equal(text, "/dev/kvm: ?[2Jis not there");
+    trial_result_release(&result);
+    run("die", &result);
+    assert_int_equal(result.status, 128 + SIGKILL);
+    assert_false(trial_failed(&result));
+    trial_why(&result, text, sizeof(text));
+    assert_string_equal(text, "microvm run ended with status 137 and said nothing");
+    trial_result_release(&result);
+}
+
+static void output_is_bounded(void **state)
+{
+    struct trial_result result;
+
+    (void)state;
+    run("flood", &result);
+    assert_int_equal(result.status, 0);
+    assert_int_equal(result.streams[WALL_OUTPUT].size, 4096);
+    assert_int_equal(result.streams[WALL_OUTPUT].total, 1000000);
+    assert_int_equal(result.streams[WALL_OUTPUT].bytes[4096], 0);
+    trial_result_release(&result);
+}
+
+static void processor_time_is_counted(void **state)
+{
+    struct trial_result result;
+
+    (void)state;
+    run("burn", &result);
+    assert_in_range(result.cpu_us, 45000, 10000000);
+    trial_result_release(&result);
+}
+
+static void groups_are_joined_first(void **state)
+{
+    char path[] = "/tmp/test_wall.XXXXXX";
+    struct trial_request request = {.signal_fd = -1, .join_count = 1};
+    struct trial_result result;
+    char byte = 0;
+
+    (void)state;
+    request.joins[0] = mkstemp(path);
+    assert_true(request.joins[0] >= 0);
+    run_with(&request, "arguments", &result);
+    assert_int_equal(pread(request.joins[0], &byte, 1, 0), 1);
+    assert_int_equal(byte, '0');
+    close(request.joins[0]);
+    trial_result_release(&result);
+
+    request.joins[0] = open(path, O_RDONLY); /* as a group that cannot be joined */
+    run_with(&request, "arguments", &result);
+    assert_true(trial_failed(&result));
+    assert_non_null(strstr(result.streams[WALL_ERRORS].bytes, "cannot join the control group"));
+    close(request.joins[0]);
+    unlink(path);
+    trial_result_release(&result);
+}
+
+static void signal_started(void *opaque, pid_t pid)
+{
+    *(pid_t *)opaque = pid;
+    raise(SIGINT); /* blocked: it waits in the signalfd */
+}
+
+static void a_signal_ends_the_run(void **state)
+{
+    pid_t pid = 0;
+    struct trial_request request = {.started = signal_started, .opaque = &pid};
+    struct trial_result result;
+    sigset_t set;
+
+    (void)state;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    request.signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+    run_with(&request, "wait", &result);
+    assert_int_equal(result.interrupted, SIGINT);
+    assert_int_equal(result.status, 128 + SIGTERM);
+    assert_int_equal(kill(pid, 0), -1);
+    assert_int_equal(errno, ESRCH);
+    close(request.signal_fd);
+    trial_result_release(&result);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(says_what_a_person_would_type),
+        cmocka_unit_test(a_timeline_is_read),
+        cmocka_unit_test(a_hostile_timeline_tells_nothing),
+        cmocka_unit_test(a_failure_is_named),
+        cmocka_unit_test(output_is_bounded),
+        cmocka_unit_test(processor_time_is_counted),
+        cmocka_unit_test(groups_are_joined_first),
+        cmocka_unit_test(a_signal_ends_the_run),
+    };
+
+    if (argc > 1 && strcmp(argv[1], "run") == 0)
+        return fake_run(argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

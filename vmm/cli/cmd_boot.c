@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: `microvm boot`: a bare kernel, its console on this terminal.
+ *
+ * The console is a stream socket to the monitor. Two relays carry it, one a direction; the loop
+ * ends when the monitor has closed its side and everything it sent is written out.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
+#include "vmm/base/log.h"
+#include "vmm/base/program_file.h"
+#include "vmm/base/string_list.h"
+#include "vmm/base/terminal.h"
+#include "vmm/cli/commands.h"
+#include "vmm/cli/console_relay.h"
+#include "vmm/cli/options.h"
+#include "vmm/cli/vm_options.h"
+#include "vmm/container/instance.h"
+#include "vmm/machine/host_check.h"
+#include "vmm/monitor/control_protocol.h"
+#include "vmm/monitor/monitor_link.h"
+
+#define BOOT_ESCAPE 0x1d /* Ctrl-] */
+
+struct boot_options {
+    const char *kernel;
+    const char *initrd;
+    const char *command_line;
+    const char *name;
+    struct string_list disks;
+    uint64_t memory;
+    const char *cpus;
+    const char *timeline;
+    bool earlycon;
+};
+
+#define AT(member) offsetof(struct boot_options, member)
+
+static const struct option_row rows[] = {
+    {0, OPTION_TEXT, "kernel", "FILE",
+     "kernel: vmlinux or bzImage (default: the one that comes along)", AT(kernel)},
+    {0, OPTION_TEXT, "initrd", "FILE",
+     "initial file system (cpio; compressed, if the kernel can unpack it)", AT(initrd)},
+    {0, OPTION_LIST, "disk", "FILE[:ro]",
+     "raw disk image; may be repeated: /dev/vda, /dev/vdb, ...", AT(disks)},
+    {0, OPTION_TEXT, "cmdline", "TEXT", "added to the kernel command line, such as 'loglevel=7'",
+     AT(command_line)},
+    {'m', OPTION_SIZE, "memory", "SIZE", VM_OPTIONS_MEMORY_HELP, AT(memory)},
+    {0, OPTION_TEXT, "cpus", "NUMBER", "processors (default 1)", AT(cpus)},
+    {0, OPTION_TEXT, "name", "NAME", "name of the instance (default: an invented one)", AT(name)},
+    {0, OPTION_OPTIONAL, "timeline", VM_OPTIONS_TIMELINE_VALUE, VM_OPTIONS_TIMELINE_HELP,
+     AT(timeline)},
+    {0, OPTION_FLAG, "earlycon", NULL,
+     "early serial port, for a kernel that dies before its console", AT(earlycon)},
+};
+
+static const struct option_table table = {
+    .usage = "boot [OPTIONS]",
+    .about = "Boots a bare kernel, without image or container, its console on this terminal.\n"
+             "Ctrl-] ends the machine.",
+    .more =
+        "Exit status: what the guest passed to the doorbell's exit call; 0 after power-off or\n"
+        "Ctrl-]; 128+N when signal N ended microvm; 125 after a panic, a reset, or when microvm\n"
+        "itself fails.",
+    .rows = rows,
+    .count = ARRAY_LENGTH(rows),
+};
+
+struct boot {
+    struct timeline timeline;
+    struct instance instance;
+    struct monitor_link link;
+    struct machine_spec spec;
+    struct relay output;
+    struct relay input;
+    int console_fd; /* our side */
+    int signal_fd;
+    struct terminal terminal; /* standard input, when it is one */
+    bool escaped;             /* Ctrl-] */
+    int signal;               /* that ended us, 0 = none */
+    bool abandoned;           /* a second one: the monitor is not waited for either */
+    bool control_ended;       /* no more events */
+    bool end_known;
+    struct control_event end;
+};
+
+/* ---- what the options say -------------------------------------------------------------------- */
+
+static int add_disk(struct machine_spec *spec, const char *text, struct error *err)
+{
+    struct machine_disk *disk = &spec->disks[spec->disk_count];
+    size_t length = strlen(text);
+
+    if (spec->disk_count == MACHINE_DISKS_MAX)
+        return error_set(err, E2BIG, "--disk: at most %d disks", MACHINE_DISKS_MAX);
+    disk->read_only = length > 3 && strcmp(text + length - 3, ":ro") == 0;
+    disk->path = strndup(text, disk->read_only ? length - 3 : length);
+    if (!disk->path)
+        return error_set_errno(err, ENOMEM, "--disk");
+    snprintf(disk->serial, sizeof(disk->serial), "disk%u", spec->disk_count);
+    spec->disk_count++;
+    if (access(disk->path, disk->read_only ? R_OK : R_OK | W_OK) < 0)
+        return error_set_errno(err, errno, "--disk: %s", disk->path);
+    if (machine_disk_check(disk, err) < 0)
+        return error_wrap(err, "--disk: %s", disk->path);
+    return 0;
+}
+
+/* How a file is compressed, by its first bytes; NULL for none that Linux knows. */
+static const char *compression_of(const char *path)
+{
+    static const struct {
+        const char *name, *magic;
+        size_t size;
+    } kinds[] = {
+        {"gzip", "\x1f\x8b", 2},        {"bzip2", "BZh", 3},
+        {"xz", "\xfd\x37zXZ\0", 6},     {"zstd", "\x28\xb5\x2f\xfd", 4},
+        {"lz4", "\x02\x21\x4c\x18", 4}, {"lz4", "\x04\x22\x4d\x18", 4},
+        {"lzma", "\x5d\0\0", 3},        {"lzo", "\x89LZO", 4},
+    };
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    char start[6];
+    ssize_t size = fd < 0 ? 0 : io_pread_full(fd, start, sizeof(start), 0);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
+        if (size >= (ssize_t)kinds[i].size && memcmp(start, kinds[i].magic, kinds[i].size) == 0)
+            return kinds[i].name;
+    }
+    return NULL;
+}
+
+static int make_spec(const struct boot_options *options, struct machine_spec *spec,
+                     struct error *err)
+{
+    uint32_t fraction = 0;
+    int rc = vm_options_timeline_check(options->timeline, err);
+
+    if (rc == 0 && options->name)
+        rc = instance_check_name(options->name, err);
+    if (rc == 0)
+        rc = vm_options_memory(options->memory, false, &spec->memory_bytes, err);
+    if (rc == 0)
+        rc = vm_options_cpus(options->cpus, &spec->vcpu_count, &fraction, err);
+    if (rc == 0 && fraction % 1000 > 0)
+        rc = error_set(err, EINVAL, "--cpus: %s: a bare kernel has whole processors only",
+                       options->cpus);
+    for (size_t i = 0; rc == 0 && i < options->disks.count; i++)
+        rc = add_disk(spec, options->disks.items[i], err);
+    if (rc == 0)
+        rc = program_file_find(&program_file_kernel, options->kernel, &spec->kernel_path, err);
+    if (rc == 0 && options->initrd) {
+        if (access(options->initrd, R_OK) < 0)
+            return error_set_errno(err, errno, "--initrd: %s", options->initrd);
+        spec->initramfs_path = strdup(options->initrd);
+    }
+    if (rc < 0)
+        return rc;
+    spec->command_line = strdup(options->command_line ? options->command_line : "");
+    if (!spec->command_line || (options->initrd && !spec->initramfs_path))
+        return error_set_errno(err, ENOMEM, "boot");
+    spec->vsock = true;
+    spec->console_attached = true;
+    spec->earlycon = options->earlycon;
+    return 0;
+}
+
+/* ---- what we tell the monitor ---- */
+
+static void send_window(const struct boot *boot)
+{
+    struct control_command command = {.type = CONTROL_COMMAND_WINDOW};
+
+    if (terminal_size(STDIN_FILENO, &command.rows, &command.columns))
+        (void)control_send_command(boot->link.control_fd, &command, NULL);
+}
+
+static void send_stop(struct boot *boot)
+{
+    const struct control_command command = {.type = CONTROL_COMMAND_STOP};
+
+    monitor_link_end_by(&boot->link, MONITOR_END_MS);
+    (void)control_send_command(boot->link.control_fd, &command, NULL);
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+static void on_output(struct boot *boot)
+{
+    if (relay_step(&boot->output) > 0 && boot->timeline.at_ns[TIMELINE_FIRST_BYTE] == 0) {
+        timeline_note(&boot->timeline, TIMELINE_FIRST_BYTE, io_now_ns());
+        if (boot->terminal.raw)
+            send_window(boot); /* again: Linux asks for the size only when told of a change */
+    }
+    if (boot->output.write_error)
+        boot->signal = SIGPIPE; /* as of any program whose reader has gone */
+}
+
+static void on_input(struct boot *boot)
+{
+    size_t count = relay_step(&boot->input);
+    const char *escape =
+        boot->terminal.raw && count > 0 ? memchr(boot->input.buffer, BOOT_ESCAPE, count) : NULL;
+
+    if (escape) {
+        boot->input.used = (size_t)(escape - boot->input.buffer);
+        boot->escaped = true;
+    }
+    if (boot->input.ended && !boot->input.write_error)
+        shutdown(boot->console_fd, SHUT_WR);
+}
+
+static void on_signal(struct boot *boot)
+{
+    struct signalfd_siginfo info;
+
+    if (read(boot->signal_fd, &info, sizeof(info)) != sizeof(info))
+        return;
+    if (info.ssi_signo == SIGWINCH) {
+        send_window(boot);
+    } else {
+        boot->abandoned = boot->signal != 0;
+        boot->signal = (int)info.ssi_signo;
+    }
+}
+
+static int on_control(struct boot *boot, struct error *err)
+{
+    struct control_event event;
+    int rc = control_receive_event(boot->link.control_fd, &event, err);
+
+    if (rc < 0 && rc != -ECONNRESET)
+        return rc;
+    if (rc <= 0) {
+        boot->control_ended = true;
+        return 0;
+    }
+    timeline_note_event(&boot->timeline, &event);
+    if (event.type == CONTROL_EVENT_END) {
+        boot->end = event;
+        boot->end_known = true;
+        boot->control_ended = true;
+        monitor_link_end_by(&boot->link, MONITOR_END_MS);
+    }
+    return 0;
+}
+
+enum { POLL_OUTPUT, POLL_INPUT, POLL_SIGNAL, POLL_CONTROL, POLL_COUNT };
+
+static int boot_wait(struct boot *boot, struct error *err)
+{
+    bool stopping = false;
+
+    while (!boot->control_ended || !boot->output.ended) {
+        struct pollfd polls[POLL_COUNT] = {
+            [POLL_OUTPUT] = relay_poll(&boot->output),
+            [POLL_INPUT] = relay_poll(&boot->input),
+            [POLL_SIGNAL] = {.fd = boot->signal_fd, .events = POLLIN},
+            [POLL_CONTROL] = {.fd = boot->control_ended ? -1 : boot->link.control_fd,
+                              .events = POLLIN},
+        };
+
+        if (poll(polls, POLL_COUNT, monitor_link_patience_ms(&boot->link)) < 0 && errno != EINTR)
+            return error_set_errno(err, errno, "boot: poll");
+        if (polls[POLL_OUTPUT].revents)
+            on_output(boot);
+        if (polls[POLL_INPUT].revents)
+            on_input(boot);
+        if (polls[POLL_SIGNAL].revents)
+            on_signal(boot);
+        if (polls[POLL_CONTROL].revents && on_control(boot, err) < 0)
+            return -err->code;
+        if ((boot->signal || boot->escaped) && !stopping) {
+            stopping = true;
+            send_stop(boot);
+        }
+        if (boot->abandoned || (boot->signal && stopping && boot->control_ended))
+            break; /* whoever reads our output need not be waited for */
+        if (monitor_link_is_overdue(&boot->link))
+            break;
+    }
+    return 0;
+}
+
+static int boot_start(struct boot *boot, struct error *err)
+{
+    AUTO_CLOSE int console = -1;
+    int pair[2];
+    sigset_t set;
+    int rc;
+
+    vm_options_block_signals(&set);
+    signal(SIGPIPE, SIG_IGN);
+    boot->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+    if (boot->signal_fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return error_set_errno(err, errno, "boot");
+    boot->console_fd = pair[0];
+    console = pair[1];
+    rc = monitor_launch(
+        &(struct monitor_launch){
+            .directory = boot->instance.directory,
+            .directory_fd = boot->instance.directory_fd,
+            .lock_fd = boot->instance.lock_fd,
+            .control_listener = &boot->instance.control_listener,
+            .console_fd = console,
+            .narration_fd = -1,
+            .spec = &boot->spec,
+        },
+        &boot->link, err);
+    if (rc < 0)
+        return rc;
+    timeline_note(&boot->timeline, TIMELINE_MONITOR, io_now_ns());
+    boot->output = (struct relay){.from = boot->console_fd, .to = STDOUT_FILENO};
+    boot->input = (struct relay){.from = STDIN_FILENO, .to = boot->console_fd};
+    terminal_make_raw(STDIN_FILENO, &boot->terminal);
+    if (boot->terminal.raw)
+        send_window(boot);
+    return 0;
+}
+
+static int boot_failure(const struct boot *boot, struct error *err)
+{
+    const struct control_event *end = &boot->end;
+    static const char *const meanings[] = {
+        [CONTROL_REASON_EXIT] = "",
+        [CONTROL_REASON_POWER_OFF] = "",
+        [CONTROL_REASON_RESET] = "the guest has reset its machine",
+        [CONTROL_REASON_PANIC] = "the guest's kernel has panicked",
+        [CONTROL_REASON_STOPPED] = "the machine was stopped",
+        [CONTROL_REASON_ERROR] = "the machine failed",
+    };
+    const char *compression = end->reason == CONTROL_REASON_PANIC && boot->spec.initramfs_path
+                                  ? compression_of(boot->spec.initramfs_path)
+                                  : NULL;
+    bool software = end->reason == CONTROL_REASON_ERROR && host_kvm_state() == HOST_KVM_SOFTWARE;
+
+    if (compression && !strstr(end->text, "unpacking"))
+        return error_set(err, EIO,
+                         "%s: %s; --initrd is compressed by %s, which the kernel may be unable to "
+                         "unpack: give it uncompressed",
+                         meanings[end->reason], end->text, compression);
+    return error_set(err, EIO, "%s%s%s%s", meanings[end->reason], end->text[0] ? ": " : "",
+                     end->text,
+                     software ? " (this is a software KVM, which cannot run Linux)" : "");
+}
+
+/* The exit status of a machine that has ended, or an error. */
+static int boot_result(const struct boot *boot, int monitor_status, int *status, struct error *err)
+{
+    if (boot->output.read_error)
+        return error_set_errno(err, boot->output.read_error, "cannot read the guest's console");
+    if (boot->output.write_error && boot->output.write_error != EPIPE)
+        return error_set_errno(err, boot->output.write_error, "cannot write the console's output");
+    if (boot->signal) {
+        *status = 128 + boot->signal;
+        return 0;
+    }
+    if (boot->escaped) {
+        *status = 0;
+        return 0;
+    }
+    if (!boot->end_known && WIFSIGNALED(monitor_status))
+        return error_set(err, ECHILD, "the monitor process was ended by signal %d (%s)",
+                         WTERMSIG(monitor_status), strsignal(WTERMSIG(monitor_status)));
+    if (!boot->end_known)
+        return error_set(err, ECHILD, "the monitor process ended unexpectedly, with status %d",
+                         WEXITSTATUS(monitor_status));
+    switch (boot->end.reason) {
+    case CONTROL_REASON_EXIT:
+        *status = boot->end.status;
+        return 0;
+    case CONTROL_REASON_POWER_OFF:
+        *status = 0;
+        return 0;
+    case CONTROL_REASON_RESET:
+    case CONTROL_REASON_PANIC:
+    case CONTROL_REASON_STOPPED:
+    case CONTROL_REASON_ERROR:
+        break;
+    }
+    return boot_failure(boot, err);
+}
+
+static int boot_machine(struct boot *boot, int *status, struct error *err)
+{
+    int monitor_status;
+    int rc = boot_start(boot, err);
+
+    if (rc == 0)
+        rc = boot_wait(boot, err);
+    terminal_restore(&boot->terminal);
+    monitor_status = monitor_link_reap(&boot->link);
+    if (rc == 0)
+        rc = boot_result(boot, monitor_status, status, err);
+    if (boot->console_fd >= 0)
+        close(boot->console_fd);
+    if (boot->signal_fd >= 0)
+        close(boot->signal_fd);
+    return rc;
+}
+
+static int boot_run(const struct boot_options *options, int *status, struct error *err)
+{
+    struct boot boot = {
+        .instance = INSTANCE_INIT,
+        .link = MONITOR_LINK_INIT,
+        .console_fd = -1,
+        .signal_fd = -1,
+    };
+    int rc;
+
+    timeline_note(&boot.timeline, TIMELINE_COMMAND, io_now_ns());
+    rc = make_spec(options, &boot.spec, err);
+    if (rc == 0)
+        rc = host_require_kvm(false, err);
+    if (rc == 0) {
+        vm_options_block_signals(NULL);
+        rc = instance_create(options->name, &boot.instance, err);
+    }
+    if (rc == 0) {
+        rc = boot_machine(&boot, status, err);
+        instance_destroy(&boot.instance);
+        timeline_note(&boot.timeline, TIMELINE_END, io_now_ns());
+        vm_options_timeline_write(&boot.timeline, options->timeline);
+    }
+    machine_spec_clear(&boot.spec);
+    return rc;
+}
+
+int cli_boot(int argc, char **argv)
+{
+    struct boot_options options = {0};
+    struct error err = ERROR_INIT;
+    int status = CLI_FAILURE;
+    int first = options_parse(&table, argc, argv, &options, &err);
+
+    if (first == 0) {
+        status = 0;
+    } else {
+        if (first > 0 && first < argc)
+            first = error_set(&err, EINVAL, "boot: takes no operand '%s'; 'microvm boot --help'",
+                              argv[first]);
+        if (first < 0 || boot_run(&options, &status, &err) < 0) {
+            log_error("%s", err.text);
+            status = CLI_FAILURE;
+        }
+    }
+    string_list_release(&options.disks);
+    return status;
+}

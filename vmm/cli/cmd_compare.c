@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: `microvm compare`: one command of one image behind each wall, and what each costs.
+ *
+ * Here are the command line, the files that take part, and where the report goes; the runs and
+ * what they say are in vmm/compare and vmm/trial.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
+#include "vmm/base/log.h"
+#include "vmm/base/parse.h"
+#include "vmm/base/program_file.h"
+#include "vmm/base/terminal.h"
+#include "vmm/cli/commands.h"
+#include "vmm/cli/image_argument.h"
+#include "vmm/cli/isolation_list.h"
+#include "vmm/cli/options.h"
+#include "vmm/cli/vm_options.h"
+#include "vmm/compare/compare.h"
+#include "vmm/container/instance.h"
+#include "vmm/sandbox/cpio.h"
+
+#define RUNS_DEFAULT    5
+#define COLUMNS_DEFAULT 100
+#define COLUMNS_MIN     40
+#define PROGRAM_MAX     (16U << 20) /* bytes of microvm-probes */
+
+struct compare_options {
+    const char *runs;
+    const char *isolation;
+    bool json;
+    const char *html;
+    bool costs;
+    struct string_list env;
+    struct string_list env_files;
+    const char *workdir;
+    const char *user;
+    const char *entrypoint;
+    uint64_t memory;
+    const char *cpus;
+    const char *pids;
+    bool read_only;
+    struct string_list tmpfs;
+    uint64_t disk;
+    const char *runtime;
+    const char *kernel;
+    const char *initramfs;
+};
+
+#define AT(member) offsetof(struct compare_options, member)
+
+static const struct option_row rows[] = {
+    {'n', OPTION_TEXT, "runs", "RUNS", "warm runs behind each wall, and as many cold (default 5)",
+     AT(runs)},
+    {0, OPTION_TEXT, "isolation", "WALLS",
+     "the walls, such as container,vm (default: all that are here)", AT(isolation)},
+    {0, OPTION_FLAG, "json", NULL, "write one JSON object in place of the table", AT(json)},
+    {0, OPTION_TEXT, "html", "FILE", "write a page with charts, too", AT(html)},
+    {0, OPTION_FLAG, "costs", NULL, "measure calls, files and the machine, whatever COMMAND writes",
+     AT(costs)},
+    {'e', OPTION_LIST, "env", "NAME[=VALUE]", "as of run", AT(env)},
+    {0, OPTION_LIST, "env-file", "FILE", "as of run", AT(env_files)},
+    {'w', OPTION_TEXT, "workdir", "DIR", "as of run", AT(workdir)},
+    {'u', OPTION_TEXT, "user", "USER[:GROUP]", "as of run", AT(user)},
+    {0, OPTION_TEXT, "entrypoint", "PROGRAM", "as of run", AT(entrypoint)},
+    {'m', OPTION_SIZE, "memory", "SIZE", "as of run", AT(memory)},
+    {0, OPTION_TEXT, "cpus", "NUMBER", "as of run", AT(cpus)},
+    {0, OPTION_TEXT, "pids-limit", "NUMBER", "as of run", AT(pids)},
+    {0, OPTION_FLAG, "read-only", NULL, "as of run", AT(read_only)},
+    {0, OPTION_LIST, "tmpfs", "DIR[:OPTIONS]", "as of run", AT(tmpfs)},
+    {0, OPTION_SIZE, "disk", "SIZE", "as of run", AT(disk)},
+    {0, OPTION_TEXT, "runtime", "PROGRAM", "as of run", AT(runtime)},
+    {0, OPTION_TEXT, "kernel", "FILE", "as of run", AT(kernel)},
+    {0, OPTION_TEXT, "initramfs", "FILE", "as of run", AT(initramfs)},
+};
+
+static const struct option_table table = {
+    .usage = "compare [OPTIONS] IMAGE [COMMAND [ARGUMENT...]]",
+    .about = "Runs the same command behind each wall, in turns, and shows what each costs: time,\n"
+             "memory, processor; and, where the command says nothing, what things cost behind it.",
+    .more =
+        "Exit status: 0 when the command ran behind at least one wall, whatever its own status;\n"
+        "128+N when signal N ended the comparison; 127 when the command is not found, 126 when it\n"
+        "cannot be executed, 125 when nothing could be run for another reason.",
+    .rows = rows,
+    .count = ARRAY_LENGTH(rows),
+};
+
+/* Everything of a comparison that lives until its end. */
+struct compare {
+    const struct compare_options *options;
+    struct compare_request request;
+    struct report report;
+    char *image; /* as `run` is told; owned */
+    char *probes;
+    int machine_fd; /* initramfs of the bare guest */
+    int html_fd;
+    bool html_new;
+    int signal;
+    int status; /* when nothing ran: 125 to 127 */
+};
+
+/* ---- the command line ------------------------------------------------------------------------ */
+
+static int add_text(struct string_list *list, const char *name, const char *value)
+{
+    return value ? string_list_add_format(list, "--%s=%s", name, value) : 0;
+}
+
+static int add_each(struct string_list *list, const char *name, const struct string_list *values)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < values->count && rc == 0; i++)
+        rc = add_text(list, name, values->items[i]);
+    return rc;
+}
+
+static int add_size(struct string_list *list, const char *name, uint64_t bytes)
+{
+    return bytes > 0 ? string_list_add_format(list, "--%s=%llu", name, (unsigned long long)bytes)
+                     : 0;
+}
+
+/* The options of `run`, as they were given to us. */
+static int make_run_options(const struct compare_options *options, struct string_list *list)
+{
+    int rc = add_each(list, "env", &options->env);
+
+    if (rc == 0)
+        rc = add_each(list, "env-file", &options->env_files);
+    if (rc == 0)
+        rc = add_each(list, "tmpfs", &options->tmpfs);
+    if (rc == 0)
+        rc = add_text(list, "workdir", options->workdir);
+    if (rc == 0)
+        rc = add_text(list, "user", options->user);
+    if (rc == 0)
+        rc = add_text(list, "entrypoint", options->entrypoint);
+    if (rc == 0)
+        rc = add_text(list, "cpus", options->cpus);
+    if (rc == 0)
+        rc = add_text(list, "pids-limit", options->pids);
+    if (rc == 0)
+        rc = add_text(list, "runtime", options->runtime);
+    if (rc == 0)
+        rc = add_text(list, "kernel", options->kernel);
+    if (rc == 0)
+        rc = add_text(list, "initramfs", options->initramfs);
+    if (rc == 0)
+        rc = add_size(list, "memory", options->memory);
+    if (rc == 0)
+        rc = add_size(list, "disk", options->disk);
+    if (rc == 0 && options->read_only)
+        rc = string_list_add(list, "--read-only");
+    return rc;
+}
+
+static int check_options(struct compare *compare, struct error *err)
+{
+    const struct compare_options *options = compare->options;
+    uint64_t runs = RUNS_DEFAULT;
+    int rc = 0;
+
+    if (options->runs)
+        rc = parse_u64(options->runs, "--runs", 1, COMPARE_RUNS_MAX, &runs, err);
+    if (rc == 0)
+        rc = isolation_list_choose(options->isolation, compare->request.walls,
+                                   &compare->request.wall_count, err);
+    if (rc == 0 && make_run_options(options, &compare->request.options) < 0)
+        rc = error_set_errno(err, ENOMEM, "compare");
+    compare->request.runs = (unsigned)runs;
+    compare->request.costs = options->costs;
+    compare->request.disk = options->disk > 0;
+    return rc;
+}
+
+/* ---- the files that take part ---------------------------------------------------------------- */
+
+/* Finds the image now, so that a wrong name is told once; a path is brought into the store once. */
+static int find_image(struct compare *compare, const char *text, struct error *err)
+{
+    AUTO_IMAGE struct image *image = NULL;
+    struct reference reference;
+    int rc = reference_parse(text, &reference, err);
+
+    if (rc == 0)
+        rc = image_argument_open(text, &image, err);
+    if (rc != 0)
+        return rc;
+    if (asprintf(&compare->image, "%s",
+                 reference.kind == REFERENCE_PATH ? image->config_digest : text) < 0)
+        compare->image = NULL;
+    compare->request.image = compare->image;
+    if (!compare->image || string_list_add(&compare->request.files, image->root_path) < 0)
+        return error_set_errno(err, ENOMEM, "compare");
+    return 0;
+}
+
+/* What a cold run has to read. A file that is missing is told by the run that needs it. */
+static int list_cold_files(struct compare *compare, struct error *err)
+{
+    const struct compare_options *options = compare->options;
+    const struct {
+        const struct program_file *file;
+        const char *given;
+    } files[] = {{&program_file_kernel, options->kernel},
+                 {&program_file_initramfs, options->initramfs},
+                 {&program_file_init, NULL},
+                 {&program_file_crun, NULL}};
+    int rc = string_list_add(&compare->request.files, "/proc/self/exe");
+
+    for (size_t i = 0; i < ARRAY_LENGTH(files) && rc == 0; i++) {
+        AUTO_FREE char *path = NULL;
+
+        if (program_file_find(files[i].file, files[i].given, &path, NULL) == 0)
+            rc = string_list_add(&compare->request.files, path);
+    }
+    return rc < 0 ? error_set_errno(err, ENOMEM, "compare") : 0;
+}
+
+/* The initramfs of the bare guest: microvm-probes as its init, in memory. */
+static int make_machine(struct compare *compare, struct error *err)
+{
+    AUTO_FREE char *program = NULL;
+    struct string_list *machine = &compare->request.machine;
+    struct cpio cpio = {0};
+    size_t size;
+    int rc = program_file_find(&program_file_probes, NULL, &compare->probes, err);
+
+    if (rc < 0)
+        return rc;
+    compare->request.probes = compare->probes;
+    rc = io_read_file(AT_FDCWD, compare->probes, PROGRAM_MAX, &program, &size, err);
+    if (rc == 0)
+        rc = cpio_add_file(&cpio, "init", 0755, program, size, err);
+    if (rc == 0)
+        rc = cpio_finish(&cpio, err);
+    if (rc == 0) {
+        compare->machine_fd = memfd_create("initramfs", MFD_CLOEXEC);
+        rc = compare->machine_fd < 0 ? -errno
+                                     : io_write_all(compare->machine_fd, cpio.data, cpio.size);
+        if (rc < 0)
+            rc = error_set_errno(err, -rc, "compare: initramfs in memory");
+    }
+    cpio_release(&cpio);
+    if (rc < 0)
+        return rc;
+    if (string_list_add(machine, "boot") < 0 ||
+        string_list_add_format(machine, "--initrd=/proc/%d/fd/%d", (int)getpid(),
+                               compare->machine_fd) < 0 ||
+        string_list_add(machine, "--cmdline=quiet measure-machine") < 0 ||
+        add_text(machine, "kernel", compare->options->kernel) < 0)
+        return error_set_errno(err, ENOMEM, "compare");
+    return 0;
+}
+
+/* Found before the runs, which take their time: can the page be written? */
+static int open_html(struct compare *compare, struct error *err)
+{
+    const char *path = compare->options->html;
+
+    if (!path)
+        return 0;
+    compare->html_new = access(path, F_OK) < 0;
+    compare->html_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    return compare->html_fd < 0 ? error_set_errno(err, errno, "--html: %s", path) : 0;
+}
+
+/* ---- the report ------------------------------------------------------------------------------ */
+
+static void show_progress(const char *text)
+{
+    fprintf(stderr, "\r\033[K%s", text);
+    fflush(stderr);
+}
+
+static bool anything_ran(const struct report *report)
+{
+    for (size_t i = 0; i < report->wall_count; i++) {
+        if (!report->walls[i].reason[0])
+            return true;
+    }
+    return false;
+}
+
+/* 126 or 127 when that is what each run ended with: the command is to blame, not a sandbox. */
+static int common_status(const struct report *report)
+{
+    for (size_t i = 1; i < report->wall_count; i++) {
+        if (report->walls[i].status != report->walls[0].status)
+            return CLI_FAILURE;
+    }
+    return report->walls[0].status;
+}
+
+/* One line: all reasons, or the one that all have. */
+static int nothing_ran(const struct report *report, struct error *err)
+{
+    char text[ERROR_TEXT_SIZE];
+    size_t used = 0;
+    bool same = true;
+
+    for (size_t i = 0; i < report->wall_count; i++) {
+        same = same && strcmp(report->walls[i].reason, report->walls[0].reason) == 0;
+        if (used < sizeof(text))
+            used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s: %s", i ? "; " : "",
+                                     report->walls[i].label, report->walls[i].reason);
+    }
+    return error_set(err, ENOEXEC, "compare: the command did not run: %s",
+                     same ? report->walls[0].reason : text);
+}
+
+static unsigned table_columns(void)
+{
+    uint16_t rows_ignored;
+    uint16_t columns;
+
+    if (!terminal_size(STDOUT_FILENO, &rows_ignored, &columns))
+        return COLUMNS_DEFAULT;
+    return columns > COLUMNS_MIN ? columns : COLUMNS_MIN;
+}
+
+static int write_page(struct compare *compare, struct error *err)
+{
+    FILE *file = fdopen(compare->html_fd, "w");
+    bool written;
+
+    if (!file)
+        return error_set_errno(err, errno, "--html: %s", compare->options->html);
+    compare->html_fd = -1;
+    written = ftruncate(fileno(file), 0) == 0;
+    report_write_html(&compare->report, file);
+    written = written && !ferror(file);
+    if (fclose(file) != 0 || !written)
+        return error_set(err, EIO, "--html: %s: cannot be written to its end",
+                         compare->options->html);
+    return 0;
+}
+
+static int write_report(struct compare *compare, struct error *err)
+{
+    const struct report *report = &compare->report;
+    int rc = 0;
+
+    if (!anything_ran(report)) {
+        compare->status = common_status(report);
+        return nothing_ran(report, err);
+    }
+    if (compare->options->json)
+        rc = report_write_json(report, stdout, err);
+    else
+        report_write_table(report, table_columns(), vm_options_is_utf8(), stdout);
+    if (rc == 0 && compare->html_fd >= 0)
+        rc = write_page(compare, err);
+    return rc;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static int compare_all(struct compare *compare, int argc, char **argv, struct error *err)
+{
+    bool watched = isatty(STDERR_FILENO);
+    AUTO_CLOSE int signal_fd = -1;
+    sigset_t signals;
+    int rc = check_options(compare, err);
+
+    if (rc == 0)
+        rc = find_image(compare, argv[0], err);
+    if (rc == 0)
+        rc = list_cold_files(compare, err);
+    if (rc == 0)
+        rc = make_machine(compare, err);
+    for (int i = argc > 1 && strcmp(argv[1], "--") == 0 ? 2 : 1; i < argc && rc == 0; i++) {
+        if (string_list_add(&compare->request.command, argv[i]) < 0)
+            rc = error_set_errno(err, ENOMEM, "compare");
+    }
+    if (rc == 0)
+        rc = open_html(compare, err);
+    if (rc < 0)
+        return rc;
+    vm_options_block_signals(&signals);
+    signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+    compare->request.signal_fd = signal_fd;
+    compare->request.progress = watched ? show_progress : NULL;
+    rc = compare_run(&compare->request, &compare->report, &compare->signal, err);
+    if (watched)
+        fputs("\r\033[K", stderr);
+    return rc < 0 ? rc : write_report(compare, err);
+}
+
+static void release(struct compare *compare)
+{
+    if (compare->machine_fd >= 0)
+        close(compare->machine_fd);
+    if (compare->html_fd >= 0) { /* nothing was written */
+        close(compare->html_fd);
+        if (compare->html_new)
+            unlink(compare->options->html);
+    }
+    report_release(&compare->report);
+    string_list_release(&compare->request.options);
+    string_list_release(&compare->request.command);
+    string_list_release(&compare->request.files);
+    string_list_release(&compare->request.machine);
+    free(compare->image);
+    free(compare->probes);
+}
+
+int cli_compare(int argc, char **argv)
+{
+    struct compare_options options = {0};
+    struct compare compare = {
+        .options = &options, .machine_fd = -1, .html_fd = -1, .status = CLI_FAILURE};
+    struct error err = ERROR_INIT;
+    int status = 0;
+    int first = options_parse(&table, argc, argv, &options, &err);
+
+    if (first > 0 && first == argc)
+        first = error_set(&err, EINVAL, "compare: no IMAGE; 'microvm compare --help' shows how");
+    if (first < 0 || (first > 0 && compare_all(&compare, argc - first, argv + first, &err) < 0)) {
+        status = compare.signal ? 128 + compare.signal : compare.status;
+        if (!compare.signal)
+            log_error("%s", err.text);
+        else
+            instance_sweep(); /* a run that had to be killed */
+    }
+    release(&compare);
+    string_list_release(&options.env);
+    string_list_release(&options.env_files);
+    string_list_release(&options.tmpfs);
+    return status;
+}

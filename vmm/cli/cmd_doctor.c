@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: `microvm doctor`: one line for each thing that a run needs, and how to mend what is not
+ * fine. A check is a function; the table at the end is their order.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/landlock.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "guest/protocol.h"
+#include "vmm/base/bytes.h"
+#include "vmm/base/cgroup.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
+#include "vmm/base/log.h"
+#include "vmm/base/program_file.h"
+#include "vmm/base/search_path.h"
+#include "vmm/cli/commands.h"
+#include "vmm/cli/kernel_banner.h"
+#include "vmm/cli/options.h"
+#include "vmm/cli/vm_options.h"
+#include "vmm/container/instance.h"
+#include "vmm/image/store.h"
+#include "vmm/machine/host_check.h"
+#include "vmm/sandbox/id_map.h"
+
+#define INITRAMFS_MAX  (64U << 20)
+#define STORE_FREE_MIN (1ULL << 30)
+
+enum verdict { OK, WARN, FAIL };
+
+struct doctor {
+    unsigned failures;
+};
+
+static void report_begin(struct doctor *doctor, enum verdict verdict, const char *what)
+{
+    static const char *const words[] = {[OK] = "ok", [WARN] = "warn", [FAIL] = "FAIL"};
+
+    doctor->failures += verdict == FAIL;
+    printf("%-5s %-12s ", words[verdict], what);
+}
+
+/* One line: report(doctor, verdict, what, format, ...). */
+#define report(doctor, verdict, what, ...)                                                         \
+    (report_begin(doctor, verdict, what), printf(__VA_ARGS__), putchar('\n'))
+
+static void check_kvm(struct doctor *doctor)
+{
+    enum host_kvm state = host_kvm_state();
+
+    if (state == HOST_KVM_READY)
+        report(doctor, OK, "kvm", "/dev/kvm is there, and runs guests on the hardware");
+    else
+        report(doctor, FAIL, "kvm", "%s", host_kvm_advice(state));
+}
+
+static void check_capabilities(struct doctor *doctor)
+{
+    struct host_kvm_report kvm;
+    struct error err = ERROR_INIT;
+    bool complete = true;
+
+    if (host_kvm_state() == HOST_KVM_MISSING || host_kvm_state() == HOST_KVM_DENIED)
+        return; /* said already */
+    if (host_kvm_report(&kvm, &err) < 0) {
+        report(doctor, FAIL, "kvm api", "%s", err.text);
+        return;
+    }
+    if (kvm.api_version != 12)
+        report(doctor, FAIL, "kvm api", "version %d in place of 12; use a Linux of this age",
+               kvm.api_version);
+    for (size_t i = 0; i < ARRAY_LENGTH(kvm.capabilities); i++) {
+        const struct host_capability *capability = &kvm.capabilities[i];
+
+        if (capability->value > 0)
+            continue;
+        complete = false;
+        report(doctor, capability->needed ? FAIL : WARN, "kvm api",
+               "KVM_CAP_%s is missing (%s); a newer host kernel has it", capability->name,
+               capability->what);
+    }
+    if (complete)
+        report(doctor, OK, "kvm api", "version %d, all capabilities, at most %d vCPUs a machine",
+               kvm.api_version, kvm.vcpus_max);
+}
+
+static void check_kernel(struct doctor *doctor)
+{
+    AUTO_FREE char *path = NULL;
+    struct error err = ERROR_INIT;
+    char version[KERNEL_BANNER_SIZE];
+
+    if (program_file_find(&program_file_kernel, NULL, &path, &err) < 0)
+        report(doctor, FAIL, "kernel", "%s", err.text);
+    else if (kernel_banner_read(path, version, &err) < 0)
+        report(doctor, FAIL, "kernel", "%s; build one by 'make kernel'", err.text);
+    else
+        report(doctor, OK, "kernel", "Linux %s, %s", version, path);
+}
+
+static void check_initramfs(struct doctor *doctor)
+{
+    static const char runtime[] = "crun"; /* with its NUL, as a name ends in a cpio archive */
+    AUTO_FREE char *path = NULL;
+    AUTO_FREE char *data = NULL;
+    struct error err = ERROR_INIT;
+    size_t size = 0;
+
+    if (program_file_find(&program_file_initramfs, NULL, &path, &err) < 0 ||
+        io_read_file(AT_FDCWD, path, INITRAMFS_MAX, &data, &size, &err) < 0)
+        report(doctor, FAIL, "initramfs", "%s", err.text);
+    else if (!memmem(data, size, runtime, sizeof(runtime)))
+        report(doctor, FAIL, "initramfs", "%s: crun is not in it; build it anew by 'make'", path);
+    else
+        report(doctor, OK, "initramfs", "with crun, %s", path);
+}
+
+static void check_import(struct doctor *doctor)
+{
+    AUTO_FREE char *path = NULL;
+    struct error err = ERROR_INIT;
+
+    if (program_file_find(&program_file_import, NULL, &path, &err) < 0)
+        report(doctor, FAIL, "import", "%s", err.text);
+    else if (access(path, X_OK) < 0)
+        report(doctor, FAIL, "import", "%s: cannot be executed; chmod +x", path);
+    else
+        report(doctor, OK, "import", "%s; held by its system call filter%s", path,
+               syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0
+                   ? " and Landlock"
+                   : " alone: this kernel has no Landlock, so packing a directory may read others");
+}
+
+static bool program_exists(const char *name)
+{
+    AUTO_FREE const char *path = search_path_find(name);
+
+    return path != NULL;
+}
+
+static void check_mke2fs(struct doctor *doctor)
+{
+    if (program_exists("mke2fs"))
+        report(doctor, OK, "mke2fs", "found");
+    else
+        report(doctor, WARN, "mke2fs",
+               "not found: 'run --disk' cannot work; install the package e2fsprogs");
+}
+
+static void check_memory(struct doctor *doctor)
+{
+    AUTO_FCLOSE FILE *file = fopen("/proc/meminfo", "re");
+    unsigned long long available = 0;
+    char line[128];
+
+    while (file && fgets(line, sizeof(line), file)) {
+        if (strncmp(line, "MemAvailable:", 13) == 0)
+            available = strtoull(line + 13, NULL, 10) >> 10; /* kB to MiB */
+    }
+    if (available < host_memory_minimum() >> 20)
+        report(doctor, FAIL, "memory", "%llu MiB are available; a machine needs %llu at least",
+               available, (unsigned long long)(host_memory_minimum() >> 20));
+    else if (available < VM_OPTIONS_MEMORY_DEFAULT >> 20)
+        report(doctor, WARN, "memory",
+               "%llu MiB are available, less than a machine's %llu by default; use --memory",
+               available, VM_OPTIONS_MEMORY_DEFAULT >> 20);
+    else
+        report(doctor, OK, "memory", "%llu MiB are available", available);
+}
+
+static void check_huge_pages(struct doctor *doctor)
+{
+    AUTO_FCLOSE FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
+    char line[128] = "";
+
+    if (!file || !fgets(line, sizeof(line), file) || strstr(line, "[never]"))
+        report(doctor, WARN, "huge pages",
+               "off: guests run slower; echo madvise > "
+               "/sys/kernel/mm/transparent_hugepage/enabled");
+    else
+        report(doctor, OK, "huge pages", "on");
+}
+
+/* The nearest directory that exists, `path` or above it, is where the store will be made. */
+static void check_store(struct doctor *doctor)
+{
+    AUTO_FREE char *path = NULL;
+    char place[PATH_MAX];
+    struct error err = ERROR_INIT;
+    struct statvfs space;
+    char *slash;
+
+    if (store_default_path(&path, &err) < 0) {
+        report(doctor, FAIL, "image store", "%s", err.text);
+        return;
+    }
+    snprintf(place, sizeof(place), "%s", path);
+    while (access(place, F_OK) < 0 && (slash = strrchr(place, '/')) && slash > place)
+        *slash = '\0';
+    if (access(place, W_OK) < 0 || statvfs(place, &space) < 0)
+        report(doctor, FAIL, "image store", "%s: %s; choose another place by MICROVM_STORE", place,
+               strerror(errno));
+    else if ((uint64_t)space.f_bavail * space.f_frsize < STORE_FREE_MIN)
+        report(doctor, WARN, "image store", "%s: only %llu MiB are free", path,
+               (unsigned long long)space.f_bavail * space.f_frsize >> 20);
+    else
+        report(doctor, OK, "image store", "%s", path);
+}
+
+static void check_runtime(struct doctor *doctor)
+{
+    AUTO_FREE char *path = NULL;
+    struct instance instance = INSTANCE_INIT;
+    struct error err = ERROR_INIT;
+
+    if (instance_runtime_path(&path, &err) < 0 || instance_create(NULL, &instance, &err) < 0) {
+        report(doctor, FAIL, "instances", "%s", err.text);
+        return;
+    }
+    instance_destroy(&instance);
+    report(doctor, OK, "instances", "%s", path);
+}
+
+/* What --isolation=container needs beside; its absence keeps no machine from running. */
+static void check_containers(struct doctor *doctor)
+{
+    AUTO_FREE char *init = NULL;
+    AUTO_FREE char *runtime = NULL;
+    struct error err = ERROR_INIT;
+    struct id_map ids;
+
+    if (program_file_find(&program_file_init, NULL, &init, &err) < 0 ||
+        program_file_find(&program_file_crun, NULL, &runtime, &err) < 0)
+        report(doctor, WARN, "containers", "%s", err.text);
+    else if (geteuid() == 0 && access("/dev/loop-control", R_OK | W_OK) < 0)
+        report(doctor, WARN, "containers", "/dev/loop-control: %s; load the kernel module loop",
+               strerror(errno));
+    else if (geteuid() != 0 && !program_exists("squashfuse"))
+        report(doctor, WARN, "containers", "without root they need the package squashfuse");
+    else if (geteuid() != 0 && !id_map_find(&ids))
+        report(doctor, WARN, "containers",
+               "root alone exists in them: no ranges in /etc/subuid and /etc/subgid, or no "
+               "newuidmap (package uidmap)");
+    else
+        report(doctor, OK, "containers", "%s", geteuid() == 0 ? "as root" : "without root");
+}
+
+/* Containers get as many as init can have; a VM's kernel is asked by nobody else. */
+static void check_open_files(struct doctor *doctor)
+{
+    const struct rlimit wanted = {PROTOCOL_OPEN_FILES, PROTOCOL_OPEN_FILES};
+    struct rlimit limit = wanted;
+
+    if (setrlimit(RLIMIT_NOFILE, &wanted) < 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        report(doctor, WARN, "open files",
+               "%llu in a container, not docker's %d: your hard limit (ulimit -Hn); raise it by "
+               "LimitNOFILE= or limits.conf(5)",
+               (unsigned long long)limit.rlim_max, PROTOCOL_OPEN_FILES);
+    else
+        report(doctor, OK, "open files", "%d in a container, like docker's", PROTOCOL_OPEN_FILES);
+}
+
+static void check_cgroups(struct doctor *doctor)
+{
+    static const char *const controllers[] = {"memory", "cpu", "pids"};
+    const char *version = cgroup_version() == CGROUP_V2 ? "version 2" : "version 1";
+    char missing[64] = "";
+
+    for (size_t i = 0; i < ARRAY_LENGTH(controllers); i++)
+        if (!cgroup_is_writable(controllers[i], ""))
+            snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), " %s",
+                     controllers[i]);
+    if (missing[0])
+        report(doctor, WARN, "cgroups",
+               "containers cannot be limited in:%s; run as root, or name a delegated group by "
+               "--cgroup-parent",
+               missing);
+    else
+        report(doctor, OK, "cgroups", "%s", version);
+}
+
+static void check_gvisor(struct doctor *doctor)
+{
+    if (program_exists("runsc"))
+        report(doctor, OK, "gVisor", "found");
+    else
+        report(doctor, OK, "gVisor", "not installed; --isolation=gvisor wants the package runsc");
+}
+
+static void (*const checks[])(struct doctor *) = {
+    check_kvm,        check_capabilities, check_kernel,     check_initramfs, check_import,
+    check_mke2fs,     check_memory,       check_huge_pages, check_store,     check_runtime,
+    check_containers, check_open_files,   check_cgroups,    check_gvisor,
+};
+
+struct doctor_options {
+    bool kvm;
+};
+
+static const struct option_row rows[] = {
+    {0, OPTION_FLAG, "kvm", NULL, "look at /dev/kvm only (for scripts: is there hardware?)",
+     offsetof(struct doctor_options, kvm)},
+};
+
+static const struct option_table table = {
+    .usage = "doctor [OPTIONS]",
+    .about = "Checks what a run needs, and says how to mend what is not fine.",
+    .more = "Exit status: 0 when images can be run here, 1 when not.",
+    .rows = rows,
+    .count = ARRAY_LENGTH(rows),
+};
+
+int cli_doctor(int argc, char **argv)
+{
+    struct doctor doctor = {0};
+    struct doctor_options options = {0};
+    struct error err = ERROR_INIT;
+    int first = options_parse(&table, argc, argv, &options, &err);
+
+    if (first == 0)
+        return 0;
+    if (first > 0 && first < argc)
+        first = error_set(&err, EINVAL, "doctor: takes no operand '%s'", argv[first]);
+    if (first < 0) {
+        log_error("%s", err.text);
+        return CLI_FAILURE;
+    }
+    if (options.kvm) {
+        check_kvm(&doctor);
+        return doctor.failures > 0;
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(checks); i++)
+        checks[i](&doctor);
+    if (doctor.failures > 0)
+        printf("\nImages cannot be run here: mend what is marked FAIL.\n");
+    else
+        printf("\nImages can be run here.\n");
+    return doctor.failures > 0;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: `microvm probe`: what an image could see and do behind each wall, and what stops it.
+ *
+ * Here are the command line and the files that take part; the questions, the runs and the verdicts
+ * are in vmm/probe and vmm/trial.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/base/log.h"
+#include "vmm/base/program_file.h"
+#include "vmm/base/terminal.h"
+#include "vmm/cli/commands.h"
+#include "vmm/cli/image_argument.h"
+#include "vmm/cli/isolation_list.h"
+#include "vmm/cli/options.h"
+#include "vmm/cli/vm_options.h"
+#include "vmm/confine/jail.h"
+#include "vmm/image/reference.h"
+#include "vmm/machine/host_check.h"
+#include "vmm/probe/probe.h"
+
+#define MIB             (1ULL << 20)
+#define HOG_MEMORY      (64 * MIB)
+#define COLUMNS_DEFAULT 100
+
+struct probe_options {
+    bool json;
+    bool verbose;
+    uint64_t memory;
+    const char *isolation;
+};
+
+#define AT(member) offsetof(struct probe_options, member)
+
+static const struct option_row rows[] = {
+    {0, OPTION_FLAG, "json", NULL, "write one JSON object in place of the table", AT(json)},
+    {0, OPTION_FLAG, "verbose", NULL,
+     "show the evidence, why each question is harmless, and lists of system calls", AT(verbose)},
+    {'m', OPTION_SIZE, "memory", "SIZE", "as of run", AT(memory)},
+    {0, OPTION_TEXT, "isolation", "WALLS",
+     "the walls, such as container,vm (default: all that are here)", AT(isolation)},
+};
+
+static const struct option_table table = {
+    .usage = "probe [OPTIONS] IMAGE",
+    .about = "Asks harmless questions from inside each wall, and shows what answered and which\n"
+             "layer stopped it: namespace, cgroup, capability, seccomp, mount, hypervisor.",
+    .more = "Exit status: 0 when at least one wall could be asked; 128+N when signal N ended the\n"
+            "questions; 125 when nothing could be asked.",
+    .rows = rows,
+    .count = ARRAY_LENGTH(rows),
+};
+
+/* The image as `run` is told: a path is brought into the store once. The caller frees *name. */
+static int find_image(const char *text, char **name, struct error *err)
+{
+    AUTO_IMAGE struct image *image = NULL;
+    struct reference reference;
+    int rc = reference_parse(text, &reference, err);
+
+    if (rc == 0)
+        rc = image_argument_open(text, &image, err);
+    if (rc < 0)
+        return rc;
+    if (asprintf(name, "%s", reference.kind == REFERENCE_PATH ? image->config_digest : text) < 0)
+        return error_set_errno(err, ENOMEM, "probe");
+    return 0;
+}
+
+static int write_report(const struct probe_options *options, const struct probe_report *report,
+                        struct error *err)
+{
+    struct probe_style style = {
+        .columns = COLUMNS_DEFAULT,
+        .utf8 = vm_options_is_utf8(),
+        .verbose = options->verbose,
+    };
+    size_t asked = 0;
+    uint16_t rows_ignored;
+    uint16_t columns;
+
+    for (size_t i = 0; i < report->wall_count; i++)
+        asked += !report->why[i][0];
+    if (asked == 0) {
+        for (size_t i = 0; i < report->wall_count; i++)
+            log_error("probe: %s: %s", report->walls[i], report->why[i]);
+        return error_set(err, ENOEXEC, "probe: no wall could be asked");
+    }
+    if (options->json)
+        return probe_write_json(report, stdout) < 0 ? error_set_errno(err, ENOMEM, "probe") : 0;
+    if (terminal_size(STDOUT_FILENO, &rows_ignored, &columns))
+        style.columns = columns;
+    probe_show(report, &style, stdout);
+    return 0;
+}
+
+static int probe(const struct probe_options *options, const char *image,
+                 struct probe_report *report, struct error *err)
+{
+    AUTO_FREE char *program = NULL;
+    AUTO_FREE char *name = NULL;
+    AUTO_CLOSE int signal_fd = -1;
+    unsigned calls[PROBE_CALLS_MAX];
+    struct probe_request request = {
+        .memory_bytes = options->memory,
+        .hog_memory_bytes = align_up(host_memory_minimum(), MIB),
+        .monitor_calls = calls,
+        .monitor_call_count = jail_calls(calls, PROBE_CALLS_MAX),
+    };
+    sigset_t signals;
+    int rc = isolation_list_choose(options->isolation, request.walls, &request.wall_count, err);
+
+    if (rc == 0)
+        rc = find_image(image, &name, err);
+    if (rc == 0)
+        rc = program_file_find(&program_file_probes, NULL, &program, err);
+    if (rc < 0)
+        return rc;
+    if (request.hog_memory_bytes < HOG_MEMORY)
+        request.hog_memory_bytes = HOG_MEMORY;
+    request.image = name;
+    request.program = program;
+    vm_options_block_signals(&signals);
+    signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+    request.signal_fd = signal_fd;
+    rc = probe_run(&request, report, err);
+    report->image = image;
+    return rc < 0 || report->interrupted ? rc : write_report(options, report, err);
+}
+
+int cli_probe(int argc, char **argv)
+{
+    static struct probe_report report;
+    struct probe_options options = {0};
+    struct error err = ERROR_INIT;
+    int first = options_parse(&table, argc, argv, &options, &err);
+
+    if (first == 0)
+        return 0;
+    if (first == argc)
+        first = error_set(&err, EINVAL, "probe: no IMAGE; 'microvm probe --help' shows how");
+    else if (first > 0 && first + 1 < argc)
+        first = error_set(&err, EINVAL, "probe: '%s': only one IMAGE, and no command, can be asked",
+                          argv[first + 1]);
+    if (first < 0 || probe(&options, argv[first], &report, &err) < 0) {
+        log_error("%s", err.text);
+        return CLI_FAILURE;
+    }
+    return report.interrupted ? 128 + report.interrupted : 0;
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: `microvm run`: an image and a person's options become a bundle, which an isolation runs.
+ *
+ * Everything that can be wrong with the command line is found before anything is made; from the
+ * moment the instance exists it is removed on every way out.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
+#include "vmm/base/log.h"
+#include "vmm/base/parse.h"
+#include "vmm/base/terminal.h"
+#include "vmm/cli/commands.h"
+#include "vmm/cli/image_argument.h"
+#include "vmm/cli/options.h"
+#include "vmm/cli/vm_options.h"
+#include "vmm/container/instance.h"
+#include "vmm/image/image.h"
+#include "vmm/oci/bundle.h"
+#include "vmm/oci/environment.h"
+#include "vmm/oci/process.h"
+#include "vmm/sandbox/sandbox.h"
+
+#define ENV_FILE_MAX (1U << 20)
+#define HOSTNAME_MAX 64 /* bytes, as the kernel's */
+#define PROGRAM_MAX  (64U << 20)
+#define PIDS_MAX     (1U << 22)    /* the kernel's PID_MAX_LIMIT */
+#define DISK_MIN     (16ULL << 20) /* an ext4 with its journal */
+
+struct run_options {
+    bool interactive;
+    bool terminal;
+    bool remove;
+    bool read_only;
+    bool earlycon;
+    const char *name;
+    struct string_list env;
+    struct string_list env_files;
+    const char *workdir;
+    const char *user;
+    const char *entrypoint;
+    uint64_t memory;
+    const char *cpus;
+    const char *hostname;
+    struct string_list tmpfs;
+    uint64_t disk;
+    const char *kernel;
+    const char *initramfs;
+    const char *isolation;
+    const char *runtime;
+    const char *pids;
+    const char *cgroup_parent;
+    const char *program;
+    const char *timeline;
+    const char *explain;
+};
+
+#define AT(member) offsetof(struct run_options, member)
+
+static const struct option_row rows[] = {
+    {'i', OPTION_FLAG, "interactive", NULL, "pass standard input to the command", AT(interactive)},
+    {'t', OPTION_FLAG, "tty", NULL, "give the command a terminal", AT(terminal)},
+    {0, OPTION_FLAG, "rm", NULL, "remove everything afterwards (always done)", AT(remove)},
+    {0, OPTION_TEXT, "name", "NAME", "name of the instance (default: an invented one)", AT(name)},
+    {'e', OPTION_LIST, "env", "NAME[=VALUE]", "set a variable, or pass it on from here", AT(env)},
+    {0, OPTION_LIST, "env-file", "FILE", "read variables from a file", AT(env_files)},
+    {'w', OPTION_TEXT, "workdir", "DIR", "working directory of the command", AT(workdir)},
+    {'u', OPTION_TEXT, "user", "USER[:GROUP]", "user of the command, name or number", AT(user)},
+    {0, OPTION_TEXT, "entrypoint", "PROGRAM", "in place of the image's entry point",
+     AT(entrypoint)},
+    {'m', OPTION_SIZE, "memory", "SIZE", VM_OPTIONS_MEMORY_HELP, AT(memory)},
+    {0, OPTION_TEXT, "cpus", "NUMBER", "processors, such as 2 or 1.5 (default 1)", AT(cpus)},
+    {'h', OPTION_TEXT, "hostname", "NAME", "host name inside (default: from the name)",
+     AT(hostname)},
+    {0, OPTION_FLAG, "read-only", NULL, "make the root file system read-only", AT(read_only)},
+    {0, OPTION_LIST, "tmpfs", "DIR[:OPTIONS]", "mount an empty file system in memory", AT(tmpfs)},
+    {0, OPTION_SIZE, "disk", "SIZE", "keep written files on a disk of this size, not in memory",
+     AT(disk)},
+    {0, OPTION_TEXT, "kernel", "FILE", "guest kernel in place of the one that comes along",
+     AT(kernel)},
+    {0, OPTION_TEXT, "initramfs", "FILE", "guest initramfs in place of the one that comes along",
+     AT(initramfs)},
+    {0, OPTION_TEXT, "isolation", "WALL",
+     "what is around the command: vm (default), container, gvisor", AT(isolation)},
+    {0, OPTION_TEXT, "runtime", "PROGRAM", "OCI runtime of a container (default: crun, runsc)",
+     AT(runtime)},
+    {0, OPTION_TEXT, "pids-limit", "NUMBER", "processes and threads at most (default: no limit)",
+     AT(pids)},
+    {0, OPTION_TEXT, "cgroup-parent", "PATH", "control group above that of a container",
+     AT(cgroup_parent)},
+    {0, OPTION_TEXT, "program", "FILE",
+     "run this static program of the host in place of the image's command", AT(program)},
+    {0, OPTION_OPTIONAL, "timeline", VM_OPTIONS_TIMELINE_VALUE, VM_OPTIONS_TIMELINE_HELP,
+     AT(timeline)},
+    {0, OPTION_OPTIONAL, "explain", "live",
+     "say afterwards what happened underneath, or as it happens", AT(explain)},
+    {0, OPTION_FLAG, "earlycon", NULL, "early serial port, for a kernel that dies early",
+     AT(earlycon)},
+};
+
+static const struct option_table table = {
+    .usage = "run [OPTIONS] IMAGE [COMMAND [ARGUMENT...]]",
+    .about = "Runs a command of a container image inside a virtual machine of its own, or, with\n"
+             "--isolation=container, the same as a plain container of this machine. IMAGE is a\n"
+             "stored name[:tag], a digest, an image ID, or a path (./app.tar, /srv/rootfs).",
+    .more =
+        "Exit status: that of the command; 128+N when signal N ended it; 127 when the command is\n"
+        "not found, 126 when it cannot be executed, 125 when microvm itself fails.",
+    .rows = rows,
+    .count = ARRAY_LENGTH(rows),
+};
+
+static void release_options(struct run_options *options)
+{
+    string_list_release(&options->env);
+    string_list_release(&options->env_files);
+    string_list_release(&options->tmpfs);
+}
+
+/* --program FILE, in memory. */
+struct program {
+    char *data;
+    size_t size;
+};
+
+/* Everything of a run that lives until its end. */
+struct run {
+    const struct run_options *options;
+    const struct sandbox *isolation;
+    struct timeline timeline;
+    struct explanation explanation;
+    struct instance instance;
+    struct sandbox_request request;
+    char hostname[HOSTNAME_MAX + 1];
+    struct program program;
+};
+
+/* Label characters of a host name; others would break programs that look themselves up. */
+static int check_hostname(const char *hostname, struct error *err)
+{
+    size_t length = strlen(hostname);
+
+    if (length == 0 || length > HOSTNAME_MAX || hostname[0] == '-' ||
+        strspn(hostname, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") !=
+            length)
+        return error_set(err, EINVAL,
+                         "--hostname: '%s' is not a host name; letters, digits, '.', '-', '_', at "
+                         "most %d",
+                         hostname, HOSTNAME_MAX);
+    return 0;
+}
+
+static int check_limits(struct run *run, struct error *err)
+{
+    const struct run_options *options = run->options;
+    struct sandbox_request *request = &run->request;
+    struct sandbox_limits *limits = &request->limits;
+    int rc = vm_options_cpus(options->cpus, &request->vcpu_count, &limits->cpu_thousandths, err);
+
+    if (rc == 0 && run->isolation->has_machine)
+        rc = vm_options_memory(options->memory, true, &request->memory_bytes, err);
+    /* docker's -1 and 0 are no limit. */
+    if (rc == 0 && options->pids && strcmp(options->pids, "-1") != 0)
+        rc = parse_u64(options->pids, "--pids-limit", 0, PIDS_MAX, &limits->pids, err);
+    limits->memory_bytes = options->memory;
+    return rc;
+}
+
+/* Checks all that needs no image; fills the plain members of the request. */
+static int check_options(struct run *run, struct error *err)
+{
+    const struct run_options *options = run->options;
+    struct sandbox_request *request = &run->request;
+    int rc = sandbox_find(options->isolation, &run->isolation, err);
+
+    if (rc == 0)
+        rc = vm_options_timeline_check(options->timeline, err);
+    if (rc == 0)
+        rc = explain_check(options->explain, options->terminal, err);
+    if (rc == 0 && options->name)
+        rc = instance_check_name(options->name, err);
+    if (rc == 0 && options->hostname)
+        rc = check_hostname(options->hostname, err);
+    if (rc == 0)
+        rc = check_limits(run, err);
+    if (rc == 0 && options->disk > 0 && options->disk < DISK_MIN)
+        rc = error_set(err, ERANGE, "--disk: %llu KiB are too little; give at least %llum",
+                       (unsigned long long)options->disk >> 10, DISK_MIN >> 20);
+    if (rc == 0 && options->program && options->entrypoint)
+        rc = error_set(err, EINVAL, "--program and --entrypoint exclude each other");
+    if (rc == 0 && options->terminal && options->interactive && !isatty(STDIN_FILENO))
+        rc = error_set(err, ENOTTY,
+                       "-t with -i: standard input is not a terminal; leave -t out to use a pipe");
+    if (rc < 0)
+        return rc;
+    request->interactive = options->interactive;
+    request->terminal = options->terminal;
+    request->disk_bytes = align_up(options->disk, 4096);
+    request->earlycon = options->earlycon;
+    request->kernel = options->kernel;
+    request->initramfs = options->initramfs;
+    request->runtime = options->runtime;
+    request->cgroup_parent = options->cgroup_parent;
+    request->timeline = &run->timeline;
+    request->explanation = options->explain ? &run->explanation : NULL;
+    run->explanation.live = options->explain && *options->explain;
+    return 0;
+}
+
+static int add_environment(const struct run_options *options, struct string_list *environment,
+                           struct error *err)
+{
+    for (size_t i = 0; i < options->env_files.count; i++) {
+        AUTO_FREE char *text = NULL;
+        const char *path = options->env_files.items[i];
+        size_t size;
+        int rc = io_read_file(AT_FDCWD, path, ENV_FILE_MAX, &text, &size, err);
+
+        if (rc < 0)
+            return error_wrap(err, "--env-file");
+        rc = environment_add_file(environment, path, text, environ, err);
+        if (rc < 0)
+            return error_wrap(err, "--env-file");
+    }
+    for (size_t i = 0; i < options->env.count; i++) {
+        if (environment_add_option(environment, options->env.items[i], environ, err) < 0)
+            return error_wrap(err, "--env");
+    }
+    return 0;
+}
+
+/* An instance's name as a host name: its '_' are not for DNS. */
+static void choose_hostname(struct run *run)
+{
+    const char *given = run->options->hostname;
+
+    snprintf(run->hostname, sizeof(run->hostname), "%s", given ? given : run->instance.name);
+    for (char *at = run->hostname; *at && !given; at++) {
+        if (*at == '_')
+            *at = '-';
+    }
+    run->request.hostname = run->hostname;
+}
+
+static int make_bundle(struct run *run, const struct image *image, char **arguments,
+                       size_t argument_count, struct bundle *bundle, struct error *err)
+{
+    const struct run_options *options = run->options;
+    struct process_options process_options = {
+        .entrypoint = options->program ? BUNDLE_PROGRAM_PATH : options->entrypoint,
+        .working_dir = options->workdir,
+        .user = options->user,
+        .hostname = run->hostname,
+        .terminal = options->terminal,
+    };
+    struct bundle_options bundle_options = {
+        .hostname = run->hostname,
+        .tmpfs = options->tmpfs,
+        .read_only = options->read_only,
+        .terminal = options->terminal,
+        .program = run->program.data,
+        .program_size = run->program.size,
+    };
+    struct process process;
+    int rc = run->isolation->place(&run->request, &bundle_options, err);
+
+    if (rc == 0)
+        rc = add_environment(options, &process_options.environment, err);
+
+    (void)terminal_size(STDOUT_FILENO, &bundle_options.rows, &bundle_options.columns);
+    for (size_t i = 0; rc == 0 && i < argument_count; i++) {
+        if (string_list_add(&process_options.arguments, arguments[i]) < 0)
+            rc = error_set_errno(err, ENOMEM, "%s", arguments[i]);
+    }
+    if (rc == 0)
+        rc = process_resolve(&image->config, image->passwd, image->group, &process_options,
+                             &process, err);
+    if (rc == 0) {
+        rc = bundle_create(&image->config, &process, &bundle_options, bundle, err);
+        process_release(&process);
+    }
+    string_list_release(&process_options.environment);
+    string_list_release(&process_options.arguments);
+    return rc;
+}
+
+/* From here on there is an instance. */
+static int run_instance(struct run *run, const struct image *image, char **arguments,
+                        size_t argument_count, int *status, struct error *err)
+{
+    struct bundle bundle;
+    char root[64];
+    int rc;
+
+    run->request.name = run->instance.name;
+    run->request.directory = run->instance.directory;
+    run->request.directory_fd = run->instance.directory_fd;
+    run->request.lock_fd = run->instance.lock_fd;
+    run->request.control_listener = &run->instance.control_listener;
+    choose_hostname(run);
+    rc = make_bundle(run, image, arguments, argument_count, &bundle, err);
+    if (rc < 0)
+        return rc;
+    timeline_note(&run->timeline, TIMELINE_ROOT, io_now_ns());
+    run->request.bundle = &bundle;
+    /* By our descriptor, so that the image may be removed from the store meanwhile. */
+    snprintf(root, sizeof(root), "/proc/%d/fd/%d", (int)getpid(), image->root_fd);
+    run->request.root_path = root;
+    rc = run->isolation->run(&run->request, status, err);
+    bundle_release(&bundle);
+    return rc;
+}
+
+/* A script needs its interpreter, and the image may have none: only programs are taken. */
+static int read_program(const char *path, struct program *program, struct error *err)
+{
+    int rc = io_read_file(AT_FDCWD, path, PROGRAM_MAX, &program->data, &program->size, err);
+
+    if (rc < 0)
+        return error_wrap(err, "--program");
+    if (program->size < 4 || memcmp(program->data, "\177ELF", 4) != 0)
+        return error_set(err, ENOEXEC, "--program: %s is no executable program", path);
+    return 0;
+}
+
+static int run_image(struct run *run, const char *reference, char **arguments,
+                     size_t argument_count, int *status, struct error *err)
+{
+    AUTO_IMAGE struct image *image = NULL;
+    int rc = check_options(run, err);
+
+    if (rc == 0)
+        rc = run->isolation->prepare(&run->request, err);
+    if (rc == 0 && run->options->program)
+        rc = read_program(run->options->program, &run->program, err);
+    if (rc == 0)
+        rc = image_argument_open(reference, &image, err);
+    if (rc != 0)
+        return rc;
+    timeline_note(&run->timeline, TIMELINE_IMAGE, io_now_ns());
+    vm_options_block_signals(NULL);
+    rc = instance_create(run->options->name, &run->instance, err);
+    if (rc < 0)
+        return rc;
+    rc = run_instance(run, image, arguments, argument_count, status, err);
+    instance_destroy(&run->instance);
+    timeline_note(&run->timeline, TIMELINE_END, io_now_ns());
+    return rc;
+}
+
+int cli_run(int argc, char **argv)
+{
+    struct run_options options = {0};
+    static struct run run; /* of 40 KiB, most of which is not touched */
+    struct error err = ERROR_INIT;
+    int status = CLI_FAILURE;
+    int first;
+
+    run.options = &options;
+    run.instance = (struct instance)INSTANCE_INIT;
+    timeline_note(&run.timeline, TIMELINE_COMMAND, io_now_ns());
+    first = options_parse(&table, argc, argv, &options, &err);
+    if (first == 0) {
+        release_options(&options);
+        return 0;
+    }
+    if (first == argc)
+        first = error_set(&err, EINVAL, "run: no IMAGE; 'microvm run --help' shows how");
+    if (first < 0 || run_image(&run, argv[first], argv + first + 1, (size_t)(argc - first - 1),
+                               &status, &err) < 0) {
+        log_error("%s", err.text);
+        status = CLI_FAILURE;
+    }
+    vm_options_timeline_write(&run.timeline,
+                              status == CLI_FAILURE && err.code ? NULL : options.timeline);
+    if (run.request.explanation && !(status == CLI_FAILURE && err.code))
+        explain_write(&run.explanation, &run.timeline, stderr);
+    sandbox_request_release(&run.request);
+    free(run.program.data);
+    release_options(&options);
+    return status;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: carry bytes from one descriptor to another through a small buffer, driven by poll(2). */
+#ifndef MICROVM_CLI_CONSOLE_RELAY_H
+#define MICROVM_CLI_CONSOLE_RELAY_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What poll(2) promises not to block on a pipe (PIPE_BUF), so blocking descriptors will do. */
+#define RELAY_BUFFER 4096
+
+/* Which of its two descriptors a relay waits for: never both, so memory stays bounded. */
+struct relay {
+    int from;
+    int to;
+    bool ended;      /* end of file was met (all before it is delivered), or: */
+    int read_error;  /* why `from` cannot be read any further, 0 = it has ended */
+    int write_error; /* why `to` cannot be written; EPIPE: the reader has gone */
+    size_t start;
+    size_t used;
+    char buffer[RELAY_BUFFER];
+};
+
+/* What to wait for; fd is -1 when the relay has ended. */
+struct pollfd relay_poll(const struct relay *relay);
+
+/*
+ * After poll() has reported the descriptor: reads once, or writes once. Returns the bytes read, 0
+ * when none were. Those bytes are at the start of `buffer` and may be looked at until the next
+ * step; lowering `used` to cut them off is allowed.
+ */
+size_t relay_step(struct relay *relay);
+
+#endif

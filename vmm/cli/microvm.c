@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: the table of commands, and the choice of one.
+ *
+ * Start-up is part of what users wait for: no locale, no configuration file, nothing opened before
+ * a command asks for it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "vmm/base/bytes.h"
+#include "vmm/base/error.h"
+#include "vmm/base/log.h"
+#include "vmm/cli/commands.h"
+#include "vmm/cli/suggest.h"
+#include "vmm/container/instance.h"
+#include "vmm/monitor/monitor.h"
+
+#define NULL_DEVICE    "/dev/null"
+#define OPEN_FILES_MIN 64 /* what a run has open at once, with some to spare */
+
+struct command {
+    const char *name;
+    const char *summary;
+    int (*function)(int argc, char **argv);
+    bool works; /* looks around, and removes what dead instances have left, before it begins */
+};
+
+static const struct command commands[] = {
+    {"run", "run a command of a container image in a machine of its own", cli_run, true},
+    {"boot", "boot a bare kernel, without image or container", cli_boot, true},
+    {"compare", "run a command behind each wall, and show what each costs", cli_compare, true},
+    {"probe", "ask from behind each wall what can be seen and done there", cli_probe, true},
+    {"image", "load, list and remove images", cli_image, true},
+    {"doctor", "check what a run needs, and how to mend it", cli_doctor, true},
+    {"version", "show version and build", cli_version, false},
+    {"help", "show help of microvm or of one command", cli_help, false},
+};
+
+static const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(commands); i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+static int command_unknown(const char *name)
+{
+    const char *names[ARRAY_LENGTH(commands)];
+    const char *nearest;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
+        names[i] = commands[i].name;
+    nearest = suggest_nearest(name, names, ARRAY_LENGTH(names));
+    if (nearest)
+        log_error("unknown command '%s'; did you mean '%s'? 'microvm help' lists all", name,
+                  nearest);
+    else
+        log_error("unknown command '%s'; 'microvm help' lists all", name);
+    return CLI_FAILURE;
+}
+
+static void print_overview(FILE *out)
+{
+    fputs("Usage: microvm COMMAND [OPTIONS] [ARGUMENTS]\n\n"
+          "Runs container images, each inside a virtual machine of its own.\n\n"
+          "Commands:\n",
+          out);
+    for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
+        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+    fputs(
+        "\n'microvm help COMMAND' or 'microvm COMMAND --help' tells more; so does 'man microvm'.\n",
+        out);
+}
+
+int cli_help(int argc, char **argv)
+{
+    char help_option[] = "--help";
+    const struct command *command;
+
+    if (argc < 2 || argv[1][0] == '-') {
+        print_overview(stdout);
+        return 0;
+    }
+    command = command_find(argv[1]);
+    if (!command)
+        return command_unknown(argv[1]);
+    if (command->function == cli_help) {
+        fputs("Usage: microvm help [COMMAND]\n", stdout);
+        return 0;
+    }
+    return command->function(2, (char *[]){argv[1], help_option, NULL});
+}
+
+/*
+ * What every command that does something needs, found missing here in one line, instead of
+ * somewhere later in other words.
+ */
+static int check_surroundings(struct error *err)
+{
+    struct rlimit files = {0};
+    struct stat status;
+
+    if (access("/proc/self/exe", F_OK) < 0)
+        return error_set(err, ENOENT,
+                         "/proc is not mounted, and nothing is found or started without it; mount "
+                         "it: mount -t proc proc /proc");
+    if (stat(NULL_DEVICE, &status) < 0)
+        return error_set(err, errno,
+                         NULL_DEVICE ": %s; make it: mknod -m 666 " NULL_DEVICE " c 1 3",
+                         strerror(errno));
+    if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3) ||
+        access(NULL_DEVICE, R_OK | W_OK) < 0)
+        return error_set(err, EINVAL,
+                         NULL_DEVICE ": is not the null device, or may not be opened; make it: "
+                                     "mknod -m 666 " NULL_DEVICE " c 1 3");
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < OPEN_FILES_MIN) {
+        files.rlim_cur = files.rlim_max < OPEN_FILES_MIN ? files.rlim_max : OPEN_FILES_MIN;
+        if (files.rlim_cur < OPEN_FILES_MIN || setrlimit(RLIMIT_NOFILE, &files) < 0)
+            return error_set(err, EMFILE,
+                             "only %llu open files are allowed (ulimit -n); allow at least %d",
+                             (unsigned long long)files.rlim_max, OPEN_FILES_MIN);
+    }
+    return 0;
+}
+
+static int dispatch(int argc, char **argv)
+{
+    const struct command *command;
+    struct error err = ERROR_INIT;
+
+    if (argc < 2) {
+        print_overview(stderr);
+        return CLI_FAILURE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return cli_help(1, argv);
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0)
+        return cli_version(1, argv);
+    command = command_find(argv[1]);
+    if (!command)
+        return command_unknown(argv[1]);
+    if (command->works) {
+        if (check_surroundings(&err) < 0) {
+            log_error("%s", err.text);
+            return CLI_FAILURE;
+        }
+        instance_sweep();
+    }
+    return command->function(argc - 1, argv + 1);
+}
+
+/* Without 0, 1 and 2 a file of ours would take their numbers, and a guest's output its place. */
+static bool open_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open(NULL_DEVICE, O_RDWR) != fd)
+            return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    int status;
+
+    if (argc == 3 && strcmp(argv[1], "__monitor") == 0)
+        return monitor_main(argv[2]); /* started by instance_launch() */
+    if (!open_standard_streams()) {
+        log_error("a standard stream is closed, and " NULL_DEVICE " cannot take its place: %s",
+                  strerror(errno));
+        return CLI_FAILURE;
+    }
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like others: EFBIG */
+    signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would hide how programs of ours have ended */
+    status = dispatch(argc, argv);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        log_error("standard output: cannot write");
+        return CLI_FAILURE;
+    }
+    return status;
+}

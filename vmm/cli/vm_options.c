@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: what the commands that start a machine share; see vm_options.h. */
+#include "vmm/cli/vm_options.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/base/log.h"
+#include "vmm/base/parse.h"
+#include "vmm/machine/host_check.h"
+#include "vmm/machine/spec.h"
+
+#define MIB              (1ULL << 20)
+#define MEMORY_SHARE_MAX 2 /* of the host's memory and swap, for one machine */
+
+int vm_options_memory(uint64_t asked, bool linux_guest, uint64_t *bytes, struct error *err)
+{
+    uint64_t least = linux_guest ? align_up(host_memory_minimum(), MIB) : MIB;
+    uint64_t wanted = asked > 0 ? asked : VM_OPTIONS_MEMORY_DEFAULT;
+
+    if (wanted < least)
+        return error_set(err, ERANGE,
+                         "--memory: %llu MiB are too little to boot; give at least %llum",
+                         (unsigned long long)(wanted / MIB), (unsigned long long)(least / MIB));
+    /* A guest gets memory as it touches it, so it may be promised more than is there; but its
+     * kernel touches some of all that it is promised. */
+    if (wanted / MEMORY_SHARE_MAX > host_memory_total())
+        return error_set(err, ERANGE,
+                         "--memory: %llu MiB are more than twice the %llu MiB of memory and swap "
+                         "that this host has",
+                         (unsigned long long)(wanted / MIB),
+                         (unsigned long long)(host_memory_total() / MIB));
+    *bytes = align_up(wanted, MIB);
+    return 0;
+}
+
+int vm_options_cpus(const char *text, unsigned *vcpus, uint32_t *thousandths, struct error *err)
+{
+    uint32_t asked = 1000;
+    int rc = text ? parse_thousandths(text, "--cpus", &asked, err) : 0;
+
+    if (rc < 0)
+        return rc;
+    if (asked > MACHINE_VCPUS_MAX * 1000U)
+        return error_set(err, ERANGE, "--cpus: %s is more than the %d that a machine can have",
+                         text, MACHINE_VCPUS_MAX);
+    *vcpus = (asked + 999) / 1000;
+    *thousandths = text ? asked : 0;
+    return 0;
+}
+
+int vm_options_timeline_check(const char *value, struct error *err)
+{
+    if (!value || !*value || strcmp(value, "json") == 0 ||
+        (strncmp(value, "json:", 5) == 0 && value[5]))
+        return 0;
+    return error_set(err, EINVAL, "--timeline: '%s' is neither json nor json:FILE", value);
+}
+
+bool vm_options_is_utf8(void)
+{
+    static const char *const variables[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(variables); i++) {
+        const char *value = getenv(variables[i]);
+
+        if (value && *value)
+            return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
+    }
+    return false;
+}
+
+void vm_options_timeline_write(const struct timeline *timeline, const char *value)
+{
+    AUTO_FCLOSE FILE *file = NULL;
+    const char *path;
+
+    if (!value)
+        return;
+    if (!*value) {
+        timeline_write_chart(timeline, vm_options_is_utf8(), stderr);
+        return;
+    }
+    path = strchr(value, ':');
+    if (!path) {
+        timeline_write_json(timeline, stderr);
+        return;
+    }
+    file = fopen(path + 1, "we");
+    if (file)
+        timeline_write_json(timeline, file);
+    if (!file || fflush(file) != 0)
+        log_error("--timeline: %s: %s", path + 1, strerror(errno));
+}
+
+void vm_options_block_signals(sigset_t *blocked)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < ARRAY_LENGTH(signals); i++)
+        sigaddset(&set, signals[i]);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    if (blocked)
+        *blocked = set;
+}

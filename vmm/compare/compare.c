@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: the runs of the command behind each wall, and the rows that come of them; see compare.h.
+ */
+#include "vmm/compare/compare.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "vmm/base/bytes.h"
+#include "vmm/base/cgroup.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/compare/compare_private.h"
+
+#define OUTPUT_MAX 65536 /* bytes of a command's output that are looked at */
+
+enum temperature { WARM, COLD, TEMPERATURES };
+
+static const char *const temperature_names[TEMPERATURES] = {"warm", "cold"};
+
+enum figure { COMMAND, FIRST_BYTE, RUN, MEMORY, PROCESSOR, INSIDE, AROUND, FIGURES };
+
+static const struct {
+    const char *ids[TEMPERATURES];
+    const char *label;
+    enum report_unit unit;
+} figures[FIGURES] = {
+    [COMMAND] = {{"warm.command", "cold.command"}, "start to command running", REPORT_TIME},
+    [FIRST_BYTE] = {{"warm.first_byte", "cold.first_byte"}, "start to first byte", REPORT_TIME},
+    [RUN] = {{"warm.run", "cold.run"}, "full run", REPORT_TIME},
+    [MEMORY] = {{"warm.memory", "cold.memory"}, "peak memory on the host", REPORT_MEMORY},
+    [PROCESSOR] = {{"warm.cpu", "cold.cpu"}, "processor time", REPORT_TIME},
+    [INSIDE] = {{"warm.cpu_inside", "cold.cpu_inside"}, "of it inside the wall", REPORT_TIME},
+    [AROUND] = {{"warm.cpu_around", "cold.cpu_around"}, "of it around the wall", REPORT_TIME},
+};
+
+static const char *const groups[TEMPERATURES] = {"the command, warm", "the command, cold"};
+
+/* What the unmeasured first run behind a wall has shown. */
+struct first_run {
+    struct trial_text output;
+    int status;
+};
+
+struct plan {
+    struct comparison comparison;
+    struct first_run first[REPORT_WALLS_MAX];
+    bool statuses_differ; /* from run to run behind one wall */
+};
+
+/* ---- one run --------------------------------------------------------------------------------- */
+
+static void forget_files(const struct string_list *files)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        AUTO_CLOSE int fd = open(files->items[i], O_RDONLY | O_CLOEXEC);
+
+        if (fd >= 0)
+            (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    }
+}
+
+void comparison_progress(struct comparison *comparison, size_t wall, const char *what)
+{
+    char text[160];
+
+    comparison->run++;
+    snprintf(text, sizeof(text), "run %u of %u: %s, %s", comparison->run, comparison->run_count,
+             comparison->report->walls[wall].label, what);
+    if (comparison->request->progress)
+        comparison->request->progress(text);
+}
+
+int comparison_check(struct comparison *comparison, const struct trial_result *result,
+                     struct error *err)
+{
+    if (!result->interrupted)
+        return 0;
+    comparison->signal = result->interrupted;
+    return error_set(err, EINTR, "compare: ended by signal %d", result->interrupted);
+}
+
+/* One run of the command behind one wall, in a control group of its own where there is one. */
+static int run_once(struct comparison *comparison, size_t wall, struct run_group *group,
+                    struct trial_result *result, struct error *err)
+{
+    AUTO_STRING_LIST struct string_list options = {0};
+    const struct compare_request *request = comparison->request;
+    struct trial_request trial_request = {
+        .isolation = request->walls[wall],
+        .options = &options,
+        .image = request->image,
+        .command = &request->command,
+        .output_max = OUTPUT_MAX,
+        .signal_fd = request->signal_fd,
+    };
+    int rc = string_list_add_all(&options, &request->options);
+
+    if (rc == 0 && comparison->grouped) {
+        rc = run_group_create(comparison->run, group, err);
+        if (rc < 0)
+            return rc;
+        memcpy(trial_request.joins, group->joins, sizeof(group->joins));
+        trial_request.join_count = group->join_count;
+        if (strcmp(request->walls[wall], "vm") != 0)
+            rc = string_list_add_format(&options, "--cgroup-parent=%s", group->path);
+    }
+    if (rc < 0)
+        return error_set_errno(err, -rc, "compare");
+    rc = trial_run(&trial_request, result, err);
+    return rc < 0 ? rc : comparison_check(comparison, result, err);
+}
+
+/* ---- what a run says ------------------------------------------------------------------------- */
+
+static struct report_row *figure_row(struct comparison *comparison, enum figure figure,
+                                     enum temperature temperature)
+{
+    return report_add_row(comparison->report, figures[figure].ids[temperature], groups[temperature],
+                          figures[figure].label, figures[figure].unit);
+}
+
+static int add_figure(struct comparison *comparison, enum figure figure,
+                      enum temperature temperature, size_t wall, uint64_t value, struct error *err)
+{
+    struct report_row *row = figure_row(comparison, figure, temperature);
+    int rc = row ? report_add_value(row, wall, (double)value) : -ENOMEM;
+
+    return rc < 0 ? error_set_errno(err, -rc, "compare") : 0;
+}
+
+static void add_reason(struct comparison *comparison, enum figure figure,
+                       enum temperature temperature, size_t wall, const char *reason)
+{
+    struct report_row *row = figure_row(comparison, figure, temperature);
+
+    if (row)
+        report_add_note(row, wall, "%s", reason);
+}
+
+static int add_times(struct comparison *comparison, size_t wall, enum temperature temperature,
+                     const struct trial_result *result, struct error *err)
+{
+    uint64_t first_byte_ns = result->first_byte_ns;
+    uint64_t command_ns;
+    int rc = 0;
+
+    if (trial_step(result, "runtime", &command_ns) && command_ns > result->start_ns)
+        rc = add_figure(comparison, COMMAND, temperature, wall, command_ns - result->start_ns, err);
+    else
+        add_reason(comparison, COMMAND, temperature, wall, "the run's timeline does not tell");
+    /* A command may write to standard error alone, where warnings of microvm go, too. */
+    if (first_byte_ns == 0 && !trial_step(result, "first_byte", &first_byte_ns))
+        add_reason(comparison, FIRST_BYTE, temperature, wall, "wrote nothing");
+    else if (rc == 0 && first_byte_ns > result->start_ns)
+        rc = add_figure(comparison, FIRST_BYTE, temperature, wall, first_byte_ns - result->start_ns,
+                        err);
+    if (rc == 0)
+        rc = add_figure(comparison, RUN, temperature, wall, result->end_ns - result->start_ns, err);
+    return rc;
+}
+
+static int add_processor(struct comparison *comparison, size_t wall, enum temperature temperature,
+                         const struct trial_result *result, const struct run_group *group,
+                         struct error *err)
+{
+    uint64_t all_us = result->cpu_us;
+    uint64_t inside_us;
+    int rc;
+
+    if (comparison->grouped)
+        (void)cgroup_read_cpu_time(group->path, &all_us);
+    rc = add_figure(comparison, PROCESSOR, temperature, wall, all_us * 1000, err);
+    if (rc < 0)
+        return rc;
+    if (!wall_count(result, "inside.cpu_us", &inside_us)) {
+        static const char reason[] = "not measured: the run does not tell the part inside";
+
+        add_reason(comparison, INSIDE, temperature, wall, reason);
+        add_reason(comparison, AROUND, temperature, wall, reason);
+        return 0;
+    }
+    rc = add_figure(comparison, INSIDE, temperature, wall, inside_us * 1000, err);
+    if (rc == 0)
+        rc = add_figure(comparison, AROUND, temperature, wall,
+                        all_us > inside_us ? (all_us - inside_us) * 1000 : 0, err);
+    return rc;
+}
+
+static int add_memory(struct comparison *comparison, size_t wall, enum temperature temperature,
+                      const struct run_group *group, struct error *err)
+{
+    char reason[REPORT_NOTE_SIZE];
+    uint64_t bytes;
+
+    if (!comparison->grouped)
+        snprintf(reason, sizeof(reason), "not measured: %.*s", 200, comparison->ungrouped);
+    else if (!cgroup_read_memory_peak(group->path, &bytes))
+        snprintf(reason, sizeof(reason), "not measured: this kernel keeps no peak");
+    else
+        return add_figure(comparison, MEMORY, temperature, wall, bytes, err);
+    add_reason(comparison, MEMORY, temperature, wall, reason);
+    return 0;
+}
+
+/* ---- all runs -------------------------------------------------------------------------------- */
+
+static void give_up(struct comparison *comparison, size_t wall, const struct trial_result *result)
+{
+    struct report_wall *report_wall = &comparison->report->walls[wall];
+
+    trial_why(result, report_wall->reason, sizeof(report_wall->reason));
+    report_wall->status = result->status;
+}
+
+static int measure_once(struct plan *plan, size_t wall, enum temperature temperature,
+                        struct error *err)
+{
+    struct comparison *comparison = &plan->comparison;
+    struct trial_result result = {0};
+    struct run_group group = {0};
+    int rc;
+
+    comparison_progress(comparison, wall, temperature_names[temperature]);
+    if (comparison->report->walls[wall].reason[0])
+        return 0;
+    if (temperature == COLD)
+        forget_files(&comparison->request->files);
+    rc = run_once(comparison, wall, &group, &result, err);
+    if (rc == 0 && trial_failed(&result)) {
+        give_up(comparison, wall, &result);
+    } else if (rc == 0) {
+        plan->statuses_differ = plan->statuses_differ || result.status != plan->first[wall].status;
+        rc = add_times(comparison, wall, temperature, &result, err);
+        if (rc == 0)
+            rc = add_memory(comparison, wall, temperature, &group, err);
+        if (rc == 0)
+            rc = add_processor(comparison, wall, temperature, &result, &group, err);
+    }
+    run_group_destroy(&group);
+    trial_result_release(&result);
+    return rc;
+}
+
+/* The unmeasured run: does anything run behind this wall, and what does the command say? */
+static int try_wall(struct plan *plan, size_t wall, struct error *err)
+{
+    struct comparison *comparison = &plan->comparison;
+    struct trial_result result = {0};
+    struct run_group group = {0};
+    int rc;
+
+    comparison_progress(comparison, wall, "first run, not measured");
+    rc = run_once(comparison, wall, &group, &result, err);
+    if (rc == 0 && trial_failed(&result)) {
+        give_up(comparison, wall, &result);
+    } else if (rc == 0) {
+        plan->first[wall].status = result.status;
+        plan->first[wall].output = result.streams[WALL_OUTPUT];
+        result.streams[WALL_OUTPUT].bytes = NULL; /* it is the plan's now */
+        comparison->report->walls[wall].status = result.status;
+    }
+    run_group_destroy(&group);
+    trial_result_release(&result);
+    return rc;
+}
+
+/* ---- what is said below the table ------------------------------------------------------------ */
+
+static bool same_output(const struct trial_text *a, const struct trial_text *b)
+{
+    return a->total == b->total && a->size == b->size &&
+           (a->size == 0 || memcmp(a->bytes, b->bytes, a->size) == 0);
+}
+
+static int note_outcomes(const struct plan *plan)
+{
+    struct report *report = plan->comparison.report;
+    int before = -1; /* the wall that ran, before this one */
+    int rc = 0;
+
+    for (size_t i = 0; i < report->wall_count && rc == 0; i++) {
+        const struct first_run *first = &plan->first[i];
+
+        if (report->walls[i].reason[0]) {
+            rc = string_list_add_format(&report->notes, "%s did not run: %s",
+                                        report->walls[i].label, report->walls[i].reason);
+            continue;
+        }
+        if (first->status != 0)
+            rc = string_list_add_format(&report->notes, "%s: the command ended with status %d",
+                                        report->walls[i].label, first->status);
+        if (rc == 0 && before >= 0 && first->status != plan->first[before].status)
+            rc = string_list_add_format(&report->notes, "the exit status differs: %s %d, %s %d",
+                                        report->walls[before].label, plan->first[before].status,
+                                        report->walls[i].label, first->status);
+        if (rc == 0 && before >= 0 && !same_output(&first->output, &plan->first[before].output))
+            rc = string_list_add_format(
+                &report->notes, "the output differs: %s wrote %llu bytes, %s %llu",
+                report->walls[before].label, (unsigned long long)plan->first[before].output.total,
+                report->walls[i].label, (unsigned long long)first->output.total);
+        before = (int)i;
+    }
+    if (rc == 0 && plan->statuses_differ)
+        rc = string_list_add(&report->notes, "the exit status differs from run to run");
+    return rc;
+}
+
+static int note_method(const struct comparison *comparison)
+{
+    struct report *report = comparison->report;
+    int rc = 0;
+
+    if (!comparison->grouped)
+        rc = string_list_add_format(&report->notes,
+                                    "processor time is that of the processes which the run has "
+                                    "waited for: %s",
+                                    comparison->ungrouped);
+    if (rc == 0 && comparison->request->runs < STATISTICS_COUNT_MIN)
+        rc = string_list_add_format(&report->notes,
+                                    "%u runs are too few to show a difference: give at least -n %d",
+                                    comparison->request->runs, STATISTICS_COUNT_MIN);
+    return rc;
+}
+
+static bool wrote_nothing(const struct plan *plan)
+{
+    for (size_t i = 0; i < REPORT_WALLS_MAX; i++) {
+        if (plan->first[i].output.total > 0)
+            return false;
+    }
+    return true;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static int begin(struct plan *plan, struct error *err)
+{
+    static const struct {
+        const char *name, *label;
+    } labels[] = {{"container", "container"}, {"vm", "micro-VM"}, {"gvisor", "gVisor"}};
+    struct comparison *comparison = &plan->comparison;
+    const struct compare_request *request = comparison->request;
+    struct report *report = comparison->report;
+    struct error why = ERROR_INIT;
+    struct utsname host = {0};
+
+    *report = (struct report){
+        .image = request->image, .runs = request->runs, .wall_count = request->wall_count};
+    for (size_t i = 0; i < request->wall_count; i++) {
+        report->walls[i] =
+            (struct report_wall){.name = request->walls[i], .label = request->walls[i]};
+        for (size_t j = 0; j < ARRAY_LENGTH(labels); j++) {
+            if (strcmp(labels[j].name, request->walls[i]) == 0)
+                report->walls[i].label = labels[j].label;
+        }
+    }
+    uname(&host);
+    snprintf(report->host, sizeof(report->host), "Linux %s, %s, %ld processors", host.release,
+             host.machine, sysconf(_SC_NPROCESSORS_ONLN));
+    if (string_list_add_all(&report->command, &request->command) < 0 ||
+        string_list_add_all(&report->options, &request->options) < 0)
+        return error_set_errno(err, ENOMEM, "compare");
+    comparison->grouped = run_group_prepare(&why) == 0;
+    snprintf(comparison->ungrouped, sizeof(comparison->ungrouped), "%s", why.text);
+    comparison->run_count = (unsigned)request->wall_count * (1 + TEMPERATURES * request->runs);
+    if (request->costs || request->command.count == 0)
+        comparison->run_count += costs_run_count(comparison);
+    return 0;
+}
+
+/* Rows in the order of the tables, whatever is measured first. */
+static int make_rows(struct comparison *comparison, struct error *err)
+{
+    for (unsigned temperature = 0; temperature < TEMPERATURES; temperature++) {
+        for (unsigned figure = 0; figure < FIGURES; figure++) {
+            if (!figure_row(comparison, (enum figure)figure, (enum temperature)temperature))
+                return error_set_errno(err, ENOMEM, "compare");
+        }
+    }
+    return 0;
+}
+
+static int run_command(struct plan *plan, struct error *err)
+{
+    const struct compare_request *request = plan->comparison.request;
+    int rc = make_rows(&plan->comparison, err);
+
+    for (size_t wall = 0; wall < request->wall_count && rc == 0; wall++)
+        rc = try_wall(plan, wall, err);
+    for (unsigned i = 0; i < request->runs * TEMPERATURES && rc == 0; i++) {
+        for (size_t j = 0; j < request->wall_count && rc == 0; j++)
+            rc = measure_once(plan, (i / TEMPERATURES + j) % request->wall_count,
+                              (enum temperature)(i % TEMPERATURES), err);
+    }
+    return rc;
+}
+
+int compare_run(const struct compare_request *request, struct report *report, int *signal,
+                struct error *err)
+{
+    struct plan plan = {.comparison = {.request = request, .report = report}};
+    int rc = begin(&plan, err);
+
+    if (rc == 0)
+        rc = run_command(&plan, err);
+    if (rc == 0 && (note_outcomes(&plan) < 0 || note_method(&plan.comparison) < 0))
+        rc = error_set_errno(err, ENOMEM, "compare");
+    if (rc == 0 && (request->costs || request->command.count == 0 || wrote_nothing(&plan))) {
+        if (!request->costs && request->command.count > 0)
+            plan.comparison.run_count += costs_run_count(&plan.comparison);
+        rc = costs_measure(&plan.comparison, err);
+    }
+    for (size_t i = 0; i < REPORT_WALLS_MAX; i++)
+        free(plan.first[i].output.bytes);
+    if (rc == 0)
+        report_finish(report);
+    *signal = plan.comparison.signal;
+    return rc;
+}

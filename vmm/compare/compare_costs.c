@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: the built-in measures of `microvm compare`: microvm-probes is run behind each wall and
+ * tells samples (guest/probes/measure.h), an object of JSON a line.
+ *
+ * What it says is said from inside: only names known here, only numbers within bounds, only
+ * printable letters are taken over.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/base/bytes.h"
+#include "vmm/base/json.h"
+#include "vmm/compare/compare_private.h"
+
+#define ROUNDS        4 /* runs behind each wall: as few as can show a difference */
+#define OUTPUT_MAX    (1U << 20)
+#define NUMBER_MAX    INT64_C(1000000000000000000)
+#define DISK_OPTION   "--disk=256m"
+#define REMARK_MAX    200
+#define GROUP_KERNEL  "the kernel that answers"
+#define GROUP_FILES   "files"
+#define GROUP_MACHINE "the machine"
+
+/* Which run tells a measure. */
+enum source { BEHIND_WALL, WITH_DISK, BARE_MACHINE };
+
+static const struct measure {
+    enum source source;
+    enum report_unit unit;
+    const char *name; /* as microvm-probes says it */
+    const char *id, *group, *label;
+} measures[] = {
+    {BEHIND_WALL, REPORT_TIME, "syscall", "syscall", GROUP_KERNEL, "system call (getppid)"},
+    {BEHIND_WALL, REPORT_TIME, "fork_exec", "fork_exec", GROUP_KERNEL, "fork, exec, wait"},
+    {BEHIND_WALL, REPORT_TIME, "page_fault", "page_fault", GROUP_KERNEL, "page fault, first touch"},
+    {BEHIND_WALL, REPORT_TIME, "context_switch", "context_switch", GROUP_KERNEL, "context switch"},
+    {BEHIND_WALL, REPORT_RATE, "pipe", "pipe", GROUP_KERNEL, "pipe throughput"},
+    {BEHIND_WALL, REPORT_RATE, "root_read", "root_read", GROUP_FILES, "root: read"},
+    {BEHIND_WALL, REPORT_TIME, "root_random_read", "root_random_read", GROUP_FILES,
+     "root: read 4 KiB anywhere"},
+    {BEHIND_WALL, REPORT_RATE, "layer_write", "layer_write", GROUP_FILES, "layer: write"},
+    {BEHIND_WALL, REPORT_TIME, "layer_random_write", "layer_random_write", GROUP_FILES,
+     "layer: write 4 KiB anywhere"},
+    {BEHIND_WALL, REPORT_RATE, "layer_read", "layer_read", GROUP_FILES, "layer: read"},
+    {BEHIND_WALL, REPORT_TIME, "layer_random_read", "layer_random_read", GROUP_FILES,
+     "layer: read 4 KiB anywhere"},
+    {WITH_DISK, REPORT_RATE, "layer_write", "disk_write", GROUP_FILES, "--disk: write"},
+    {WITH_DISK, REPORT_TIME, "layer_random_write", "disk_random_write", GROUP_FILES,
+     "--disk: write 4 KiB anywhere"},
+    {WITH_DISK, REPORT_RATE, "layer_read", "disk_read", GROUP_FILES, "--disk: read"},
+    {WITH_DISK, REPORT_TIME, "layer_random_read", "disk_random_read", GROUP_FILES,
+     "--disk: read 4 KiB anywhere"},
+    {BARE_MACHINE, REPORT_TIME, "hypercall", "hypercall", GROUP_MACHINE, "hypercall: doorbell"},
+    {BARE_MACHINE, REPORT_TIME, "virtio_kick", "virtio_kick", GROUP_MACHINE,
+     "virtio: kick and answer"},
+};
+
+static struct report_row *measure_row(struct comparison *comparison, const struct measure *measure)
+{
+    return report_add_row(comparison->report, measure->id, measure->group, measure->label,
+                          measure->unit);
+}
+
+static const struct measure *find_measure(enum source source, const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(measures); i++) {
+        if (measures[i].source == source && strcmp(measures[i].name, name) == 0)
+            return &measures[i];
+    }
+    return NULL;
+}
+
+/* ---- what is said inside --------------------------------------------------------------------- */
+
+static void take_text(const json_t *value, char text[REMARK_MAX])
+{
+    snprintf(text, REMARK_MAX, "%s", json_string_value(value));
+    for (char *at = text; *at; at++) {
+        if (*at < ' ' || *at > '~')
+            *at = '?';
+    }
+}
+
+static int add_remark(struct comparison *comparison, const struct measure *measure,
+                      const json_t *value)
+{
+    struct string_list *notes = &comparison->report->notes;
+    char remark[REMARK_MAX];
+    char note[REMARK_MAX + 64];
+
+    take_text(value, remark);
+    snprintf(note, sizeof(note), "%s: %s", measure->label, remark);
+    for (size_t i = 0; i < notes->count; i++) {
+        if (strcmp(notes->items[i], note) == 0)
+            return 0;
+    }
+    return string_list_add(notes, note);
+}
+
+static bool take_number(const json_t *line, const char *key, double *value)
+{
+    const json_t *member = json_object_get(line, key);
+    json_int_t number = json_integer_value(member);
+
+    *value = (double)number;
+    return json_is_integer(member) && number > 0 && number < NUMBER_MAX;
+}
+
+/* One line of microvm-probes. What is not understood is passed over. */
+static int take_line(struct comparison *comparison, enum source source, size_t wall,
+                     const json_t *line)
+{
+    const char *name = json_string_value(json_object_get(line, "measure"));
+    const struct measure *measure = name ? find_measure(source, name) : NULL;
+    struct report_row *row = measure ? measure_row(comparison, measure) : NULL;
+    const json_t *text;
+    double value;
+    int rc = 0;
+
+    if (!row)
+        return measure ? -ENOMEM : 0;
+    if (measure->unit == REPORT_TIME && take_number(line, "ps", &value))
+        rc = report_add_value(row, wall, value / 1000);
+    else if (measure->unit == REPORT_RATE && take_number(line, "bytes_per_second", &value))
+        rc = report_add_value(row, wall, value);
+    text = json_object_get(line, "error");
+    if (json_is_string(text)) {
+        char reason[REMARK_MAX];
+
+        take_text(text, reason);
+        report_add_note(row, wall, "not measured: %s", reason);
+    }
+    text = json_object_get(line, "remark");
+    if (rc == 0 && json_is_string(text))
+        rc = add_remark(comparison, measure, text);
+    return rc == -E2BIG ? 0 : rc;
+}
+
+static int take_output(struct comparison *comparison, enum source source, size_t wall,
+                       const struct trial_text *output)
+{
+    const char *at = output->bytes;
+    const char *end = at + output->size;
+    int rc = 0;
+
+    while (at && at < end && rc == 0) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        size_t size = (size_t)((newline ? newline : end) - at);
+        json_t *line = NULL;
+
+        rc = json_parse(at, size, &line, NULL);
+        rc = rc == 0 ? take_line(comparison, source, wall, line) : rc == -ENOMEM ? rc : 0;
+        json_decref(line);
+        at += size + 1;
+    }
+    return rc;
+}
+
+/*
+ * Samples of one run are alike, whatever the walls are: what else the machine did meanwhile is in
+ * all of them. So a run is one value, the median of its samples. `before`: values of the cells
+ * before this run.
+ */
+static void settle(struct comparison *comparison, enum source source, size_t wall,
+                   const size_t before[])
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(measures); i++) {
+        struct report_row *row = measures[i].source == source && source != BARE_MACHINE
+                                     ? measure_row(comparison, &measures[i])
+                                     : NULL;
+        struct report_cell *cell = row ? &row->cells[wall] : NULL;
+        struct statistics summary;
+
+        if (!cell || cell->count == before[i])
+            continue;
+        statistics_summarize(cell->values + before[i], cell->count - before[i], &summary);
+        cell->values[before[i]] = summary.median;
+        cell->count = before[i] + 1;
+    }
+}
+
+static void count_values(struct comparison *comparison, enum source source, size_t wall,
+                         size_t before[])
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(measures); i++) {
+        const struct report_row *row =
+            measures[i].source == source ? measure_row(comparison, &measures[i]) : NULL;
+
+        before[i] = row ? row->cells[wall].count : 0;
+    }
+}
+
+/* ---- the runs -------------------------------------------------------------------------------- */
+
+/* Notes for all measures of a run that did not take place. */
+static void note_failure(struct comparison *comparison, enum source source, size_t wall,
+                         const char *reason)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(measures); i++) {
+        struct report_row *row;
+
+        if (measures[i].source != source)
+            continue;
+        row = measure_row(comparison, &measures[i]);
+        if (row)
+            report_add_note(row, wall, "%s", reason);
+    }
+}
+
+static int make_wall_arguments(const struct compare_request *request, enum source source,
+                               struct string_list *options, struct string_list *command)
+{
+    int rc = string_list_add_all(options, &request->options);
+
+    if (rc == 0)
+        rc = string_list_add_format(options, "--program=%s", request->probes);
+    if (rc == 0 && source == WITH_DISK)
+        rc = string_list_add(options, DISK_OPTION);
+    if (rc == 0)
+        rc = string_list_add(command, "measure");
+    if (rc == 0 && source == WITH_DISK)
+        rc = string_list_add(command, "layer");
+    return rc;
+}
+
+static int measure_once(struct comparison *comparison, enum source source, size_t wall,
+                        struct error *err)
+{
+    static const char *const what[] = {"built-in measures", "built-in measures with --disk",
+                                       "the bare machine"};
+    AUTO_STRING_LIST struct string_list options = {0};
+    AUTO_STRING_LIST struct string_list command = {0};
+    const struct compare_request *request = comparison->request;
+    struct trial_request trial_request = {
+        .arguments = source == BARE_MACHINE ? &request->machine : NULL,
+        .isolation = request->walls[wall],
+        .options = &options,
+        .image = request->image,
+        .command = &command,
+        .output_max = OUTPUT_MAX,
+        .signal_fd = request->signal_fd,
+    };
+    struct trial_result result = {0};
+    size_t before[ARRAY_LENGTH(measures)];
+    char why[REPORT_NOTE_SIZE];
+    int rc = make_wall_arguments(request, source, &options, &command);
+
+    comparison_progress(comparison, wall, what[source]);
+    if (comparison->report->walls[wall].reason[0])
+        return 0;
+    if (rc < 0)
+        return error_set_errno(err, -rc, "compare");
+    rc = trial_run(&trial_request, &result, err);
+    if (rc == 0)
+        rc = comparison_check(comparison, &result, err);
+    if (rc == 0) {
+        if (result.status != 0) {
+            trial_why(&result, why, sizeof(why));
+            note_failure(comparison, source, wall, why);
+        }
+        count_values(comparison, source, wall, before);
+        if (take_output(comparison, source, wall, &result.streams[WALL_OUTPUT]) < 0)
+            rc = error_set_errno(err, ENOMEM, "compare");
+        settle(comparison, source, wall, before);
+    }
+    trial_result_release(&result);
+    return rc;
+}
+
+static int find_vm(const struct comparison *comparison)
+{
+    for (size_t i = 0; i < comparison->request->wall_count; i++) {
+        if (strcmp(comparison->request->walls[i], "vm") == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+unsigned costs_run_count(const struct comparison *comparison)
+{
+    unsigned walls = (unsigned)comparison->request->wall_count;
+
+    return ROUNDS * walls * (comparison->request->disk ? 1 : 2) +
+           (find_vm(comparison) >= 0 ? 1 : 0);
+}
+
+static int make_rows(struct comparison *comparison, struct error *err)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(measures); i++) {
+        if (measures[i].source == WITH_DISK && comparison->request->disk)
+            continue; /* the layer is that disk */
+        if (!measure_row(comparison, &measures[i]))
+            return error_set_errno(err, ENOMEM, "compare");
+    }
+    return 0;
+}
+
+static int measure_walls(struct comparison *comparison, enum source source, struct error *err)
+{
+    size_t walls = comparison->request->wall_count;
+    int rc = 0;
+
+    for (size_t i = 0; i < ROUNDS * walls && rc == 0; i++)
+        rc = measure_once(comparison, source, (i / walls + i) % walls, err);
+    return rc;
+}
+
+int costs_measure(struct comparison *comparison, struct error *err)
+{
+    int vm = find_vm(comparison);
+    int rc = make_rows(comparison, err);
+
+    if (rc == 0)
+        rc = measure_walls(comparison, BEHIND_WALL, err);
+    if (rc == 0 && !comparison->request->disk)
+        rc = measure_walls(comparison, WITH_DISK, err);
+    if (rc == 0 && vm >= 0)
+        rc = measure_once(comparison, BARE_MACHINE, (size_t)vm, err);
+    for (size_t i = 0; i < comparison->request->wall_count && rc == 0; i++) {
+        if ((int)i != vm)
+            note_failure(comparison, BARE_MACHINE, i, "none: no hypervisor");
+    }
+    return rc;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: what the runs of the command (compare.c) and the built-in measures (compare_costs.c)
+ * share. */
+#ifndef MICROVM_COMPARE_COMPARE_PRIVATE_H
+#define MICROVM_COMPARE_COMPARE_PRIVATE_H
+
+#include "vmm/compare/compare.h"
+#include "vmm/trial/run_group.h"
+#include "vmm/trial/trial.h"
+
+struct comparison {
+    const struct compare_request *request;
+    struct report *report;
+    bool grouped;                    /* runs get control groups of their own */
+    char ungrouped[ERROR_TEXT_SIZE]; /* why not */
+    unsigned run, run_count;         /* for the progress */
+    int signal;
+};
+
+/* Tells the person who waits: "run 3 of 24: micro-VM, cold". */
+void comparison_progress(struct comparison *comparison, size_t wall, const char *what);
+
+/* 0, or -EINTR when a signal has ended this run. */
+int comparison_check(struct comparison *comparison, const struct trial_result *result,
+                     struct error *err);
+
+/* compare_costs.c: the measures of microvm-probes behind each wall, and of the machine itself. */
+unsigned costs_run_count(const struct comparison *comparison);
+int costs_measure(struct comparison *comparison, struct error *err);
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: a comparison as one page of HTML: charts, then every number.
+ *
+ * The page needs nothing from elsewhere and runs no script; a Content-Security-Policy says so to
+ * the browser, too. Bars are SVG, drawn here. Each number stands in a cell whose data-value is the
+ * number of the JSON, to the same digits.
+ */
+#include <string.h>
+
+#include "vmm/compare/compare_report.h"
+
+#define CHART_WIDTH 720
+#define CHART_LEFT  90 /* names of the walls */
+#define CHART_RIGHT 130
+#define BAR_HEIGHT  18
+#define BAR_STEP    26
+
+static const char *const head =
+    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+    "'unsafe-inline'; img-src data:\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+    "<link rel=\"icon\" href=\"data:,\">\n"
+    "<meta name=\"color-scheme\" content=\"light dark\">\n";
+
+static const char *const style =
+    "<style>\n"
+    ":root{--page:#fcfcfb;--text:#0b0b0b;--soft:#52514e;--line:#dcdbd6;"
+    "--wall0:#2a78d6;--wall1:#eb6834;--wall2:#1baf7a}\n"
+    "@media (prefers-color-scheme:dark){:root{--page:#1a1a19;--text:#fff;--soft:#c3c2b7;"
+    "--line:#3b3a38;--wall0:#3987e5;--wall1:#d95926;--wall2:#199e70}}\n"
+    "body{background:var(--page);color:var(--text);font:16px/1.5 system-ui,sans-serif;"
+    "max-width:60rem;margin:2rem auto;padding:0 1rem}\n"
+    "h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.5rem}h3{font-size:1rem;"
+    "margin:1.5rem 0 .25rem;font-weight:600}\n"
+    "p,li{color:var(--soft)}code{color:var(--text);overflow-wrap:anywhere}\n"
+    "svg{width:100%;height:auto;display:block}\n"
+    "svg text{fill:var(--text);font:13px system-ui,sans-serif}svg .soft{fill:var(--soft)}\n"
+    ".wall0{fill:var(--wall0)}.wall1{fill:var(--wall1)}.wall2{fill:var(--wall2)}\n"
+    ".whisker{stroke:var(--text);stroke-width:1.5;fill:none}\n"
+    ".scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.875rem;width:100%}\n"
+    "th,td{border-bottom:1px solid var(--line);padding:.25rem .6rem;text-align:left}\n"
+    "td[data-value]{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
+    "</style>\n";
+
+/* For text and for attributes in double quotes. What is no printable letter is not shown. */
+static void write_escaped(const char *text, FILE *out)
+{
+    for (; *text; text++) {
+        switch (*text) {
+        case '<':
+            fputs("&lt;", out);
+            break;
+        case '>':
+            fputs("&gt;", out);
+            break;
+        case '&':
+            fputs("&amp;", out);
+            break;
+        case '"':
+            fputs("&quot;", out);
+            break;
+        case '\'':
+            fputs("&#39;", out);
+            break;
+        default:
+            fputc(*text >= ' ' && *text <= '~' ? *text : '?', out);
+            break;
+        }
+    }
+}
+
+/* ---- charts ---------------------------------------------------------------------------------- */
+
+static double row_maximum(const struct report *report, const struct report_row *row)
+{
+    double maximum = 0;
+
+    for (size_t i = 0; i < report->wall_count; i++) {
+        if (row->cells[i].summary.maximum > maximum)
+            maximum = row->cells[i].summary.maximum;
+    }
+    return maximum;
+}
+
+/* A bar to the median; over it a line from least to most, and a box from quartile to quartile. */
+static void write_bar(const struct report_row *row, size_t wall, double scale, unsigned top,
+                      FILE *out)
+{
+    const struct report_cell *cell = &row->cells[wall];
+    const struct statistics *summary = &cell->summary;
+    double middle = top + BAR_HEIGHT / 2.0;
+    char number[REPORT_NUMBER_SIZE];
+    char ratio[REPORT_NUMBER_SIZE];
+
+    report_format_number(summary->median, summary->median, row->unit, true, number);
+    fprintf(out,
+            "<rect class=\"wall%zu\" x=\"%d\" y=\"%u\" width=\"%.1f\" height=\"%d\" rx=\"2\"/>",
+            wall, CHART_LEFT, top, summary->median * scale, BAR_HEIGHT);
+    if (cell->count > 1)
+        fprintf(out,
+                "<path class=\"whisker\" d=\"M%.1f %.1fH%.1fM%.1f %.1fv8M%.1f %.1fv8"
+                "M%.1f %.1fH%.1fv6H%.1fz\"/>",
+                CHART_LEFT + summary->minimum * scale, middle,
+                CHART_LEFT + summary->maximum * scale, CHART_LEFT + summary->minimum * scale,
+                middle - 4, CHART_LEFT + summary->maximum * scale, middle - 4,
+                CHART_LEFT + summary->quartile1 * scale, middle - 3,
+                CHART_LEFT + summary->quartile3 * scale, CHART_LEFT + summary->quartile1 * scale);
+    fprintf(out, "<text x=\"%.1f\" y=\"%.1f\">%s", CHART_LEFT + summary->maximum * scale + 8,
+            middle + 4, number);
+    if (cell->verdict == REPORT_DIFFERENT) {
+        report_format_ratio(cell->ratio, ratio);
+        fprintf(out, " (%s\u00d7)", ratio);
+    }
+    fputs("</text>", out);
+}
+
+static void write_chart(const struct report *report, const struct report_row *row, FILE *out)
+{
+    double maximum = row_maximum(report, row);
+    double scale = maximum > 0 ? (CHART_WIDTH - CHART_LEFT - CHART_RIGHT) / maximum : 0;
+
+    fputs("<h3>", out);
+    write_escaped(row->label, out);
+    fprintf(out, "</h3>\n<svg viewBox=\"0 0 %d %u\" role=\"img\" aria-label=\"", CHART_WIDTH,
+            (unsigned)report->wall_count * BAR_STEP);
+    write_escaped(row->label, out);
+    fputs("\">", out);
+    for (size_t i = 0; i < report->wall_count; i++) {
+        unsigned top = (unsigned)i * BAR_STEP + (BAR_STEP - BAR_HEIGHT) / 2;
+
+        fprintf(out, "<text x=\"0\" y=\"%u\">", top + BAR_HEIGHT - 5);
+        write_escaped(report->walls[i].label, out);
+        fputs("</text>", out);
+        if (row->cells[i].count > 0) {
+            write_bar(row, i, scale, top, out);
+        } else {
+            fprintf(out, "<text class=\"soft\" x=\"%d\" y=\"%u\">", CHART_LEFT,
+                    top + BAR_HEIGHT - 5);
+            write_escaped(row->cells[i].note, out);
+            fputs("</text>", out);
+        }
+    }
+    fputs("</svg>\n", out);
+}
+
+/* ---- all numbers ----------------------------------------------------------------------------- */
+
+/* A number for programs (data-value) and for people. */
+static void write_number(const struct report_row *row, const char *wall, const char *field,
+                         double value, double like, FILE *out)
+{
+    char number[REPORT_NUMBER_SIZE];
+
+    report_format_number(value, like, row->unit, true, number);
+    fprintf(out,
+            "<td data-row=\"%s\" data-wall=\"%s\" data-field=\"%s\" data-value=\"%.15g\">%s</td>",
+            row->id, wall, field, value, number);
+}
+
+static void write_comparison(const struct report_row *row, const char *wall,
+                             const struct report_cell *cell, FILE *out)
+{
+    char ratio[REPORT_NUMBER_SIZE];
+
+    if (cell->ratio > 0) {
+        report_format_ratio(cell->ratio, ratio);
+        fprintf(out,
+                "<td data-row=\"%s\" data-wall=\"%s\" data-field=\"ratio\" data-value=\"%.15g\">"
+                "%s\u00d7</td>"
+                "<td data-row=\"%s\" data-wall=\"%s\" data-field=\"probability\" "
+                "data-value=\"%.15g\">%.3g</td>",
+                row->id, wall, cell->ratio, ratio, row->id, wall, cell->probability,
+                cell->probability);
+    } else {
+        fputs("<td></td><td></td>", out);
+    }
+    fprintf(out, "<td>%s</td></tr>\n", report_verdict_name(cell->verdict));
+}
+
+static void write_numbers(const struct report *report, const struct report_row *row, FILE *out)
+{
+    for (size_t i = 0; i < report->wall_count; i++) {
+        const struct report_cell *cell = &row->cells[i];
+        const struct statistics *summary = &cell->summary;
+        const char *wall = report->walls[i].name;
+
+        fputs("<tr><th scope=\"row\">", out);
+        if (i == 0)
+            write_escaped(row->label, out);
+        fputs("</th><td>", out);
+        write_escaped(report->walls[i].label, out);
+        fputs("</td>", out);
+        if (cell->count == 0) {
+            fputs("<td colspan=\"8\">", out);
+            write_escaped(cell->note, out);
+            fputs("</td></tr>\n", out);
+            continue;
+        }
+        write_number(row, wall, "median", summary->median, summary->median, out);
+        write_number(row, wall, "minimum", summary->minimum, summary->median, out);
+        write_number(row, wall, "quartile1", summary->quartile1, summary->median, out);
+        write_number(row, wall, "quartile3", summary->quartile3, summary->median, out);
+        write_number(row, wall, "maximum", summary->maximum, summary->median, out);
+        write_comparison(row, wall, cell, out);
+    }
+}
+
+static void write_table(const struct report *report, FILE *out)
+{
+    fputs(
+        "<h2>All numbers</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">what"
+        "</th><th scope=\"col\">wall</th><th scope=\"col\">median</th><th scope=\"col\">least</th>"
+        "<th scope=\"col\">quartile</th><th scope=\"col\">quartile</th><th scope=\"col\">most</th>"
+        "<th scope=\"col\">ratio</th><th scope=\"col\">p</th><th scope=\"col\">verdict</th></tr>"
+        "</thead>\n<tbody>\n",
+        out);
+    for (size_t i = 0; i < report->row_count; i++) {
+        const char *group = report->rows[i].group;
+
+        if (i == 0 || strcmp(group, report->rows[i - 1].group) != 0) {
+            fputs("<tr><th scope=\"rowgroup\" colspan=\"10\">", out);
+            write_escaped(group, out);
+            fputs("</th></tr>\n", out);
+        }
+        write_numbers(report, &report->rows[i], out);
+    }
+    fputs("</tbody></table></div>\n", out);
+}
+
+/* ---- the page -------------------------------------------------------------------------------- */
+
+static void write_words(const struct string_list *words, FILE *out)
+{
+    for (size_t i = 0; i < words->count; i++) {
+        fputc(' ', out);
+        write_escaped(words->items[i], out);
+    }
+}
+
+static void write_introduction(const struct report *report, FILE *out)
+{
+    fputs("<title>", out);
+    write_escaped(report->image, out);
+    fputs(" behind each wall</title>\n", out);
+    fputs(style, out);
+    fputs("</head>\n<body>\n<h1>One command behind each wall</h1>\n<p><code>", out);
+    write_escaped(report->image, out);
+    write_words(&report->command, out);
+    fputs("</code></p>\n<p>", out);
+    fprintf(out, "%u runs warm and %u cold behind each wall, in turns. ", report->runs,
+            report->runs);
+    write_escaped(report->host, out);
+    if (report->options.count > 0) {
+        fputs(". Options: <code>", out);
+        write_words(&report->options, out);
+        fputs("</code>", out);
+    }
+    fputs(".</p>\n<p>A bar ends at the median; the line over it goes from the least to the most "
+          "value, the box from quartile to quartile. A ratio is given where the rank sum test of "
+          "Mann and Whitney shows a difference from the container (5 %).</p>\n",
+          out);
+}
+
+void report_write_html(const struct report *report, FILE *out)
+{
+    fputs(head, out);
+    write_introduction(report, out);
+    for (size_t i = 0; i < report->row_count; i++) {
+        const char *group = report->rows[i].group;
+
+        if (i == 0 || strcmp(group, report->rows[i - 1].group) != 0) {
+            fputs("<h2>", out);
+            write_escaped(group, out);
+            fputs("</h2>\n", out);
+        }
+        write_chart(report, &report->rows[i], out);
+    }
+    write_table(report, out);
+    if (report->notes.count > 0) {
+        fputs("<h2>Notes</h2>\n<ul>\n", out);
+        for (size_t i = 0; i < report->notes.count; i++) {
+            fputs("<li>", out);
+            write_escaped(report->notes.items[i], out);
+            fputs("</li>\n", out);
+        }
+        fputs("</ul>\n", out);
+    }
+    fputs("</body>\n</html>\n", out);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: a comparison as one JSON object (docs/guide/compare.md). */
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "vmm/compare/compare_report.h"
+
+#define DIGITS 15 /* as in the page of HTML, where the same numbers are */
+
+/* A text that may hold bytes that are no UTF-8: each of them becomes '?'. */
+static json_t *text_to_json(const char *text)
+{
+    json_t *json = json_string(text);
+    char *copy;
+
+    if (json)
+        return json;
+    copy = strdup(text);
+    for (char *at = copy; at && *at; at++) {
+        if ((unsigned char)*at > '~')
+            *at = '?';
+    }
+    json = copy ? json_string(copy) : NULL;
+    free(copy);
+    return json;
+}
+
+static json_t *list_to_json(const struct string_list *list)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < list->count; i++)
+        json_array_append_new(array, text_to_json(list->items[i]));
+    return array;
+}
+
+static json_t *walls_to_json(const struct report *report)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < report->wall_count; i++) {
+        const struct report_wall *wall = &report->walls[i];
+        bool ran = !wall->reason[0];
+
+        json_array_append_new(
+            array, json_pack("{s:s, s:s, s:b, s:o, s:o}", "name", wall->name, "label", wall->label,
+                             "ran", ran, "reason", ran ? json_null() : text_to_json(wall->reason),
+                             "status", ran ? json_integer(wall->status) : json_null()));
+    }
+    return array;
+}
+
+static json_t *cell_to_json(const struct report_wall *wall, const struct report_cell *cell)
+{
+    json_t *values = json_array();
+    json_t *object;
+
+    for (size_t i = 0; i < cell->count; i++)
+        json_array_append_new(values, json_real(cell->values[i]));
+    object = json_pack("{s:s, s:o, s:s, s:o}", "wall", wall->name, "values", values, "verdict",
+                       report_verdict_name(cell->verdict), "note",
+                       cell->count == 0 ? text_to_json(cell->note) : json_null());
+    if (cell->count > 0) {
+        json_object_set_new(object, "median", json_real(cell->summary.median));
+        json_object_set_new(object, "minimum", json_real(cell->summary.minimum));
+        json_object_set_new(object, "quartile1", json_real(cell->summary.quartile1));
+        json_object_set_new(object, "quartile3", json_real(cell->summary.quartile3));
+        json_object_set_new(object, "maximum", json_real(cell->summary.maximum));
+    }
+    if (cell->ratio > 0) {
+        json_object_set_new(object, "ratio", json_real(cell->ratio));
+        json_object_set_new(object, "probability", json_real(cell->probability));
+    }
+    return object;
+}
+
+static json_t *rows_to_json(const struct report *report)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < report->row_count; i++) {
+        const struct report_row *row = &report->rows[i];
+        json_t *cells = json_array();
+
+        for (size_t j = 0; j < report->wall_count; j++)
+            json_array_append_new(cells, cell_to_json(&report->walls[j], &row->cells[j]));
+        json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", row->id, "group",
+                                               row->group, "label", row->label, "unit",
+                                               report_unit_name(row->unit), "cells", cells));
+    }
+    return array;
+}
+
+int report_write_json(const struct report *report, FILE *out, struct error *err)
+{
+    int baseline = report_baseline(report);
+    json_t *object = json_pack(
+        "{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o}", "image", text_to_json(report->image),
+        "command", list_to_json(&report->command), "options", list_to_json(&report->options),
+        "runs", (int)report->runs, "host", text_to_json(report->host), "baseline",
+        baseline >= 0 ? json_string(report->walls[baseline].name) : json_null(), "walls",
+        walls_to_json(report), "rows", rows_to_json(report), "notes", list_to_json(&report->notes));
+    int rc = -1;
+
+    if (object)
+        rc = json_dumpf(object, out, JSON_COMPACT | JSON_REAL_PRECISION(DIGITS));
+    json_decref(object);
+    if (rc < 0)
+        return error_set_errno(err, object ? EIO : ENOMEM, "--json");
+    fputc('\n', out);
+    return 0;
+}

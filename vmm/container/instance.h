@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: the directory of one running instance, and the sweep of those whose owners are gone.
+ *
+ * RUNTIME is $MICROVM_RUNTIME, else /run/microvm for root, else $XDG_RUNTIME_DIR/microvm, else
+ * /tmp/microvm-UID. It belongs to the caller alone. RUNTIME/.lock marks it as microvm's (nothing is
+ * ever removed from a directory without it) and is held, exclusively and shortly, by whoever adds
+ * or removes an instance.
+ *
+ * RUNTIME/NAME/ (mode 0700) holds: lock, control.sock, machine.json, vsock_PORT sockets,
+ * console.log and the per-VM cpio; for a container on this machine its bundle, the directories that
+ * it is mounted on, and the path of its control group. The client takes a shared flock on `lock`
+ * and the monitor inherits the same open file description: the lock is free only when both are
+ * gone, however they died; then the directory is stale and the next command removes it.
+ */
+#ifndef MICROVM_CONTAINER_INSTANCE_H
+#define MICROVM_CONTAINER_INSTANCE_H
+
+#include <sys/types.h>
+
+#include "vmm/base/error.h"
+#include "vmm/container/instance_name.h"
+
+struct instance {
+    char name[INSTANCE_NAME_MAX + 1];
+    char *directory; /* path; short enough for a UNIX socket in it */
+    int directory_fd;
+    int runtime_fd; /* RUNTIME and its .lock */
+    int runtime_lock_fd;
+    int lock_fd;
+    int control_listener; /* bound to control.sock, listening; for the monitor */
+};
+
+#define INSTANCE_INIT                                                                              \
+    {                                                                                              \
+        "", NULL, -1, -1, -1, -1, -1                                                               \
+    }
+
+/* Path of RUNTIME; the caller frees *path. Errors: EINVAL ($MICROVM_RUNTIME is relative), ENOMEM.
+ */
+int instance_runtime_path(char **path, struct error *err);
+
+/* Checks a name that a person gave. Errors: EINVAL. */
+int instance_check_name(const char *name, struct error *err);
+
+/*
+ * Makes the directory. `name` NULL: one is invented (two words, as docker). Errors: EEXIST (name in
+ * use), EINVAL (bad name), EPERM (RUNTIME is not ours alone), ENAMETOOLONG, of mkdir(2).
+ */
+int instance_create(const char *name, struct instance *instance, struct error *err);
+/* Removes the directory with all that is in it, releases all members. Safe on INSTANCE_INIT. */
+void instance_destroy(struct instance *instance);
+/* Removes the directories of dead instances; never blocks on living ones. Quiet. */
+void instance_sweep(void);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A file that is being written; see sink.h. */
+#include "vmm/image/import/sink.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/base/bytes.h"
+
+#define HOLE_SIZE 4096
+
+void sink_open(struct sink *sink, int fd, struct budget *budget)
+{
+    *sink = (struct sink){.fd = fd, .budget = budget};
+    sha256_init(&sink->hash);
+}
+
+static int write_at(struct sink *sink, const char *data, size_t size, uint64_t offset,
+                    struct error *err)
+{
+    int rc = budget_write(sink->budget, size, err);
+
+    while (rc == 0 && size > 0) {
+        ssize_t count = pwrite(sink->fd, data, size, (off_t)offset);
+
+        if (count < 0 && errno != EINTR)
+            return error_set_errno(err, errno, "cannot write to the image store");
+        if (count < 0)
+            continue;
+        data += count;
+        size -= (size_t)count;
+        offset += (uint64_t)count;
+    }
+    return rc;
+}
+
+int sink_write(struct sink *sink, const void *data, size_t size, struct error *err)
+{
+    const char *text = data;
+    size_t from = 0; /* what is not yet written begins here */
+    size_t at = 0;
+    int rc = 0;
+
+    while (rc == 0 && at < size) {
+        /* By the blocks of the file, whatever pieces the data comes in. */
+        size_t left = HOLE_SIZE - (size_t)((sink->size + at) % HOLE_SIZE);
+        size_t part = size - at < left ? size - at : left;
+
+        if (bytes_are_zero(text + at, part)) {
+            if (at > from)
+                rc = write_at(sink, text + from, at - from, sink->size + from, err);
+            from = at + part;
+        }
+        at += part;
+    }
+    if (rc == 0 && at > from)
+        rc = write_at(sink, text + from, at - from, sink->size + from, err);
+    if (rc < 0)
+        return rc;
+    sha256_update(&sink->hash, size, data);
+    sink->size += size;
+    return 0;
+}
+
+int sink_finish(struct sink *sink, struct error *err)
+{
+    if (ftruncate(sink->fd, (off_t)sink->size) < 0)
+        return error_set_errno(err, errno, "cannot write to the image store");
+    return 0;
+}

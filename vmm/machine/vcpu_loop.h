@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: one virtual processor: a KVM descriptor, a thread that runs it, and what it counted. */
+#ifndef MICROVM_MACHINE_VCPU_LOOP_H
+#define MICROVM_MACHINE_VCPU_LOOP_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/base/error.h"
+#include "vmm/machine/bus.h"
+#include "vmm/machine/counts.h"
+#include "vmm/machine/kvm.h"
+#include "vmm/machine/machine_callbacks.h"
+
+struct kvm_run;
+
+enum vcpu_exit {
+    VCPU_EXIT_PORT,
+    VCPU_EXIT_MMIO,
+    VCPU_EXIT_INTERRUPTED, /* by a signal of ours */
+    VCPU_EXIT_OTHER,
+    VCPU_EXIT_KINDS
+};
+
+/* What all vCPUs of a machine share. */
+struct vcpu_shared {
+    struct bus ports;
+    struct bus memory;
+    pthread_mutex_t
+        gate; /* a thread that starts passes it: who holds it keeps guests from running */
+    bool timed;
+    void *opaque;
+    /* The guest, or KVM, ended the machine; `text` for a person, maybe empty. vCPU threads. */
+    void (*ended)(void *opaque, enum machine_reason reason, const char *text);
+};
+
+struct vcpu {
+    struct vcpu_shared *shared;
+    unsigned index;
+    int fd;
+    struct kvm_run *run; /* shared with the kernel */
+    size_t run_size;
+    pthread_t thread;
+    bool started;
+    bool stopping; /* atomic */
+    struct cost exits[VCPU_EXIT_KINDS];
+    uint64_t cpu_ns; /* processor time of its thread, once that has ended; atomic */
+};
+
+int vcpu_create(const struct kvm *kvm, unsigned index, struct vcpu_shared *shared,
+                struct vcpu *vcpu, struct error *err);
+void vcpu_destroy(struct vcpu *vcpu); /* stopped, or never started */
+
+/* Makes the signal harmless by which vcpu_stop() interrupts; once a process, before any start. */
+int vcpu_prepare_signal(struct error *err);
+
+int vcpu_start(struct vcpu *vcpu, struct error *err);
+/* Makes the thread leave the guest, soon; vcpu_join() waits until it has. */
+void vcpu_stop(struct vcpu *vcpu);
+void vcpu_join(struct vcpu *vcpu);
+
+/*
+ * "exits.KIND" (timed: "exits.KIND.ns", too) and "exits", of all `count` vCPUs together, and, once
+ * their threads have ended, "inside.cpu_us": the processor time the guest had, exits answered by
+ * its vCPU threads included. Any thread.
+ */
+void vcpu_visit_counts(const struct vcpu *vcpus, unsigned count, count_visitor *visit,
+                       void *opaque);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: the clients of a monitor; see clients.h. */
+#include "vmm/monitor/clients.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "vmm/base/cleanup.h"
+
+void clients_init(struct clients *clients, struct event_loop *loop, int listener_fd)
+{
+    *clients = (struct clients){.loop = loop, .listener_fd = listener_fd};
+    for (unsigned i = 0; i < AUDIENCE_CLIENTS_MAX; i++)
+        clients->clients[i] = (struct clients_client){.clients = clients, .fd = -1};
+}
+
+static void client_drop(struct clients_client *client)
+{
+    event_loop_watch(client->clients->loop, client->fd, 0, NULL, NULL);
+    close(client->fd);
+    client->fd = -1;
+    client->clients->client_count--;
+}
+
+/* A client that cannot be told any more. The loop hears of its end, as of one that has gone. */
+static void client_give_up(const struct clients_client *client)
+{
+    shutdown(client->fd, SHUT_RDWR);
+}
+
+void clients_release(struct clients *clients)
+{
+    for (unsigned i = 0; i < AUDIENCE_CLIENTS_MAX; i++) {
+        if (clients->clients[i].fd >= 0)
+            client_drop(&clients->clients[i]);
+    }
+    string_list_release(&clients->history);
+}
+
+void clients_tell(struct clients *clients, const struct control_event *event)
+{
+    AUTO_FREE char *json = NULL;
+
+    if (clients->history.count == AUDIENCE_HISTORY_MAX && event->type != CONTROL_EVENT_END)
+        return;
+    if (control_event_encode(event, &json, NULL) < 0 ||
+        string_list_add(&clients->history, json) < 0)
+        return; /* out of memory; the end of the process will tell */
+    for (unsigned i = 0; i < AUDIENCE_CLIENTS_MAX; i++) {
+        struct clients_client *client = &clients->clients[i];
+
+        if (client->fd >= 0 && send(client->fd, json, strlen(json), MSG_NOSIGNAL) < 0)
+            client_give_up(client);
+    }
+}
+
+/* All there was so far, in one system call. */
+static void send_history(struct clients_client *client)
+{
+    const struct string_list *history = &client->clients->history;
+    struct iovec texts[AUDIENCE_HISTORY_MAX + 1];
+    struct mmsghdr messages[AUDIENCE_HISTORY_MAX + 1];
+    unsigned count = (unsigned)history->count;
+
+    memset(messages, 0, count * sizeof(messages[0]));
+    for (unsigned i = 0; i < count; i++) {
+        texts[i] = (struct iovec){history->items[i], strlen(history->items[i])};
+        messages[i].msg_hdr.msg_iov = &texts[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    if (count > 0 && sendmmsg(client->fd, messages, count, MSG_NOSIGNAL) < (int)count)
+        client_give_up(client);
+}
+
+static void handle_client(void *opaque, uint32_t events)
+{
+    struct clients_client *client = opaque;
+    struct clients *clients = client->clients;
+    struct control_command command;
+    int rc = control_receive_command(client->fd, &command, NULL);
+
+    (void)events;
+    if (rc > 0)
+        clients->command(clients->opaque, &command);
+    else if (rc != -EAGAIN)
+        client_drop(client);
+    if (clients->client_count == 0)
+        clients->last_gone(clients->opaque);
+}
+
+static struct clients_client *free_client(struct clients *clients)
+{
+    for (unsigned i = 0; i < AUDIENCE_CLIENTS_MAX; i++) {
+        if (clients->clients[i].fd < 0)
+            return &clients->clients[i];
+    }
+    return NULL;
+}
+
+/* Accepts one client, if one waits. */
+static void accept_client(void *opaque, uint32_t events)
+{
+    struct clients *clients = opaque;
+    struct clients_client *client = free_client(clients);
+    int fd = accept4(clients->listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    (void)events;
+    if (fd < 0) {
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+            event_loop_pause(clients->loop, clients->listener_fd);
+        return;
+    }
+    if (!client || event_loop_watch(clients->loop, fd, EPOLLIN, handle_client, client) < 0) {
+        close(fd);
+        return;
+    }
+    event_loop_make_urgent(clients->loop, fd);
+    client->fd = fd;
+    clients->client_count++;
+    send_history(client);
+}
+
+bool clients_greet(struct clients *clients, int wait_ms)
+{
+    struct pollfd listener = {.fd = clients->listener_fd, .events = POLLIN};
+
+    fcntl(clients->listener_fd, F_SETFL, O_RDWR | O_NONBLOCK);
+    accept_client(clients, EPOLLIN);
+    if (clients->client_count == 0 && poll(&listener, 1, wait_ms) > 0)
+        accept_client(clients, EPOLLIN);
+    return clients->client_count > 0;
+}
+
+int clients_open(struct clients *clients, struct error *err)
+{
+    int rc = event_loop_watch(clients->loop, clients->listener_fd, EPOLLIN, accept_client, clients);
+
+    return rc < 0 ? error_set_errno(err, -rc, "control socket") : 0;
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: the monitor process: builds the machine that the client described, runs its I/O loop,
+ * tells clients what happens and does what they say.
+ *
+ * Clients (clients.h) are greeted when the guest runs: nothing is sent before. vCPU threads hand
+ * marks to the I/O loop through a small list. Nothing here ends in silence: a failure becomes the
+ * "end" message.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "guest/doorbell_abi.h"
+#include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
+#include "vmm/confine/jail.h"
+#include "vmm/machine/kvm.h"
+#include "vmm/machine/machine.h"
+#include "vmm/monitor/clients.h"
+#include "vmm/monitor/console_log.h"
+#include "vmm/monitor/control_protocol.h"
+#include "vmm/monitor/monitor.h"
+#include "vmm/monitor/monitor_link.h"
+#include "vmm/monitor/trace_pipe.h"
+
+#define SPEC_MAX       65536
+#define PENDING_MAX    64  /* marks that wait for the I/O loop; a guest's further ones are lost */
+#define MARKS_MAX      128 /* marks that are told at all */
+#define CLIENT_WAIT_MS 10000
+
+struct pending_mark {
+    uint32_t mark;
+    uint64_t time_ns;
+};
+
+struct monitor {
+    struct machine_spec spec;
+    struct event_loop *loop;
+    struct machine *machine;
+    int directory_fd, signal_fd;
+    struct clients clients;
+    struct console_log console;
+    struct trace_pipe trace_pipe;
+    unsigned marks_told;
+    /* Under the lock: from vCPU threads to the loop. */
+    pthread_mutex_t marks_lock;
+    struct pending_mark pending[PENDING_MAX];
+    unsigned pending_count;
+    struct control_event init_counts; /* taken at the first mark of init */
+    bool init_counted;
+    bool init_counts_told;      /* loop only */
+    struct control_event event; /* being made; too large for a stack. Loop only */
+};
+
+/* ---- telling clients ---------------------------------------------------------------------------
+ */
+
+/* The last one to go, for whatever reason, takes the machine along. */
+/* The event to fill in next, empty. */
+static struct control_event *event_begin(struct monitor *monitor, enum control_event_type type)
+{
+    struct control_event *event = &monitor->event;
+
+    memset(event, 0, sizeof(*event));
+    event->type = type;
+    event->time_ns = io_now_ns();
+    return event;
+}
+
+static void tell_stage(void *opaque, enum machine_stage stage)
+{
+    static const enum control_stage stages[] = {
+        [MACHINE_STAGE_KVM] = CONTROL_STAGE_KVM,
+        [MACHINE_STAGE_MEMORY] = CONTROL_STAGE_MEMORY,
+        [MACHINE_STAGE_KERNEL] = CONTROL_STAGE_KERNEL,
+        [MACHINE_STAGE_DEVICES] = CONTROL_STAGE_DEVICES,
+        [MACHINE_STAGE_TREE] = CONTROL_STAGE_TREE,
+    };
+    struct monitor *monitor = opaque;
+    struct control_event *event = event_begin(monitor, CONTROL_EVENT_STAGE);
+
+    event->stage = stages[stage];
+    clients_tell(&monitor->clients, event);
+}
+
+static void add_count(void *opaque, const char *name, uint64_t value)
+{
+    control_event_add_count(opaque, name, value);
+}
+
+/* vCPU threads. */
+static void take_mark(void *opaque, uint32_t mark)
+{
+    struct monitor *monitor = opaque;
+    struct pending_mark pending = {.mark = mark, .time_ns = io_now_ns()};
+
+    pthread_mutex_lock(&monitor->marks_lock);
+    if (monitor->pending_count < PENDING_MAX)
+        monitor->pending[monitor->pending_count++] = pending;
+    if (mark == DOORBELL_MARK_INIT && !monitor->init_counted) {
+        monitor->init_counted = true;
+        monitor->init_counts.type = CONTROL_EVENT_COUNTS;
+        monitor->init_counts.at = CONTROL_COUNTS_INIT;
+        machine_visit_counts(monitor->machine, add_count, &monitor->init_counts);
+    }
+    pthread_mutex_unlock(&monitor->marks_lock);
+    event_loop_wake(monitor->loop);
+}
+
+/* Each turn of the loop. */
+static void tell_marks(void *opaque)
+{
+    struct monitor *monitor = opaque;
+    struct pending_mark marks[PENDING_MAX];
+    unsigned count;
+    bool counted;
+
+    pthread_mutex_lock(&monitor->marks_lock);
+    count = monitor->pending_count;
+    memcpy(marks, monitor->pending, count * sizeof(marks[0]));
+    monitor->pending_count = 0;
+    counted = monitor->init_counted;
+    pthread_mutex_unlock(&monitor->marks_lock);
+    for (unsigned i = 0; i < count && monitor->marks_told < MARKS_MAX; i++) {
+        struct control_event *event = event_begin(monitor, CONTROL_EVENT_MARK);
+
+        event->mark = marks[i].mark;
+        event->time_ns = marks[i].time_ns;
+        clients_tell(&monitor->clients, event);
+        monitor->marks_told++;
+    }
+    if (counted && !monitor->init_counts_told) { /* written once, before `counted` was */
+        monitor->init_counts_told = true;
+        clients_tell(&monitor->clients, &monitor->init_counts);
+    }
+}
+
+static void take_console(void *opaque, const void *data, size_t size)
+{
+    struct monitor *monitor = opaque;
+
+    console_log_add(&monitor->console, data, size);
+}
+
+static void narrate(void *opaque, const char *who, const char *line)
+{
+    struct monitor *monitor = opaque;
+
+    trace_pipe_tell(&monitor->trace_pipe, who, line);
+}
+
+static int drop(void *opaque, struct error *err)
+{
+    (void)opaque;
+    return jail_drop_privileges(err);
+}
+
+static int confine(void *opaque, struct error *err)
+{
+    (void)opaque;
+    return jail_enter(err);
+}
+
+static void obey(void *opaque, const struct control_command *command)
+{
+    const struct monitor *monitor = opaque;
+
+    if (command->type == CONTROL_COMMAND_STOP)
+        machine_stop(monitor->machine);
+    else
+        machine_set_window(monitor->machine, command->rows, command->columns);
+}
+
+static void last_client_gone(void *opaque)
+{
+    const struct monitor *monitor = opaque;
+
+    machine_stop(monitor->machine);
+}
+
+static void handle_signal(void *opaque, uint32_t events)
+{
+    const struct monitor *monitor = opaque;
+
+    (void)events;
+    machine_stop(monitor->machine);
+}
+
+/* ---- life --------------------------------------------------------------------------------------
+ */
+
+static int read_spec(struct monitor *monitor, const char *directory, struct error *err)
+{
+    AUTO_FREE char *json = NULL;
+    size_t size;
+    int rc;
+
+    monitor->directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (monitor->directory_fd < 0)
+        return error_set_errno(err, errno, "instance directory %s", directory);
+    rc = io_read_file(monitor->directory_fd, "machine.json", SPEC_MAX, &json, &size, err);
+    return rc < 0 ? rc : machine_spec_from_json(json, &monitor->spec, err);
+}
+
+/* SIGTERM ends the machine in order; a blocked signal waits in its descriptor. */
+static int catch_signals(struct monitor *monitor, struct error *err)
+{
+    sigset_t signals;
+    int rc;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGPIPE); /* blocked, so that a write returns EPIPE; never reported */
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    sigdelset(&signals, SIGPIPE);
+    signal(SIGXFSZ, SIG_IGN); /* what may not grow is an error of the disk: EFBIG */
+    monitor->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (monitor->signal_fd < 0)
+        return error_set_errno(err, errno, "signalfd");
+    rc = event_loop_watch(monitor->loop, monitor->signal_fd, EPOLLIN | EPOLLET, handle_signal,
+                          monitor);
+    if (rc < 0)
+        return error_set_errno(err, -rc, "signalfd");
+    event_loop_make_urgent(monitor->loop, monitor->signal_fd);
+    return 0;
+}
+
+static int make_wires(struct monitor *monitor, struct error *err)
+{
+    event_loop_each_turn(monitor->loop, tell_marks, monitor);
+    monitor->console.fd = openat(monitor->directory_fd, "console.log",
+                                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return catch_signals(monitor, err);
+}
+
+static int build(struct monitor *monitor, const char *directory, struct error *err)
+{
+    struct machine_callbacks host = {
+        .opaque = monitor,
+        .console_fd = -1,
+        .drop = drop,
+        .confine = confine,
+        .stage = tell_stage,
+        .mark = take_mark,
+        .console_output = take_console,
+        .narrate = narrate,
+    };
+    int rc = event_loop_create(&monitor->loop, err);
+
+    clients_init(&monitor->clients, monitor->loop, MONITOR_FD_CONTROL);
+    monitor->clients.opaque = monitor;
+    monitor->clients.command = obey;
+    monitor->clients.last_gone = last_client_gone;
+    if (rc == 0)
+        rc = read_spec(monitor, directory, err);
+    if (rc == 0)
+        rc = make_wires(monitor, err);
+    if (rc == 0)
+        rc = kvm_require_hardware(err);
+    if (rc < 0)
+        return rc;
+    host.directory_fd = monitor->directory_fd;
+    trace_pipe_init(&monitor->trace_pipe, monitor->spec.narrated ? MONITOR_FD_NARRATION : -1);
+    if (monitor->spec.console_attached) {
+        host.console_fd = MONITOR_FD_CONSOLE;
+        if (fcntl(host.console_fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+            return error_set_errno(err, errno, "console stream");
+    }
+    return machine_create(&monitor->spec, &host, monitor->loop, &monitor->machine, err);
+}
+
+static int run(struct monitor *monitor, struct error *err)
+{
+    int rc;
+
+    clients_tell(&monitor->clients, event_begin(monitor, CONTROL_EVENT_RUNNING));
+    rc = machine_start(monitor->machine, err);
+    if (rc < 0)
+        return rc;
+    if (!clients_greet(&monitor->clients, CLIENT_WAIT_MS))
+        machine_stop(monitor->machine); /* nobody is there to run it for */
+    rc = clients_open(&monitor->clients, err);
+    if (rc < 0)
+        return rc;
+    return event_loop_run(monitor->loop, err);
+}
+
+static void describe_reset(struct monitor *monitor, struct control_event *event)
+{
+    if (console_log_find_panic(event->console, event->text, sizeof(event->text))) {
+        event->reason = CONTROL_REASON_PANIC;
+        return;
+    }
+    snprintf(event->text, sizeof(event->text), "%s",
+             monitor->console.written > 0
+                 ? "the guest reset itself"
+                 : "the guest reset itself and its console says nothing; --earlycon shows what a "
+                   "kernel says before its console works");
+}
+
+static void tell_end(struct monitor *monitor, const struct machine_end *end)
+{
+    static const enum control_reason reasons[] = {
+        [MACHINE_EXIT] = CONTROL_REASON_EXIT,       [MACHINE_POWER_OFF] = CONTROL_REASON_POWER_OFF,
+        [MACHINE_RESET] = CONTROL_REASON_RESET,     [MACHINE_PANIC] = CONTROL_REASON_PANIC,
+        [MACHINE_STOPPED] = CONTROL_REASON_STOPPED, [MACHINE_ERROR] = CONTROL_REASON_ERROR,
+    };
+    struct control_event *event = event_begin(monitor, CONTROL_EVENT_COUNTS);
+
+    event->at = CONTROL_COUNTS_END;
+    machine_visit_counts(monitor->machine, add_count, event);
+    if (monitor->spec.narrated)
+        add_count(event, "narration.left_out", monitor->trace_pipe.lost);
+    clients_tell(&monitor->clients, event);
+    event = event_begin(monitor, CONTROL_EVENT_END);
+    event->reason = reasons[end->reason];
+    event->status = end->status;
+    snprintf(event->text, sizeof(event->text), "%s", end->text);
+    if (end->reason == MACHINE_RESET || end->reason == MACHINE_PANIC ||
+        end->reason == MACHINE_ERROR)
+        console_log_tail(&monitor->console, event->console);
+    if (end->reason == MACHINE_RESET)
+        describe_reset(monitor, event);
+    else if (end->reason == MACHINE_PANIC &&
+             !console_log_find_panic(event->console, event->text, sizeof(event->text)))
+        snprintf(event->text, sizeof(event->text), "the guest reports that it panicked");
+    clients_tell(&monitor->clients, event);
+}
+
+static void tell_error(struct monitor *monitor, const struct error *err)
+{
+    struct control_event *event = event_begin(monitor, CONTROL_EVENT_END);
+
+    event->reason = CONTROL_REASON_ERROR;
+    snprintf(event->text, sizeof(event->text), "%s", err->text);
+    console_log_tail(&monitor->console, event->console);
+    clients_tell(&monitor->clients, event);
+}
+
+static void release(struct monitor *monitor)
+{
+    machine_destroy(monitor->machine);
+    monitor->machine = NULL;
+    clients_release(&monitor->clients);
+    event_loop_destroy(monitor->loop);
+    machine_spec_clear(&monitor->spec);
+    free(monitor);
+}
+
+static struct monitor *monitor_new(void)
+{
+    struct monitor *monitor = calloc(1, sizeof(*monitor));
+
+    if (!monitor)
+        return NULL;
+    monitor->directory_fd = -1;
+    monitor->signal_fd = -1;
+    monitor->console.fd = -1;
+    pthread_mutex_init(&monitor->marks_lock, NULL);
+    return monitor;
+}
+
+int monitor_main(const char *directory)
+{
+    struct error err = ERROR_INIT;
+    struct monitor *monitor;
+    int rc;
+
+    prctl(PR_SET_NAME, "microvm-monitor");
+    /* A client that dies takes its monitor along, whatever system call that waits in. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    mallopt(M_ARENA_MAX, 1); /* threads allocate next to nothing: no heap for each */
+    json_object_seed(1);     /* what is parsed here is our own: no random seed is needed */
+    monitor = monitor_new();
+    if (!monitor)
+        return EXIT_FAILURE;
+    rc = build(monitor, directory, &err);
+    if (rc == 0) {
+        rc = run(monitor, &err);
+        if (rc < 0)
+            machine_stop(monitor->machine);
+    }
+    if (monitor->machine) {
+        const struct machine_end *end = machine_finish(monitor->machine);
+
+        if (rc == 0)
+            tell_end(monitor, end);
+    }
+    if (rc < 0) {
+        tell_error(monitor, &err);
+        if (monitor->clients.client_count == 0 && monitor->loop)
+            clients_greet(&monitor->clients, CLIENT_WAIT_MS);
+    }
+    release(monitor);
+    return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: lines into a pipe; see trace_pipe.h. */
+#include "vmm/monitor/trace_pipe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/base/io.h"
+
+#define LINE_MAX_SIZE 512
+
+_Static_assert(LINE_MAX_SIZE <= PIPE_BUF, "a line is one whole write");
+
+void trace_pipe_init(struct trace_pipe *narrator, int fd)
+{
+    *narrator = (struct trace_pipe){.fd = fd, .begun_ns = io_now_ns()};
+    pthread_mutex_init(&narrator->lock, NULL);
+    if (fd >= 0 && fcntl(fd, F_SETFL, O_WRONLY | O_NONBLOCK) < 0)
+        narrator->fd = -1; /* one that may block is none */
+}
+
+/* Returns whether the line has gone out. */
+static bool put(struct trace_pipe *narrator, const char *line, size_t size)
+{
+    ssize_t count;
+
+    do {
+        count = write(narrator->fd, line, size);
+    } while (count < 0 && errno == EINTR);
+    if (count < 0 && errno != EAGAIN)
+        narrator->fd = -1; /* the client has gone */
+    return count > 0;
+}
+
+static bool put_left_out(struct trace_pipe *narrator)
+{
+    char line[80];
+    int size;
+
+    if (narrator->left_out == 0)
+        return true;
+    size = snprintf(line, sizeof(line), "(%" PRIu64 " lines left out: not read in time)\n",
+                    narrator->left_out);
+    if (!put(narrator, line, (size_t)size))
+        return false;
+    narrator->left_out = 0;
+    return true;
+}
+
+void trace_pipe_tell(struct trace_pipe *narrator, const char *who, const char *line)
+{
+    char text[LINE_MAX_SIZE];
+    int size;
+
+    pthread_mutex_lock(&narrator->lock);
+    if (narrator->fd >= 0) {
+        size = snprintf(text, sizeof(text) - 1, "%10.3f ms  %s %s",
+                        (double)(io_now_ns() - narrator->begun_ns) / 1e6, who, line);
+        if (size > (int)sizeof(text) - 2)
+            size = (int)sizeof(text) - 2;
+        text[size] = '\n';
+        if (!put_left_out(narrator) || !put(narrator, text, (size_t)size + 1)) {
+            narrator->left_out++;
+            narrator->lost++;
+        }
+    }
+    pthread_mutex_unlock(&narrator->lock);
+}

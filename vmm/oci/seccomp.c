@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: the system call filter of config.json (OCI runtime specification, config-linux.md,
+ * "Seccomp"), and crun's short cut to it. */
+#include <jansson.h>
+
+#include "vmm/oci/bundle_private.h"
+#include "vmm/oci/seccomp_profile.h"
+
+/* With base64 of the filter that build/gen/seccomp-compile makes of the same profile. */
+static const char annotations[] = "{\"run.oci.seccomp_bpf_data\":\""
+#include <gen/seccomp_filter.inc>
+                                  "\"}";
+
+static json_t *make_rule(const struct seccomp_rule *rule)
+{
+    const bool masked = rule->comparison == SECCOMP_MASKED_CLEAR;
+    const char *operation = masked                              ? "SCMP_CMP_MASKED_EQ"
+                            : rule->comparison == SECCOMP_EQUAL ? "SCMP_CMP_EQ"
+                                                                : "SCMP_CMP_LT";
+
+    if (rule->comparison == SECCOMP_NEVER)
+        return json_pack("{s:[s], s:s, s:i}", "names", rule->name, "action", "SCMP_ACT_ERRNO",
+                         "errnoRet", rule->error);
+    return json_pack("{s:[s], s:s, s:[{s:i, s:I, s:I, s:s}]}", "names", rule->name, "action",
+                     "SCMP_ACT_ALLOW", "args", "index", (int)rule->index, "value",
+                     (json_int_t)rule->value, "valueTwo", (json_int_t)0, "op", operation);
+}
+
+json_t *bundle_make_seccomp(void)
+{
+    json_t *names = json_array();
+    json_t *rules = json_array();
+    size_t position = 0;
+    const char *name;
+
+    while ((name = seccomp_profile_next(&position)))
+        json_array_append_new(names, json_string(name));
+    json_array_append_new(rules,
+                          json_pack("{s:o, s:s}", "names", names, "action", "SCMP_ACT_ALLOW"));
+    for (size_t i = 0; i < seccomp_profile_rule_count; i++)
+        json_array_append_new(rules, make_rule(&seccomp_profile_rules[i]));
+    return json_pack("{s:s, s:i, s:[s, s, s], s:o}", "defaultAction", "SCMP_ACT_ERRNO",
+                     "defaultErrnoRet", SECCOMP_PROFILE_DENIED, "architectures", "SCMP_ARCH_X86_64",
+                     "SCMP_ARCH_X86", "SCMP_ARCH_X32", "syscalls", rules);
+}
+
+const char *bundle_annotations(const struct bundle_options *options)
+{
+    return options->compiled_seccomp ? annotations : "{}";
+}

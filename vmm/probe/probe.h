@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: `microvm probe`: questions asked from inside each wall, what answered, and which layer
+ * stopped it, with the evidence.
+ *
+ *   probe_run()      runs microvm-probes behind each wall            probe_run.c, probe_load.c
+ *   probe_answers_*  reads what it wrote: an enemy's data            probe_answers.c
+ *   probe_host_*     the truth to compare with                       probe_host.c
+ *   probe_judge()    one answer and the truth become one cell        probe_judge.c
+ *   probe_show()     the report as a table or as JSON                probe_show.c, probe_json.c
+ */
+#ifndef MICROVM_PROBE_PROBE_H
+#define MICROVM_PROBE_PROBE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "vmm/base/error.h"
+#include "vmm/base/string_list.h"
+
+#define PROBE_WALLS_MAX    3
+#define PROBE_CALLS_MAX    1024 /* numbers of system calls are below */
+#define PROBE_ROWS_MAX     80
+#define PROBE_ANSWER_MAX   160
+#define PROBE_EVIDENCE_MAX 400
+
+enum probe_layer {
+    PROBE_UNKNOWN, /* not asked, or by nothing that could be told */
+    PROBE_NOTHING, /* nothing stopped it: the host's kernel did it */
+    PROBE_NAMESPACE,
+    PROBE_CGROUP,
+    PROBE_CAPABILITY,
+    PROBE_SECCOMP,
+    PROBE_MOUNT,      /* read-only, or something else mounted over it */
+    PROBE_KERNEL,     /* this kernel has no such thing */
+    PROBE_HYPERVISOR, /* a kernel of its own did it; the host's is behind the hypervisor */
+    PROBE_OWN_KERNEL, /* the same without a hypervisor: gVisor's kernel is a program */
+    PROBE_LAYERS,
+};
+
+struct probe_cell {
+    char answer[PROBE_ANSWER_MAX]; /* printable text */
+    enum probe_layer layer;
+    char evidence[PROBE_EVIDENCE_MAX]; /* printable text */
+};
+
+struct probe_row {
+    const char *name;     /* in JSON */
+    const char *group;    /* heading of the table that it stands under */
+    const char *title;    /* in the table */
+    const char *harmless; /* why asking does no harm */
+    struct probe_cell cells[PROBE_WALLS_MAX];
+};
+
+/* What is known of the system calls of one wall. */
+struct probe_calls {
+    bool told;
+    bool filter_told; /* what the filters say; else every call counts as let through */
+    char letters[PROBE_CALLS_MAX + 1]; /* one a number, as guest/probes/ask_calls.c says */
+    unsigned known, stopped, there, absent, unasked;
+};
+
+struct probe_report {
+    const char *image;
+    const char *walls[PROBE_WALLS_MAX];
+    size_t wall_count;
+    char why[PROBE_WALLS_MAX][PROBE_EVIDENCE_MAX]; /* why a wall could not be asked; "" = it was */
+    bool own_kernel[PROBE_WALLS_MAX];              /* another kernel than the host's answered */
+    struct probe_row rows[PROBE_ROWS_MAX];
+    size_t row_count;
+    struct probe_calls calls[PROBE_WALLS_MAX];
+    unsigned monitor_calls[PROBE_CALLS_MAX];
+    size_t monitor_call_count;
+    int interrupted; /* number of the signal that ended the questions; 0 = none */
+};
+
+struct probe_request {
+    const char *image;
+    const char *walls[PROBE_WALLS_MAX]; /* "container", "gvisor", "vm" */
+    size_t wall_count;
+    const char *program;           /* path of microvm-probes */
+    uint64_t memory_bytes;         /* -m of every run; 0 = the default of run */
+    uint64_t hog_memory_bytes;     /* -m while memory is tried */
+    const unsigned *monitor_calls; /* system calls that the monitor may make */
+    size_t monitor_call_count;
+    int signal_fd; /* as of struct trial_request */
+};
+
+/*
+ * Asks behind every wall. A wall that cannot be asked is told of in the report. Errors: EPERM,
+ * ENOENT and others when nothing could be asked at all, ENOMEM.
+ */
+int probe_run(const struct probe_request *request, struct probe_report *report, struct error *err);
+
+/* Word of a layer, "capability". */
+const char *probe_layer_name(enum probe_layer layer);
+
+struct probe_style {
+    unsigned columns; /* of the terminal */
+    bool utf8;
+    bool verbose; /* evidence, why it is harmless, lists of system calls */
+};
+
+/* Writes the table. */
+void probe_show(const struct probe_report *report, const struct probe_style *style, FILE *out);
+/* Writes one JSON object. Returns 0 or -ENOMEM. */
+int probe_write_json(const struct probe_report *report, FILE *out);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: what microvm-probes wrote, read as the data of an enemy; see probe_answers.h. */
+#include "vmm/probe/probe_answers.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "vmm/base/bytes.h"
+#include "vmm/base/json.h"
+#include "vmm/base/syscall_name.h"
+
+#define LINES_MAX 256
+#define LINE_MAX  16384
+
+static bool is_flat(json_t *object)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(object, name, value)
+    {
+        if (json_is_object(value) || json_is_array(value))
+            return false;
+    }
+    return true;
+}
+
+/* Returns whether there was memory for it. */
+static bool take_line(json_t *answers, const char *line, size_t size)
+{
+    json_t *object = NULL;
+    int rc = size <= LINE_MAX ? json_parse(line, size, &object, NULL) : 0;
+    const char *name = json_string_value(json_object_get(object, "ask"));
+
+    if (name && is_flat(object) && !json_object_get(answers, name) &&
+        json_object_set(answers, name, object) < 0)
+        rc = -ENOMEM;
+    json_decref(object);
+    return rc != -ENOMEM;
+}
+
+json_t *probe_answers_parse(const char *text, size_t size)
+{
+    json_t *answers = json_object();
+    size_t lines = 0;
+
+    while (answers && size > 0 && lines++ < LINES_MAX) {
+        const char *end = memchr(text, '\n', size);
+
+        if (!end)
+            break; /* cut off: whoever wrote it did not finish */
+        if (!take_line(answers, text, (size_t)(end - text))) {
+            json_decref(answers);
+            return NULL;
+        }
+        size -= (size_t)(end - text) + 1;
+        text = end + 1;
+    }
+    return answers;
+}
+
+const char *probe_answer_text(const json_t *answer, const char *member)
+{
+    return json_string_value(json_object_get(answer, member));
+}
+
+long long probe_answer_number(const json_t *answer, const char *member)
+{
+    const json_t *value = json_object_get(answer, member);
+
+    return json_is_integer(value) ? (long long)json_integer_value(value) : -1;
+}
+
+bool probe_answer_truth(const json_t *answer, const char *member)
+{
+    return json_is_true(json_object_get(answer, member));
+}
+
+bool probe_calls_parse(const json_t *answer, struct probe_calls *calls)
+{
+    const char *letters = probe_answer_text(answer, "text");
+
+    *calls = (struct probe_calls){0};
+    if (!letters || strlen(letters) > PROBE_CALLS_MAX)
+        return false;
+    for (unsigned i = 0; letters[i]; i++) {
+        if (letters[i] == '-')
+            continue;
+        if (!strchr("skynu", letters[i]) || !syscall_name(i)) {
+            *calls = (struct probe_calls){0};
+            return false;
+        }
+        calls->known++;
+        calls->stopped += letters[i] == 's' || letters[i] == 'k';
+        calls->there += letters[i] == 'y';
+        calls->absent += letters[i] == 'n';
+        calls->unasked += letters[i] == 'u';
+    }
+    memcpy(calls->letters, letters, strlen(letters) + 1);
+    calls->filter_told = !probe_answer_text(answer, "filter_unknown");
+    calls->told = calls->known > 0;
+    return calls->told;
+}

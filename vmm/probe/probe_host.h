@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: the truth about the host, with which `probe` compares what was seen from inside. */
+#ifndef MICROVM_PROBE_PROBE_HOST_H
+#define MICROVM_PROBE_PROBE_HOST_H
+
+#include <jansson.h>
+
+/*
+ * An object with what the questions of the same names would answer on the host: release, version,
+ * command_line, boot_id, hostname, processes, mounts, modules, block_classes, chroot (device
+ * and inode of "/") and the namespaces ns_mnt, ns_pid, ... What cannot be read is not in it. NULL =
+ * no memory. The caller gives it up by json_decref().
+ */
+json_t *probe_host_look(void);
+
+/* Processes on the host; -1 when /proc cannot be read. */
+int probe_host_processes(void);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: the report of `probe` as one JSON object. */
+#include <errno.h>
+#include <string.h>
+
+#include "vmm/base/syscall_name.h"
+#include "vmm/probe/probe.h"
+
+static json_t *make_cell(const struct probe_cell *cell)
+{
+    return json_pack("{s:s, s:s, s:s}", "answer", cell->answer, "layer",
+                     probe_layer_name(cell->layer), "evidence", cell->evidence);
+}
+
+static json_t *make_row(const struct probe_report *report, const struct probe_row *row)
+{
+    json_t *walls = json_object();
+
+    for (size_t i = 0; i < report->wall_count; i++)
+        json_object_set_new(walls, report->walls[i], make_cell(&row->cells[i]));
+    return json_pack("{s:s, s:s, s:s, s:s, s:o}", "question", row->name, "group", row->group,
+                     "title", row->title, "harmless", row->harmless, "walls", walls);
+}
+
+/* Names of the calls with one of these letters. */
+static json_t *make_names(const struct probe_calls *calls, const char *letters)
+{
+    json_t *names = json_array();
+
+    for (unsigned call = 0; calls->letters[call]; call++) {
+        const char *name = syscall_name(call);
+
+        if (name && strchr(letters, calls->letters[call]))
+            json_array_append_new(names, json_string(name));
+    }
+    return names;
+}
+
+static json_t *make_calls(const struct probe_calls *calls)
+{
+    if (!calls->told)
+        return json_null();
+    return json_pack("{s:b, s:o, s:o, s:o, s:o}", "filter_told", calls->filter_told, "there",
+                     make_names(calls, "y"), "absent", make_names(calls, "n"), "unasked",
+                     make_names(calls, "u"), "stopped", make_names(calls, "sk"));
+}
+
+static json_t *make_walls(const struct probe_report *report)
+{
+    json_t *walls = json_array();
+
+    for (size_t i = 0; i < report->wall_count; i++) {
+        const char *why = report->why[i];
+
+        json_array_append_new(walls, json_pack("{s:s, s:o, s:o}", "name", report->walls[i], "why",
+                                               why[0] ? json_string(why) : json_null(), "calls",
+                                               make_calls(&report->calls[i])));
+    }
+    return walls;
+}
+
+int probe_write_json(const struct probe_report *report, FILE *out)
+{
+    json_t *rows = json_array();
+    json_t *monitor = json_array();
+    json_t *root;
+    int rc;
+
+    for (size_t i = 0; i < report->row_count; i++)
+        json_array_append_new(rows, make_row(report, &report->rows[i]));
+    for (size_t i = 0; i < report->monitor_call_count; i++) {
+        const char *name = syscall_name(report->monitor_calls[i]);
+
+        json_array_append_new(monitor, json_string(name ? name : "?"));
+    }
+    root = json_pack("{s:s, s:o, s:o, s:o}", "image", report->image, "walls", make_walls(report),
+                     "rows", rows, "monitor_calls", monitor);
+    rc = root && json_dumpf(root, out, JSON_INDENT(1)) == 0 ? 0 : -ENOMEM;
+    fputc('\n', out);
+    json_decref(root);
+    return rc;
+}

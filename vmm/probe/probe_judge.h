@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: which layer stopped it. Decided from evidence alone: what the filters say, which
+ * capabilities are held, what is mounted where, and what the host knows of itself.
+ */
+#ifndef MICROVM_PROBE_PROBE_JUDGE_H
+#define MICROVM_PROBE_PROBE_JUDGE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "vmm/probe/probe.h"
+
+enum probe_kind {
+    PROBE_SEES_KERNEL, /* what answers is the kernel's: the host's or another */
+    PROBE_SEES_SPACE,  /* ... a namespace's: the host's or another */
+    PROBE_SEES,        /* something in the files given to it */
+    PROBE_OUTSIDE,     /* it concerns a process of the host */
+    PROBE_ACTS,        /* it would change something, of the namespace when there is one */
+};
+
+struct probe_question {
+    const char *name; /* as microvm-probes calls it */
+    const char *group;
+    const char *title;
+    enum probe_kind kind;
+    const char *space; /* "ns_pid": the namespace in question; NULL = none */
+    const char *harmless;
+};
+
+extern const struct probe_question probe_questions[];
+extern const size_t probe_question_count;
+
+/* What is known of one wall. */
+struct probe_view {
+    const char *wall;
+    const json_t *answers; /* of probe_answers_parse() */
+    const json_t *host;    /* of probe_host_look() */
+    bool own_kernel;       /* probe_has_own_kernel() */
+};
+
+/* Whether the kernel that answered is another than the host's: by its boot id, else its version. */
+bool probe_has_own_kernel(const json_t *answers, const json_t *host);
+
+/* Fills the cell of one question. */
+void probe_judge(const struct probe_question *question, const struct probe_view *view,
+                 struct probe_cell *cell);
+
+#endif

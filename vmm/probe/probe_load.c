@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: a fork bomb and a memory hog against their limits, and what the neighbour felt.
+ *
+ * Why it is harmless stands in guest/probes/stress.c: nothing is begun where no limit shows, and
+ * caps end what a limit does not.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/base/printable.h"
+#include "vmm/probe/latency_monitor.h"
+#include "vmm/probe/probe_answers.h"
+#include "vmm/probe/probe_judge.h"
+#include "vmm/probe/probe_private.h"
+
+#define CALM_MS 500 /* the time before, with which the time during is compared */
+#define MIB     (1LL << 20)
+
+struct attempt {
+    const char *word;
+    char argument[24];
+    uint64_t memory_bytes;
+};
+
+static void fill_bomb(const json_t *answer, struct probe_cell *cell)
+{
+    const char *path = probe_answer_text(answer, "path");
+    long long forks = probe_answer_number(answer, "forks");
+    const char *error = probe_answer_text(answer, "error");
+
+    if (!error) {
+        cell->layer = PROBE_NOTHING;
+        snprintf(cell->answer, sizeof(cell->answer), "%lld forks, none refused", forks);
+        return;
+    }
+    cell->layer = PROBE_CGROUP;
+    printable_format(cell->answer, sizeof(cell->answer), "%.20s after %lld forks", error, forks);
+    printable_format(cell->evidence, sizeof(cell->evidence), "%.80s says %lld", path ? path : "",
+                     probe_answer_number(answer, "limit"));
+}
+
+static void fill_hog(const char *wall, const json_t *answer, struct probe_cell *cell)
+{
+    const char *path = probe_answer_text(answer, "path");
+    long long taken = probe_answer_number(answer, "taken") / MIB;
+    bool own_memory = path && strcmp(path, "MemTotal") == 0;
+
+    if (probe_answer_number(answer, "signal") <= 0) {
+        cell->layer = PROBE_NOTHING;
+        snprintf(cell->answer, sizeof(cell->answer), "%lld MiB taken, not ended", taken);
+        return;
+    }
+    cell->layer = !own_memory               ? PROBE_CGROUP
+                  : strcmp(wall, "vm") == 0 ? PROBE_HYPERVISOR
+                                            : PROBE_OWN_KERNEL;
+    snprintf(cell->answer, sizeof(cell->answer), "killed at %lld MiB", taken);
+    printable_format(cell->evidence, sizeof(cell->evidence),
+                     own_memory ? "%.80s: %lld MiB is all the memory that its machine has"
+                                : "%.80s says %lld MiB",
+                     path ? path : "", probe_answer_number(answer, "limit") / MIB);
+}
+
+static void fill_felt(const struct latency_monitor_felt *calm,
+                      const struct latency_monitor_felt *during, struct probe_cell *cell)
+{
+    cell->layer = PROBE_UNKNOWN;
+    snprintf(cell->answer, sizeof(cell->answer), "%u -> %u loops/s, worst %.1f -> %.1f ms",
+             latency_monitor_rate(calm), latency_monitor_rate(during), (double)calm->worst_ns / 1e6,
+             (double)during->worst_ns / 1e6);
+    snprintf(cell->evidence, sizeof(cell->evidence),
+             "least MemAvailable %lld -> %lld MiB, most processes %d -> %d; a loop starts a "
+             "process and touches 1 MiB; the start of the run is in it",
+             calm->available_kib / 1024, during->available_kib / 1024, calm->processes,
+             during->processes);
+}
+
+/* Text from inside or from microvm as the whole cell. */
+static void fill_unasked(const char *text, struct probe_cell *cell)
+{
+    cell->layer = PROBE_UNKNOWN;
+    snprintf(cell->answer, sizeof(cell->answer), "could not be asked");
+    printable_copy(cell->evidence, sizeof(cell->evidence), text);
+}
+
+static int try_one(const struct probe_request *request, struct probe_report *report, size_t wall,
+                   const struct attempt *attempt, struct probe_cell *cell, struct probe_cell *felt,
+                   struct error *err)
+{
+    const struct probe_word word = {
+        .wall = request->walls[wall],
+        .word = attempt->word,
+        .argument = attempt->argument,
+        .memory_bytes = attempt->memory_bytes,
+    };
+    struct latency_monitor_felt calm;
+    struct latency_monitor_felt during;
+    struct witness witness;
+    char why[PROBE_EVIDENCE_MAX] = "there was no answer";
+    json_t *answers = NULL;
+    const json_t *answer;
+    int rc = latency_monitor_feel(CALM_MS, &calm, err);
+
+    if (rc == 0)
+        rc = latency_monitor_start(&witness, err);
+    if (rc < 0)
+        return rc;
+    rc = probe_run_word(request, &word, &answers, why, &report->interrupted, err);
+    during = latency_monitor_stop(&witness);
+    answer = json_object_get(answers, attempt->word);
+    if (!answer || !probe_answer_text(answer, "path")) {
+        const char *text = probe_answer_text(answer, "text");
+
+        fill_unasked(text ? text : why, cell);
+        fill_unasked("nothing was tried", felt);
+    } else {
+        if (strcmp(attempt->word, "bomb") == 0)
+            fill_bomb(answer, cell);
+        else
+            fill_hog(request->walls[wall], answer, cell);
+        fill_felt(&calm, &during, felt);
+    }
+    json_decref(answers);
+    return rc;
+}
+
+int probe_try_limits(const struct probe_request *request, struct probe_report *report, size_t wall,
+                     struct probe_row *rows[4], struct error *err)
+{
+    struct attempt attempts[] = {
+        {.word = "bomb", .memory_bytes = request->memory_bytes},
+        {.word = "hog", .memory_bytes = request->hog_memory_bytes},
+    };
+    int rc = 0;
+
+    snprintf(attempts[0].argument, sizeof(attempts[0].argument), "%d", PROBE_PIDS_LIMIT);
+    snprintf(attempts[1].argument, sizeof(attempts[1].argument), "%llu",
+             (unsigned long long)request->hog_memory_bytes);
+    for (size_t i = 0; i < 2 && rc == 0 && !report->interrupted; i++)
+        rc = try_one(request, report, wall, &attempts[i], &rows[2 * i]->cells[wall],
+                     &rows[2 * i + 1]->cells[wall], err);
+    return rc;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: what the files that run `probe` share. */
+#ifndef MICROVM_PROBE_PROBE_PRIVATE_H
+#define MICROVM_PROBE_PROBE_PRIVATE_H
+
+#include "vmm/probe/probe.h"
+#include "vmm/trial/trial.h"
+
+#define PROBE_PIDS_LIMIT 64
+
+/* One run of microvm-probes. */
+struct probe_word {
+    const char *wall;
+    const char *word;     /* what it is to do */
+    const char *argument; /* behind it; NULL = none */
+    uint64_t memory_bytes;
+    void (*started)(void *opaque, pid_t pid);
+    void *opaque;
+};
+
+/*
+ * Runs it. *answers gets what it said, NULL when it could not be run: then why[] says why. Errors:
+ * of trial_run().
+ */
+int probe_run_word(const struct probe_request *request, const struct probe_word *word,
+                   json_t **answers, char why[PROBE_EVIDENCE_MAX], int *interrupted,
+                   struct error *err);
+
+/* Adds a row to the report; NULL when it is full. */
+struct probe_row *probe_add_row(struct probe_report *report, const char *name, const char *group,
+                                const char *title, const char *harmless);
+
+/* Tries both limits behind the wall of that number: cells of the four rows. */
+int probe_try_limits(const struct probe_request *request, struct probe_report *report, size_t wall,
+                     struct probe_row *rows[4], struct error *err);
+
+#endif

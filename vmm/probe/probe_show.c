@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: the report of `probe` as a table: a row a question, a column a wall. */
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/base/syscall_name.h"
+#include "vmm/probe/probe.h"
+
+#define TITLE_COLUMNS 24 /* cells */
+#define CELL_MIN      16
+#define COLUMNS_MIN   60
+#define COLUMNS_MAX   160
+#define GAP           2
+
+struct page {
+    const struct probe_report *report;
+    const struct probe_style *style;
+    unsigned cell_columns;
+    FILE *out;
+};
+
+static const char *wall_title(const char *wall)
+{
+    return strcmp(wall, "vm") == 0 ? "micro-VM" : strcmp(wall, "gvisor") == 0 ? "gVisor" : wall;
+}
+
+/* What a cell says, with the layer in brackets; why there is no answer, unless that is so for the
+ * whole wall and said once below. */
+static void cell_text(const struct probe_cell *cell, bool trial_asked, char *text, size_t size)
+{
+    bool acted = strcmp(cell->answer, "allowed") == 0;
+    bool unasked = strcmp(cell->answer, "could not be asked") == 0;
+
+    if (unasked && trial_asked && cell->evidence[0])
+        snprintf(text, size, "%s: %s", cell->answer, cell->evidence);
+    else if (cell->layer == PROBE_UNKNOWN)
+        snprintf(text, size, "%s", cell->answer);
+    else if (cell->layer == PROBE_NOTHING)
+        snprintf(text, size, "%s (%s)", cell->answer, acted ? "not stopped" : "the host's");
+    else
+        snprintf(text, size, "%s (%s)", cell->answer, probe_layer_name(cell->layer));
+}
+
+/* On a terminal without UTF-8 whatever is beyond ASCII is a '?'. */
+static void restrict_text(char *text, bool utf8)
+{
+    size_t used = 0;
+
+    if (utf8)
+        return;
+    for (const char *at = text; *at; at++) {
+        if ((*at & 0xc0) == 0x80)
+            continue;
+        text[used++] = (*at & 0x80) ? '?' : *at;
+    }
+    text[used] = '\0';
+}
+
+/* Bytes of `text` that fill at most `columns` characters. */
+static size_t bytes_of(const char *text, unsigned columns)
+{
+    size_t at = 0;
+
+    while (text[at] && columns-- > 0) {
+        at++;
+        while ((text[at] & 0xc0) == 0x80)
+            at++;
+    }
+    return at;
+}
+
+static unsigned columns_of(const char *text, size_t size)
+{
+    unsigned columns = 0;
+
+    for (size_t i = 0; i < size; i++)
+        columns += (text[i] & 0xc0) != 0x80;
+    return columns;
+}
+
+/* Takes the next line of at most `columns` characters from *text, broken between words if it can.
+ */
+static size_t next_line(const char **text, const char **line, unsigned columns)
+{
+    size_t size;
+
+    *line = *text;
+    size = bytes_of(*text, columns);
+    if ((*text)[size]) {
+        size_t at = size;
+
+        while (at > 0 && (*text)[at] != ' ')
+            at--;
+        if (at > 0)
+            size = at;
+    }
+    *text += size;
+    while (**text == ' ')
+        (*text)++;
+    return size;
+}
+
+static void pad(FILE *out, unsigned used, unsigned columns)
+{
+    for (; used < columns; used++)
+        fputc(' ', out);
+}
+
+/* One row, over as many lines as its longest cell takes. */
+static void write_cells(const struct page *page, const char *title, const char *const *cells)
+{
+    const char *left[PROBE_WALLS_MAX];
+    bool more = true;
+
+    for (size_t i = 0; i < page->report->wall_count; i++)
+        left[i] = cells[i];
+    for (unsigned line = 0; more; line++) {
+        fprintf(page->out, "%-*s", TITLE_COLUMNS, line == 0 ? title : "");
+        more = false;
+        for (size_t i = 0; i < page->report->wall_count; i++) {
+            const char *text;
+            size_t size = next_line(&left[i], &text, page->cell_columns);
+
+            fprintf(page->out, "%*s%.*s", GAP, "", (int)size, text);
+            if (i + 1 < page->report->wall_count)
+                pad(page->out, columns_of(text, size), page->cell_columns);
+            more = more || *left[i];
+        }
+        fputc('\n', page->out);
+    }
+}
+
+static void write_why(const struct page *page, const struct probe_row *row)
+{
+    fprintf(page->out, "    harmless: %s\n", row->harmless);
+    for (size_t i = 0; i < page->report->wall_count; i++) {
+        char text[PROBE_EVIDENCE_MAX];
+
+        snprintf(text, sizeof(text), "%s", row->cells[i].evidence);
+        restrict_text(text, page->style->utf8);
+        if (*text)
+            fprintf(page->out, "    %s: %s\n", wall_title(page->report->walls[i]), text);
+    }
+}
+
+static void write_row(const struct page *page, const struct probe_row *row)
+{
+    char texts[PROBE_WALLS_MAX][PROBE_ANSWER_MAX + PROBE_EVIDENCE_MAX];
+    const char *cells[PROBE_WALLS_MAX];
+
+    for (size_t i = 0; i < page->report->wall_count; i++) {
+        cell_text(&row->cells[i], !page->report->why[i][0], texts[i], sizeof(texts[i]));
+        restrict_text(texts[i], page->style->utf8);
+        cells[i] = texts[i];
+    }
+    write_cells(page, row->title, cells);
+    if (page->style->verbose)
+        write_why(page, row);
+}
+
+/* ---- lists of system calls ------------------------------------------------------------------- */
+
+struct paragraph {
+    FILE *out;
+    unsigned columns;
+    unsigned used;
+};
+
+static void write_word(struct paragraph *paragraph, const char *word)
+{
+    unsigned length = (unsigned)strlen(word);
+
+    if (paragraph->used == 0 || paragraph->used + 1 + length > paragraph->columns) {
+        fprintf(paragraph->out, "%s  ", paragraph->used ? "\n" : "");
+        paragraph->used = 2;
+    } else {
+        fputc(' ', paragraph->out);
+        paragraph->used++;
+    }
+    fputs(word, paragraph->out);
+    paragraph->used += length;
+}
+
+static void write_calls_with(const struct page *page, size_t wall, const char *letters,
+                             const char *what)
+{
+    const char *told = page->report->calls[wall].letters;
+    struct paragraph paragraph = {page->out, page->style->columns, 0};
+
+    for (unsigned call = 0; told[call]; call++) {
+        if (!strchr(letters, told[call]) || !syscall_name(call))
+            continue;
+        if (paragraph.used == 0)
+            fprintf(page->out, "\n%s: %s\n", wall_title(page->report->walls[wall]), what);
+        write_word(&paragraph, syscall_name(call));
+    }
+    if (paragraph.used)
+        fputc('\n', page->out);
+}
+
+static void write_calls(const struct page *page)
+{
+    struct paragraph paragraph = {page->out, page->style->columns, 0};
+
+    for (size_t i = 0; i < page->report->wall_count; i++) {
+        write_calls_with(page, i, "y", "system calls that can be made");
+        write_calls_with(page, i, "u", "let through, and not made to see whether they are there");
+        write_calls_with(page, i, "n", "let through, and not in this kernel");
+        write_calls_with(page, i, "sk", "stopped by the filter");
+    }
+    fprintf(page->out, "\nThe monitor of a micro-VM may make these to the host, some of them only "
+                       "with certain arguments:\n");
+    for (size_t i = 0; i < page->report->monitor_call_count; i++) {
+        const char *name = syscall_name(page->report->monitor_calls[i]);
+
+        if (name)
+            write_word(&paragraph, name);
+    }
+    fputc('\n', page->out);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static void write_notes(const struct page *page)
+{
+    for (size_t i = 0; i < page->report->wall_count; i++) {
+        if (page->report->own_kernel[i])
+            fprintf(page->out,
+                    "\n%s: a kernel of its own answered. Every layer named in its column is that "
+                    "kernel's;\nwhoever gets past it is still behind %s.\n",
+                    wall_title(page->report->walls[i]),
+                    strcmp(page->report->walls[i], "vm") == 0 ? "the hypervisor"
+                                                              : "a filtered program of the host");
+    }
+    for (size_t i = 0; i < page->report->wall_count; i++) {
+        if (page->report->why[i][0])
+            fprintf(page->out, "\n%s could not be asked: %s\n", wall_title(page->report->walls[i]),
+                    page->report->why[i]);
+    }
+}
+
+void probe_show(const struct probe_report *report, const struct probe_style *style, FILE *out)
+{
+    struct probe_style bounded = *style;
+    struct page page = {.report = report, .style = &bounded, .out = out};
+    const char *titles[PROBE_WALLS_MAX];
+    const char *group = NULL;
+    unsigned walls = (unsigned)(report->wall_count ? report->wall_count : 1);
+
+    if (bounded.columns < COLUMNS_MIN)
+        bounded.columns = COLUMNS_MIN;
+    if (bounded.columns > COLUMNS_MAX)
+        bounded.columns = COLUMNS_MAX;
+    page.cell_columns = (bounded.columns - TITLE_COLUMNS) / walls - GAP;
+    if (page.cell_columns < CELL_MIN)
+        page.cell_columns = CELL_MIN;
+    for (size_t i = 0; i < report->wall_count; i++)
+        titles[i] = wall_title(report->walls[i]);
+    write_cells(&page, "question", titles);
+    for (size_t i = 0; i < report->row_count; i++) {
+        if (!group || strcmp(group, report->rows[i].group) != 0)
+            fprintf(out, "\n%s\n", report->rows[i].group);
+        group = report->rows[i].group;
+        write_row(&page, &report->rows[i]);
+    }
+    if (bounded.verbose)
+        write_calls(&page);
+    write_notes(&page);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: the table of a container's system calls; see syscall_counts.h. */
+#include "vmm/report/syscall_counts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "vmm/base/bytes.h"
+#include "vmm/base/syscall_name.h"
+
+int syscall_table_add(struct syscall_table *table, const struct syscall_row *row, struct error *err)
+{
+    bool possible =
+        (row->number < PROTOCOL_SYSCALL_NUMBERS || row->number == PROTOCOL_SYSCALL_OTHER) &&
+        row->calls > 0 && row->errors <= row->calls;
+
+    for (unsigned i = 0; possible && i < table->count; i++)
+        possible = table->rows[i].number != row->number;
+    if (!possible || table->count == ARRAY_LENGTH(table->rows))
+        return error_set(err, EPROTO, "the guest has counted system calls impossibly (number %u)",
+                         row->number);
+    table->rows[table->count++] = *row;
+    return 0;
+}
+
+static int longest_first(const void *one, const void *other)
+{
+    const struct syscall_row *a = one;
+    const struct syscall_row *b = other;
+
+    if (a->ns != b->ns)
+        return a->ns < b->ns ? 1 : -1;
+    return (a->number > b->number) - (a->number < b->number);
+}
+
+/* A guest's numbers may be anything: a sum stops at the most there is. */
+static uint64_t sum(uint64_t one, uint64_t other)
+{
+    return one > UINT64_MAX - other ? UINT64_MAX : one + other;
+}
+
+static void write_row(const char *name, const struct syscall_row *row, FILE *out)
+{
+    fprintf(out, "  %-28s %10" PRIu64 " %10" PRIu64 " %12.3f ms %10.2f us\n", name, row->calls,
+            row->errors, (double)row->ns / 1e6, (double)row->ns / 1e3 / (double)row->calls);
+}
+
+void syscall_table_write(const struct syscall_table *table, FILE *out)
+{
+    struct syscall_table sorted = *table;
+    struct syscall_row all = {0};
+
+    fprintf(out, "%-30s %10s %10s %15s %13s\n", "system calls of the container", "calls", "errors",
+            "time", "each");
+    qsort(sorted.rows, sorted.count, sizeof(sorted.rows[0]), longest_first);
+    for (unsigned i = 0; i < sorted.count; i++) {
+        const struct syscall_row *row = &sorted.rows[i];
+        const char *name = syscall_name(row->number);
+        char number[32];
+
+        snprintf(number, sizeof(number), "number %u", row->number);
+        if (row->number == PROTOCOL_SYSCALL_OTHER)
+            name = "(of another kind)";
+        write_row(name ? name : number, row, out);
+        all.calls = sum(all.calls, row->calls);
+        all.errors = sum(all.errors, row->errors);
+        all.ns = sum(all.ns, row->ns);
+    }
+    if (sorted.count > 0)
+        write_row("all", &all, out);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Purpose: note, draw and write down when each step of a run was reached. */
+#include "vmm/report/timeline.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "guest/doorbell_abi.h"
+#include "vmm/base/bytes.h"
+
+#define CHART_WIDTH 40 /* cells */
+#define CELL_PARTS  8  /* block elements divide a cell */
+
+struct step_name {
+    const char *key;   /* in JSON */
+    const char *label; /* in the chart */
+};
+
+static const struct step_name step_names[TIMELINE_STEPS] = {
+    [TIMELINE_COMMAND] = {"command", "command"},
+    [TIMELINE_IMAGE] = {"image", "image"},
+    [TIMELINE_ROOT] = {"root", "root and bundle"},
+    [TIMELINE_MONITOR] = {"monitor", "monitor process"},
+    [TIMELINE_KVM] = {"kvm", "KVM set-up"},
+    [TIMELINE_LOADED] = {"loaded", "kernel loaded"},
+    [TIMELINE_KERNEL] = {"kernel", "kernel"},
+    [TIMELINE_INIT] = {"init", "init"},
+    [TIMELINE_RUNTIME] = {"runtime", "crun"},
+    [TIMELINE_FIRST_BYTE] = {"first_byte", "first byte"},
+    [TIMELINE_EXIT] = {"exit", "command ran"},
+    [TIMELINE_END] = {"end", "clean-up"},
+};
+
+void timeline_note(struct timeline *timeline, enum timeline_step step, uint64_t at_ns)
+{
+    if (timeline->at_ns[step] == 0)
+        timeline->at_ns[step] = at_ns;
+}
+
+static void note_mark(struct timeline *timeline, uint32_t mark, uint64_t at_ns)
+{
+    switch (mark) {
+    case DOORBELL_MARK_INIT:
+        timeline_note(timeline, TIMELINE_KERNEL, at_ns);
+        break;
+    case DOORBELL_MARK_RUNTIME:
+        timeline_note(timeline, TIMELINE_INIT, at_ns);
+        break;
+    case DOORBELL_MARK_CONTAINER:
+        timeline_note(timeline, TIMELINE_RUNTIME, at_ns);
+        break;
+    case DOORBELL_MARK_EXIT:
+        timeline_note(timeline, TIMELINE_EXIT, at_ns);
+        break;
+    default:
+        break; /* a guest rings whatever it likes */
+    }
+}
+
+void timeline_note_event(struct timeline *timeline, const struct control_event *event)
+{
+    switch (event->type) {
+    case CONTROL_EVENT_STAGE:
+        if (event->stage == CONTROL_STAGE_KVM)
+            timeline_note(timeline, TIMELINE_KVM, event->time_ns);
+        break;
+    case CONTROL_EVENT_RUNNING:
+        timeline_note(timeline, TIMELINE_LOADED, event->time_ns);
+        break;
+    case CONTROL_EVENT_MARK:
+        note_mark(timeline, event->mark, event->time_ns);
+        break;
+    case CONTROL_EVENT_COUNTS:
+        timeline->counts[event->at].count = event->count_count;
+        memcpy(timeline->counts[event->at].items, event->counts,
+               event->count_count * sizeof(event->counts[0]));
+        break;
+    case CONTROL_EVENT_END:
+        break;
+    }
+}
+
+/* The steps that were reached, in order of time (ties in the order of the enum). */
+static unsigned sort_steps(const struct timeline *timeline, enum timeline_step steps[])
+{
+    unsigned count = 0;
+
+    for (unsigned step = 0; step < TIMELINE_STEPS; step++) {
+        uint64_t at = timeline->at_ns[step];
+        unsigned place = count;
+
+        if (at == 0)
+            continue;
+        for (; place > 0 && timeline->at_ns[steps[place - 1]] > at; place--)
+            steps[place] = steps[place - 1];
+        steps[place] = (enum timeline_step)step;
+        count++;
+    }
+    return count;
+}
+
+/* Draws the bar of [from, to) out of `total`, so that neighbours touch and the shortest is seen. */
+static void write_bar(uint64_t from, uint64_t to, uint64_t total, bool unicode, FILE *out)
+{
+    static const char *const parts[CELL_PARTS] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+    uint64_t first = from * CHART_WIDTH / total;
+    uint64_t eighths = to * CHART_WIDTH * CELL_PARTS / total;
+    uint64_t whole = eighths / CELL_PARTS > first ? eighths / CELL_PARTS - first : 0;
+    uint64_t part = eighths % CELL_PARTS;
+
+    fprintf(out, "%*s", (int)first, "");
+    for (uint64_t i = 0; i < whole; i++)
+        fputs(unicode ? "█" : "#", out);
+    if (unicode && first + whole < CHART_WIDTH)
+        fputs(parts[part > 0 || whole > 0 ? part : 1], out);
+    else if (whole == 0)
+        fputs("|", out);
+}
+
+void timeline_write_chart(const struct timeline *timeline, bool unicode, FILE *out)
+{
+    enum timeline_step steps[TIMELINE_STEPS];
+    unsigned count = sort_steps(timeline, steps);
+    uint64_t start;
+    uint64_t total;
+
+    if (count == 0)
+        return;
+    start = timeline->at_ns[steps[0]];
+    total = timeline->at_ns[steps[count - 1]] - start;
+    for (unsigned i = 1; i < count; i++) {
+        uint64_t from = timeline->at_ns[steps[i - 1]] - start;
+        uint64_t to = timeline->at_ns[steps[i]] - start;
+
+        fprintf(out, "%-15s %9.2f ms  ", step_names[steps[i]].label, (double)(to - from) / 1e6);
+        write_bar(from, to, total > 0 ? total : 1, unicode, out);
+        fputc('\n', out);
+    }
+    fprintf(out, "%-15s %9.2f ms\n", "total", (double)total / 1e6);
+}
+
+/* Names come from the monitor, which a guest may have taken over: nothing of JSON or a terminal. */
+static void write_count_name(const char *name, FILE *out)
+{
+    for (; *name; name++) {
+        bool plain = (*name >= 'a' && *name <= 'z') || (*name >= '0' && *name <= '9') ||
+                     strchr("._-", *name);
+
+        fputc(plain ? *name : '?', out);
+    }
+}
+
+static void write_counts(const char *name, const struct timeline_counts *counts, FILE *out)
+{
+    fprintf(out, "\"%s\":{", name);
+    for (unsigned i = 0; i < counts->count; i++) {
+        fputs(i > 0 ? ",\"" : "\"", out);
+        write_count_name(counts->items[i].name, out);
+        fprintf(out, "\":%" PRIu64, counts->items[i].value);
+    }
+    fputc('}', out);
+}
+
+void timeline_write_json(const struct timeline *timeline, FILE *out)
+{
+    enum timeline_step steps[TIMELINE_STEPS];
+    unsigned count = sort_steps(timeline, steps);
+    uint64_t start = count > 0 ? timeline->at_ns[steps[0]] : 0;
+    uint64_t before = start;
+
+    fprintf(out, "{\"start_ns\":%" PRIu64 ",\"steps\":[", start);
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t at = timeline->at_ns[steps[i]];
+
+        fprintf(out, "%s{\"step\":\"%s\",\"at_ns\":%" PRIu64 ",\"took_ns\":%" PRIu64 "}",
+                i > 0 ? "," : "", step_names[steps[i]].key, at - start, at - before);
+        before = at;
+    }
+    fprintf(out, "],\"total_ns\":%" PRIu64 ",\"counts\":{", before - start);
+    write_counts("init", &timeline->counts[CONTROL_COUNTS_INIT], out);
+    fputc(',', out);
+    write_counts("end", &timeline->counts[CONTROL_COUNTS_END], out);
+    fputs("}}\n", out);
+}

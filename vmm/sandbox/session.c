@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: the client's side of one container in a machine.
+ *
+ * Order of an end: EXIT comes; each output stream reaches its end, which the guest had sent before
+ * EXIT; DRAINED goes out; the guest rings its doorbell; the monitor says so and ends. When the
+ * machine dies before, the streams end because the monitor's sockets do.
+ *
+ * Signals: until the container runs they are kept and delivered when it does; the second SIGINT,
+ * SIGTERM or SIGQUIT then stops the machine, so that nobody needs to wait for a guest that hangs,
+ * or that says that its container has ended and does not end. One more, and even the monitor is not
+ * waited for any longer.
+ */
+#include "vmm/sandbox/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vmm/base/bytes.h"
+#include "vmm/base/io.h"
+
+/* Of the command, not of the runner: docker's. */
+#define STATUS_NOT_EXECUTABLE 126
+#define STATUS_NOT_FOUND      127
+
+#define NARRATION_SIZE (1 << 20) /* bytes of pipe */
+
+/* For a guest whose command has ended, and whose output is all here, to switch itself off. */
+#define GUEST_END_MS 30000
+
+static const unsigned ports[SESSION_PORTS] = {
+    [SESSION_PORT_CONTROL] = PROTOCOL_PORT_CONTROL,
+    [SESSION_PORT_STDIN] = PROTOCOL_PORT_STDIN,
+    [SESSION_PORT_STDOUT] = PROTOCOL_PORT_STDOUT,
+    [SESSION_PORT_STDERR] = PROTOCOL_PORT_STDERR,
+};
+
+static bool port_is_used(const struct session *session, enum session_port port)
+{
+    switch (port) {
+    case SESSION_PORT_STDIN:
+        return session->terminal_wanted || session->interactive;
+    case SESSION_PORT_STDOUT:
+    case SESSION_PORT_STDERR:
+        return !session->terminal_wanted;
+    default:
+        return true;
+    }
+}
+
+/* ---- before the machine ---- */
+
+static int listen_at(const char *directory, unsigned port, struct error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (snprintf(address.sun_path, sizeof(address.sun_path), "%s/vsock_%u", directory, port) >=
+        (int)sizeof(address.sun_path))
+        errno = ENAMETOOLONG;
+    else if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
+             listen(fd, 1) == 0)
+        return fd;
+    error_set_errno(err, errno, "%s/vsock_%u", directory, port);
+    if (fd >= 0)
+        close(fd);
+    return -err->code;
+}
+
+/* What docker forwards, but for the signals of job control, which stop and continue this process.
+ * SIGPIPE is blocked so that a write says EPIPE. */
+static void fill_signals(sigset_t *set)
+{
+    static const int forwarded[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGUSR1, SIGUSR2,
+                                    SIGTERM, SIGALRM, SIGWINCH, SIGCONT};
+
+    sigemptyset(set);
+    for (size_t i = 0; i < ARRAY_LENGTH(forwarded); i++)
+        sigaddset(set, forwarded[i]);
+    for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+        sigaddset(set, number);
+}
+
+/* As large as anybody may: what the machine does comes in bursts. */
+static int open_narration(struct session *session)
+{
+    if (pipe2(session->narration, O_CLOEXEC) < 0)
+        return -1;
+    (void)fcntl(session->narration[0], F_SETPIPE_SZ, NARRATION_SIZE);
+    return 0;
+}
+
+static int start_narration(struct session *session, struct error *err)
+{
+    if (!session->narrated)
+        return 0;
+    close(session->narration[1]); /* the monitor alone has it now */
+    session->narration[1] = -1;
+    return stream_start_lines(session->narration[0], STDERR_FILENO, session->stream_event,
+                              &session->narrator, err);
+}
+
+int session_prepare(struct session *session, const char *directory, struct error *err)
+{
+    sigset_t handled;
+    sigset_t blocked;
+
+    session->stream_event = -1;
+    session->signal_fd = -1;
+    for (unsigned i = 0; i < SESSION_PORTS; i++)
+        session->listeners[i] = session->connections[i] = -1;
+    session->narration[0] = session->narration[1] = -1;
+    fill_signals(&handled);
+    blocked = handled;
+    sigaddset(&blocked, SIGPIPE);
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
+    session->signal_fd = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
+    session->stream_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (session->signal_fd < 0 || session->stream_event < 0)
+        return error_set_errno(err, errno, "signals");
+    if (session->narrated && open_narration(session) < 0)
+        return error_set_errno(err, errno, "--explain: pipe");
+    for (unsigned i = 0; i < SESSION_PORTS; i++) {
+        if (!port_is_used(session, i))
+            continue;
+        session->listeners[i] = listen_at(directory, ports[i], err);
+        if (session->listeners[i] < 0)
+            return -err->code;
+    }
+    return 0;
+}
+
+/* ---- to the guest and to the monitor ---- */
+
+/* Returns whether it has gone out. A guest that reads nothing for so long loses the frame; the
+ * client must not hang with it. */
+static bool send_frame(const struct session *session, enum protocol_type type, const void *payload,
+                       size_t size)
+{
+    unsigned char frame[FRAME_SIZE_MAX];
+    size_t total = frame_build(frame, type, payload, size);
+    int fd = session->connections[SESSION_PORT_CONTROL];
+
+    return fd >= 0 && send(fd, frame, total, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)total;
+}
+
+/* All output is written. A guest that cannot be told so must not wait for it. */
+static void send_drained(const struct session *session)
+{
+    if (!send_frame(session, PROTOCOL_DRAINED, NULL, 0))
+        (void)shutdown(session->connections[SESSION_PORT_CONTROL], SHUT_RDWR);
+}
+
+static void send_signal(const struct session *session, uint8_t number)
+{
+    const struct protocol_signal payload = {number};
+
+    (void)send_frame(session, PROTOCOL_SIGNAL, &payload, sizeof(payload));
+}
+
+static void send_window(const struct session *session)
+{
+    uint16_t rows;
+    uint16_t columns;
+    unsigned char payload[sizeof(struct protocol_window)];
+
+    if (!session->terminal_wanted || !terminal_size(STDOUT_FILENO, &rows, &columns))
+        return;
+    store_le16(payload, rows);
+    store_le16(payload + 2, columns);
+    (void)send_frame(session, PROTOCOL_WINDOW, payload, sizeof(payload));
+}
+
+static void stop_machine(struct session *session, int number)
+{
+    const struct control_command command = {.type = CONTROL_COMMAND_STOP};
+
+    session->stop_signal = number;
+    if (session->keeper == SESSION_KEEPER_INIT ||
+        control_send_command(session->link.control_fd, &command, NULL) < 0)
+        kill(session->link.pid, SIGKILL);
+    if (session->keeper == SESSION_KEEPER_MONITOR)
+        monitor_link_end_by(&session->link, MONITOR_END_MS);
+}
+
+/* ---- signals ---- */
+
+static bool means_stop(int number)
+{
+    return number == SIGINT || number == SIGTERM || number == SIGQUIT;
+}
+
+static void keep_early_signal(struct session *session, int number)
+{
+    bool again = false;
+
+    for (unsigned i = 0; i < session->early_count; i++)
+        again = again || means_stop(session->early_signals[i]);
+    if (again && means_stop(number))
+        stop_machine(session, number);
+    else if (session->early_count < SESSION_SIGNALS_MAX)
+        session->early_signals[session->early_count++] = (uint8_t)number;
+}
+
+static void handle_signal(struct session *session, int number)
+{
+    if (number == SIGCONT || number == SIGWINCH) {
+        if (number == SIGCONT && session->terminal.raw) {
+            terminal_restore(&session->terminal); /* whoever had it meanwhile has changed it */
+            terminal_make_raw(STDIN_FILENO, &session->terminal);
+        }
+        send_window(session);
+    } else if (session->keeper_gone || session->stop_signal) {
+        session->abandoned = session->abandoned || means_stop(number) || number == SIGHUP;
+    } else if (!session->started || session->finished) {
+        keep_early_signal(session, number);
+    } else {
+        send_signal(session, (uint8_t)number);
+    }
+}
+
+static void take_signals(struct session *session)
+{
+    struct signalfd_siginfo info;
+
+    while (read(session->signal_fd, &info, sizeof(info)) == sizeof(info))
+        handle_signal(session, (int)info.ssi_signo);
+}
+
+/* ---- connections of the guest ---- */
+
+static int start_stream(struct session *session, enum session_stream stream, int from, int to,
+                        struct error *err)
+{
+    return stream_start(from, to, session->stream_event, &session->streams[stream], err);
+}
+
+static int start_streams(struct session *session, enum session_port port, int fd, struct error *err)
+{
+    int rc = 0;
+
+    switch (port) {
+    case SESSION_PORT_CONTROL:
+        return 0;
+    case SESSION_PORT_STDIN:
+        if (session->interactive)
+            rc = start_stream(session, SESSION_STDIN, STDIN_FILENO, fd, err);
+        if (rc == 0 && session->terminal_wanted)
+            rc = start_stream(session, SESSION_STDOUT, fd, STDOUT_FILENO, err);
+        return rc;
+    case SESSION_PORT_STDOUT:
+        return start_stream(session, SESSION_STDOUT, fd, STDOUT_FILENO, err);
+    case SESSION_PORT_STDERR:
+        return start_stream(session, SESSION_STDERR, fd, STDERR_FILENO, err);
+    default:
+        return 0;
+    }
+}
+
+/* Accepts what the guest has connected by now; each port once. */
+static int accept_connections(struct session *session, struct error *err)
+{
+    for (unsigned i = 0; i < SESSION_PORTS; i++) {
+        int fd;
+        int rc;
+
+        if (session->listeners[i] < 0)
+            continue;
+        fd = accept4(session->listeners[i], NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0)
+            continue;
+        close(session->listeners[i]);
+        session->listeners[i] = -1;
+        session->connections[i] = fd;
+        rc = start_streams(session, i, fd, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* Only an init of ours may tell the time of its steps: a guest has the doorbell for that. */
+static int handle_mark(struct session *session, uint8_t mark, struct error *err)
+{
+    const struct control_event event = {
+        .type = CONTROL_EVENT_MARK, .mark = mark, .time_ns = io_now_ns()};
+
+    if (session->keeper != SESSION_KEEPER_INIT)
+        return error_set(err, EPROTO, "the guest has sent a mark in place of ringing its doorbell");
+    timeline_note_event(session->timeline, &event);
+    return 0;
+}
+
+static int take_calls(struct session *session, const struct guest_message *message,
+                      struct error *err)
+{
+    int rc = 0;
+
+    if (!session->calls || session->finished)
+        return error_set(err, EPROTO, "the guest tells system calls that nobody asked for");
+    for (unsigned i = 0; rc == 0 && i < message->call_count; i++)
+        rc = syscall_table_add(session->calls, &message->calls[i], err);
+    return rc;
+}
+
+static int handle_message(struct session *session, const struct guest_message *message,
+                          struct error *err)
+{
+    if (message->type == PROTOCOL_MARK)
+        return handle_mark(session, message->mark, err);
+    if (message->type == PROTOCOL_SYSCALLS)
+        return take_calls(session, message, err);
+    if (message->type == PROTOCOL_STARTED) {
+        session->started = true;
+        send_window(session);
+        for (unsigned i = 0; i < session->early_count; i++)
+            send_signal(session, session->early_signals[i]);
+        session->early_count = 0;
+        return 0;
+    }
+    if (!session->finished)
+        session->last = *message;
+    session->finished = true;
+    /* Its streams were connected before it spoke; make sure that they are known before the end. */
+    return accept_connections(session, err);
+}
+
+static int take_frames(struct session *session, struct error *err)
+{
+    int fd = session->connections[SESSION_PORT_CONTROL];
+    unsigned char buffer[FRAME_SIZE_MAX];
+    const unsigned char *data = buffer;
+    ssize_t count = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+    size_t size = count > 0 ? (size_t)count : 0;
+    struct guest_message message;
+    int rc;
+
+    if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) {
+        close(fd); /* the monitor says how it has ended */
+        session->connections[SESSION_PORT_CONTROL] = -1;
+        return 0;
+    }
+    while ((rc = frame_read(&session->frames, &data, &size, &message, err)) == 1) {
+        rc = handle_message(session, &message, err);
+        if (rc < 0)
+            return rc;
+    }
+    return rc;
+}
+
+/* ---- messages of the monitor ---- */
+
+static int take_event(struct session *session, struct error *err)
+{
+    struct control_event event;
+    int rc;
+
+    if (session->keeper == SESSION_KEEPER_INIT) {
+        session->keeper_gone = true; /* its pid_fd says no more than that */
+        return accept_connections(session, err);
+    }
+    rc = control_receive_event(session->link.control_fd, &event, err);
+
+    if (rc < 0 && rc != -ECONNRESET)
+        return rc;
+    if (rc <= 0) {
+        session->keeper_gone = true;
+        return 0;
+    }
+    timeline_note_event(session->timeline, &event);
+    if (event.type == CONTROL_EVENT_END) {
+        session->end = event;
+        session->end_known = true;
+        session->keeper_gone = true;
+        monitor_link_end_by(&session->link, MONITOR_END_MS);
+    }
+    return 0;
+}
+
+/* ---- the loop ---- */
+
+static bool output_is_done(const struct session *session)
+{
+    return stream_is_done(session->streams[SESSION_STDOUT]) &&
+           stream_is_done(session->streams[SESSION_STDERR]);
+}
+
+static bool all_is_said(const struct session *session)
+{
+    return session->keeper_gone && output_is_done(session) && stream_is_done(session->narrator);
+}
+
+static int handle_polls(struct session *session, const struct pollfd *polls, struct error *err)
+{
+    uint64_t ignored;
+    int rc = 0;
+
+    if (polls[0].revents)
+        take_signals(session);
+    if (polls[1].revents && read(session->stream_event, &ignored, sizeof(ignored)) < 0)
+        return error_set_errno(err, errno, "standard streams");
+    if (polls[2].revents)
+        rc = take_event(session, err);
+    if (rc == 0 && polls[3].revents)
+        rc = take_frames(session, err);
+    for (unsigned i = 0; rc == 0 && i < SESSION_PORTS; i++)
+        if (polls[4 + i].revents)
+            rc = accept_connections(session, err);
+    return rc;
+}
+
+/* Takes from an output stream what outlives it. */
+static void note_stream(struct session *session, const struct stream *stream)
+{
+    uint64_t *first_byte = &session->timeline->at_ns[TIMELINE_FIRST_BYTE];
+    uint64_t at_ns = stream_first_byte_ns(stream);
+
+    if (at_ns > 0 && (*first_byte == 0 || at_ns < *first_byte))
+        *first_byte = at_ns;
+    if (session->output_error == 0)
+        session->output_error = stream_error(stream);
+}
+
+static int keeper_fd(const struct session *session)
+{
+    if (session->keeper_gone)
+        return -1;
+    return session->keeper == SESSION_KEEPER_INIT ? session->link.pid_fd : session->link.control_fd;
+}
+
+int session_run(struct session *session, struct error *err)
+{
+    int rc = start_narration(session, err);
+
+    if (session->terminal_wanted && session->interactive)
+        terminal_make_raw(STDIN_FILENO, &session->terminal);
+    while (rc == 0 && !session->abandoned && !all_is_said(session)) {
+        struct pollfd polls[4 + SESSION_PORTS] = {
+            {.fd = session->signal_fd, .events = POLLIN},
+            {.fd = session->stream_event, .events = POLLIN},
+            {.fd = keeper_fd(session), .events = POLLIN},
+            {.fd = session->connections[SESSION_PORT_CONTROL], .events = POLLIN},
+        };
+
+        for (unsigned i = 0; i < SESSION_PORTS; i++)
+            polls[4 + i] = (struct pollfd){.fd = session->listeners[i], .events = POLLIN};
+        if (poll(polls, ARRAY_LENGTH(polls), monitor_link_patience_ms(&session->link)) < 0)
+            continue;
+        rc = handle_polls(session, polls, err);
+        if (session->finished && !session->drained && output_is_done(session)) {
+            session->drained = true;
+            send_drained(session);
+            if (session->keeper == SESSION_KEEPER_MONITOR)
+                monitor_link_end_by(&session->link, GUEST_END_MS);
+        }
+        if (monitor_link_is_overdue(&session->link))
+            session->abandoned = true;
+    }
+    for (unsigned i = SESSION_STDOUT; i < SESSION_STREAMS; i++)
+        note_stream(session, session->streams[i]);
+    return rc;
+}
+
+/* ---- after it ---- */
+
+static int keeper_error(enum session_keeper keeper, int status, struct error *err)
+{
+    const char *name =
+        keeper == SESSION_KEEPER_INIT ? "the container's init" : "the monitor process";
+
+    if (WIFSIGNALED(status))
+        return error_set(err, ECHILD, "%s was ended by signal %d (%s)", name, WTERMSIG(status),
+                         strsignal(WTERMSIG(status)));
+    return error_set(err, ECHILD, "%s ended unexpectedly, with status %d", name,
+                     WEXITSTATUS(status));
+}
+
+/* The guest's last words, for a person who wonders why it has ended. */
+static void show_console(const char *console)
+{
+    while (*console) {
+        size_t length = strcspn(console, "\n");
+
+        fprintf(stderr, "guest: %.*s\n", (int)length, console);
+        console += length + (console[length] == '\n');
+    }
+}
+
+/* A reason that somebody else tells, who may not have one. */
+static int told_error(const char *who, const char *text, struct error *err)
+{
+    if (!text[0])
+        return error_set(err, EIO, "%s has failed, and does not say why", who);
+    return error_set(err, EIO, "%s", text);
+}
+
+static int end_error(const struct control_event *end, struct error *err)
+{
+    show_console(end->console);
+    switch (end->reason) {
+    case CONTROL_REASON_PANIC:
+        return error_set(err, EIO,
+                         "the guest has panicked; the last lines of its console are above");
+    case CONTROL_REASON_RESET:
+        return error_set(err, EIO, "the guest has reset its machine");
+    case CONTROL_REASON_ERROR:
+        return told_error("the monitor", end->text, err);
+    case CONTROL_REASON_STOPPED:
+        return error_set(err, EINTR, "the machine was stopped: %s", end->text);
+    default:
+        return error_set(err, EIO, "the guest has ended without saying how its command ended");
+    }
+}
+
+int session_result(const struct session *session, int keeper_status, int *status, struct error *err)
+{
+    if (session->stop_signal && !session->finished) {
+        *status = 128 + session->stop_signal;
+        return 0;
+    }
+    if (!session->finished)
+        return session->end_known ? end_error(&session->end, err)
+                                  : keeper_error(session->keeper, keeper_status, err);
+    if (session->output_error)
+        return error_set_errno(err, session->output_error, "cannot write the command's output");
+    if (session->last.type == PROTOCOL_FAILURE && session->last.status != STATUS_NOT_EXECUTABLE &&
+        session->last.status != STATUS_NOT_FOUND)
+        return told_error("the guest's init", session->last.text, err);
+    *status = session->last.status;
+    return 0;
+}
+
+void session_release(struct session *session)
+{
+    bool quiet = true;
+
+    terminal_restore(&session->terminal);
+    for (unsigned i = 0; i < SESSION_STREAMS; i++)
+        quiet = stream_release(session->streams[i]) && quiet;
+    quiet = stream_release(session->narrator) && quiet;
+    for (unsigned i = 0; i < SESSION_PORTS; i++)
+        if (session->listeners[i] >= 0)
+            close(session->listeners[i]);
+    if (session->signal_fd >= 0)
+        close(session->signal_fd);
+    if (session->narration[1] >= 0)
+        close(session->narration[1]);
+    if (!quiet)
+        return; /* a thread may still use the rest */
+    for (unsigned i = 0; i < SESSION_PORTS; i++)
+        if (session->connections[i] >= 0)
+            close(session->connections[i]);
+    if (session->narration[0] >= 0)
+        close(session->narration[0]);
+    if (session->stream_event >= 0)
+        close(session->stream_event);
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Purpose: run one command behind one wall; see trial.h.
+ *
+ * The child is forked and not spawned, because it joins control groups between fork and exec:
+ * nothing of the run happens outside of them. The timeline goes into a memory file of ours, which
+ * the run opens by its name in /proc: it inherits nothing, and nothing has to be removed.
+ */
+#include "vmm/trial/trial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/base/io.h"
+#include "vmm/base/json.h"
+
+#define TIMELINE_MAX (1U << 20)
+#define READ_SIZE    65536
+#define END_WAIT_MS  2000 /* for a run that was asked to end */
+#define RUN_FAILED   125  /* the status with which `run` says that it failed itself */
+#define NOT_FOUND    127  /* ... that there is no such command; between: it is not executable */
+
+struct running {
+    const struct trial_request *request;
+    struct trial_result *result;
+    pid_t pid;
+    int pid_fd;
+    int pipes[WALL_STREAMS]; /* our ends; -1 = at its end */
+    uint64_t deadline_ns;    /* of io_now_ns(), for its end; once interrupted */
+};
+
+/* ---- starting -------------------------------------------------------------------------------- */
+
+static int make_arguments(const struct trial_request *request, int timeline_fd,
+                          struct string_list *arguments)
+{
+    int rc = string_list_add(arguments, "microvm");
+
+    if (request->arguments)
+        return rc == 0 ? string_list_add_all(arguments, request->arguments) : rc;
+    if (rc == 0)
+        rc = string_list_add(arguments, "run");
+    if (rc == 0)
+        rc = string_list_add_format(arguments, "--isolation=%s", request->isolation);
+    if (rc == 0)
+        rc = string_list_add_format(arguments, "--timeline=json:/proc/%d/fd/%d", (int)getpid(),
+                                    timeline_fd);
+    if (rc == 0 && request->options)
+        rc = string_list_add_all(arguments, request->options);
+    if (rc == 0)
+        rc = string_list_add(arguments, "--");
+    if (rc == 0)
+        rc = string_list_add(arguments, request->image);
+    if (rc == 0 && request->command)
+        rc = string_list_add_all(arguments, request->command);
+    return rc;
+}
+
+static void child_fail(const char *what)
+{
+    dprintf(STDERR_FILENO, "microvm: %s: %s\n", what, strerror(errno));
+    _exit(RUN_FAILED);
+}
+
+/* Between fork and exec: no memory is allocated, nothing but system calls. */
+__attribute__((noreturn)) static void child(const struct trial_request *request,
+                                            const int ends[WALL_STREAMS], char **arguments,
+                                            pid_t parent)
+{
+    int null_fd = open("/dev/null", O_RDONLY);
+    sigset_t none;
+
+    setpgid(0, 0);                    /* a terminal's Ctrl-C comes by way of us, and once */
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* what a killed run leaves is removed as after any crash */
+    if (getppid() != parent)
+        _exit(RUN_FAILED);
+    if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
+        dup2(ends[WALL_OUTPUT], STDOUT_FILENO) < 0 || dup2(ends[WALL_ERRORS], STDERR_FILENO) < 0)
+        _exit(RUN_FAILED);
+    close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    for (size_t i = 0; i < request->join_count; i++) {
+        if (write(request->joins[i], "0", 1) != 1)
+            child_fail("cannot join the control group of this run");
+    }
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execv("/proc/self/exe", arguments);
+    child_fail("/proc/self/exe");
+    _exit(RUN_FAILED);
+}
+
+static int start(struct running *running, char **arguments, struct error *err)
+{
+    int ends[WALL_STREAMS] = {-1, -1};
+    const pid_t self = getpid();
+    int rc = 0;
+
+    for (int i = 0; i < WALL_STREAMS && rc == 0; i++) {
+        int pair[2];
+
+        if (pipe2(pair, O_CLOEXEC) < 0) {
+            rc = error_set_errno(err, errno, "run: pipe");
+        } else {
+            running->pipes[i] = pair[0];
+            ends[i] = pair[1];
+            fcntl(pair[0], F_SETFL, O_NONBLOCK);
+        }
+    }
+    if (rc == 0) {
+        running->result->start_ns = io_now_ns();
+        running->pid = fork();
+        if (running->pid == 0)
+            child(running->request, ends, arguments, self);
+        if (running->pid < 0)
+            rc = error_set_errno(err, errno, "run: fork");
+    }
+    for (int i = 0; i < WALL_STREAMS; i++) {
+        if (ends[i] >= 0)
+            close(ends[i]);
+    }
+    if (rc < 0)
+        return rc;
+    running->pid_fd = pidfd_open(running->pid, 0);
+    return running->pid_fd < 0 ? error_set_errno(err, errno, "run: pidfd_open") : 0;
+}
+
+/* ---- while it runs --------------------------------------------------------------------------- */
+
+static void keep(const struct trial_request *request, struct trial_text *text, const char *bytes,
+                 size_t size)
+{
+    size_t room = request->output_max - text->size;
+    size_t kept = size < room ? size : room;
+    char *grown = kept > 0 ? realloc(text->bytes, text->size + kept + 1) : NULL;
+
+    text->total += size;
+    if (!grown)
+        return; /* full, or no memory: the rest is counted as dropped */
+    text->bytes = grown;
+    memcpy(text->bytes + text->size, bytes, kept);
+    text->size += kept;
+    text->bytes[text->size] = '\0';
+}
+
+/* Reads what is there. */
+static void take_stream(struct running *running, enum trial_stream stream)
+{
+    static char buffer[READ_SIZE];
+
+    while (running->pipes[stream] >= 0) {
+        ssize_t count = read(running->pipes[stream], buffer, sizeof(buffer));
+
+        if (count < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (count <= 0) {
+            close(running->pipes[stream]);
+            running->pipes[stream] = -1;
+            return;
+        }
+        if (stream == WALL_OUTPUT && running->result->first_byte_ns == 0)
+            running->result->first_byte_ns = io_now_ns();
+        keep(running->request, &running->result->streams[stream], buffer, (size_t)count);
+    }
+}
+
+/* The run is asked to end, and the command with it. One that goes on past the deadline, or a second
+ * signal: then the run is killed, and what it leaves is removed as after any crash. */
+static void take_signal(struct running *running)
+{
+    struct signalfd_siginfo info;
+
+    if (read(running->request->signal_fd, &info, sizeof(info)) != sizeof(info))
+        return;
+    kill(running->pid, running->result->interrupted ? SIGKILL : SIGTERM);
+    if (!running->result->interrupted)
+        running->deadline_ns = io_now_ns() + END_WAIT_MS * 1000000ULL;
+    running->result->interrupted = (int)info.ssi_signo;
+}
+
+/* Milliseconds until the deadline, rounded up; -1 while there is none. */
+static int time_left(const struct running *running)
+{
+    uint64_t now = io_now_ns();
+
+    if (!running->result->interrupted)
+        return -1;
+    return now < running->deadline_ns ? (int)((running->deadline_ns - now) / 1000000U) + 1 : 0;
+}
+
+/* Until the run has ended. What still holds its streams then is none of ours: not waited for. */
+static void attend(struct running *running)
+{
+    enum { POLL_SIGNAL = WALL_STREAMS, POLL_END, POLL_COUNT };
+    bool ended = false;
+
+    while (!ended) {
+        struct pollfd polls[POLL_COUNT] = {
+            [WALL_OUTPUT] = {.fd = running->pipes[WALL_OUTPUT], .events = POLLIN},
+            [WALL_ERRORS] = {.fd = running->pipes[WALL_ERRORS], .events = POLLIN},
+            [POLL_SIGNAL] = {.fd = running->request->signal_fd, .events = POLLIN},
+            [POLL_END] = {.fd = running->pid_fd, .events = POLLIN},
+        };
+
+        if (poll(polls, POLL_COUNT, time_left(running)) < 0)
+            continue;
+        if (time_left(running) == 0)
+            kill(running->pid, SIGKILL);
+        ended = polls[POLL_END].revents != 0;
+        for (int i = 0; i < WALL_STREAMS; i++)
+            take_stream(running, (enum trial_stream)i);
+        if (polls[POLL_SIGNAL].revents)
+            take_signal(running);
+    }
+}
+
+static uint64_t microseconds(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * 1000000U + (uint64_t)time.tv_usec;
+}
+
+static void reap(const struct running *running)
+{
+    struct trial_result *result = running->result;
+    struct rusage usage = {0};
+    int status = 0;
+
+    while (wait4(running->pid, &status, 0, &usage) < 0 && errno == EINTR)
+        ;
+    result->end_ns = io_now_ns();
+    result->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    result->cpu_us = microseconds(usage.ru_utime) + microseconds(usage.ru_stime);
+}
+
+static void read_timeline(int fd, struct trial_result *result)
+{
+    AUTO_FREE char *text = malloc(TIMELINE_MAX);
+    ssize_t size = text ? io_pread_full(fd, text, TIMELINE_MAX, 0) : 0;
+
+    if (size > 0 && (size_t)size < TIMELINE_MAX)
+        (void)json_parse(text, (size_t)size, &result->timeline, NULL);
+}
+
+int trial_run(const struct trial_request *request, struct trial_result *result, struct error *err)
+{
+    AUTO_STRING_LIST struct string_list arguments = {0};
+    AUTO_CLOSE int timeline_fd = memfd_create("timeline", MFD_CLOEXEC);
+    struct running running = {
+        .request = request, .result = result, .pid = -1, .pid_fd = -1, .pipes = {-1, -1}};
+    int rc = 0;
+
+    *result = (struct trial_result){0};
+    if (timeline_fd < 0)
+        return error_set_errno(err, errno, "run: memfd_create");
+    if (make_arguments(request, timeline_fd, &arguments) < 0)
+        return error_set_errno(err, ENOMEM, "run");
+    rc = start(&running, arguments.items, err);
+    if (rc == 0) {
+        if (request->started)
+            request->started(request->opaque, running.pid);
+        attend(&running);
+    } else if (running.pid > 0) {
+        kill(running.pid, SIGTERM);
+    }
+    if (running.pid > 0)
+        reap(&running);
+    for (int i = 0; i < WALL_STREAMS; i++) {
+        if (running.pipes[i] >= 0)
+            close(running.pipes[i]);
+    }
+    if (running.pid_fd >= 0)
+        close(running.pid_fd);
+    read_timeline(timeline_fd, result);
+    return rc;
+}
+
+void trial_result_release(struct trial_result *result)
+{
+    for (int i = 0; i < WALL_STREAMS; i++)
+        free(result->streams[i].bytes);
+    json_decref(result->timeline);
+    *result = (struct trial_result){0};
+}
+
+/* ---- what the timeline says ------------------------------------------------------------------ */
+
+/* A member that is a number and not negative. */
+static bool get_number(const json_t *object, const char *name, uint64_t *value)
+{
+    const json_t *member = json_object_get(object, name);
+
+    if (!json_is_integer(member) || json_integer_value(member) < 0)
+        return false;
+    *value = (uint64_t)json_integer_value(member);
+    return true;
+}
+
+bool trial_step(const struct trial_result *result, const char *step, uint64_t *at_ns)
+{
+    const json_t *steps = json_object_get(result->timeline, "steps");
+    uint64_t start_ns;
+
+    if (!get_number(result->timeline, "start_ns", &start_ns))
+        return false;
+    for (size_t i = 0; i < json_array_size(steps); i++) {
+        const json_t *row = json_array_get(steps, i);
+        const char *name = json_string_value(json_object_get(row, "step"));
+
+        if (name && strcmp(name, step) == 0 && get_number(row, "at_ns", at_ns)) {
+            *at_ns += start_ns;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool wall_count(const struct trial_result *result, const char *name, uint64_t *value)
+{
+    const json_t *counts = json_object_get(result->timeline, "counts");
+
+    return get_number(json_object_get(counts, "end"), name, value);
+}
+
+bool trial_failed(const struct trial_result *result)
+{
+    uint64_t at_ns;
+
+    return result->status >= RUN_FAILED && result->status <= NOT_FOUND &&
+           !trial_step(result, "runtime", &at_ns);
+}
+
+/* The first line that is a message of microvm and no warning; NULL = none. */
+static const char *find_message(const char *text)
+{
+    static const char prefix[] = "microvm: ";
+    static const char warning[] = "warning: ";
+
+    for (const char *line = text; line && *line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, prefix, sizeof(prefix) - 1) == 0 &&
+            strncmp(line + sizeof(prefix) - 1, warning, sizeof(warning) - 1) != 0)
+            return line + sizeof(prefix) - 1;
+    }
+    return NULL;
+}
+
+void trial_why(const struct trial_result *result, char *text, size_t size)
+{
+    const char *at = find_message(result->streams[WALL_ERRORS].bytes);
+    size_t used = 0;
+
+    if (!at) {
+        snprintf(text, size, "microvm run ended with status %d and said nothing", result->status);
+        return;
+    }
+    for (; *at && *at != '\n' && used + 1 < size; at++)
+        text[used++] = *at < ' ' || *at > '~' ? '?' : *at;
+    text[used] = '\0';
+}
