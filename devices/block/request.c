@@ -318,6 +318,6 @@ int block_serve(struct block *block, const struct virtqueue_chain *chain)
     narrate(block, &request, status);
     answer = (uint8_t)status;
     virtqueue_chain_write(chain, chain->writable_size - 1, &answer, 1);
-    rc = virtqueue_complete(&device->queues[0], device->memory, chain->head, request.written + 1);
+    rc = virtqueue_push_used(&device->queues[0], chain->head, request.written + 1);
     return rc < 0 ? rc : 1;
 }

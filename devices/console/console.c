@@ -138,7 +138,7 @@ static void pump_input(struct console *console)
                 end_input(console);
             break;
         }
-        virtqueue_complete(queue, device->memory, chain.head, (uint32_t)got);
+        virtqueue_push_used(queue, chain.head, (uint32_t)got);
         virtio_device_spend(device, (uint64_t)got);
     }
     console->input_wanted = wanted;
@@ -212,7 +212,7 @@ static void pump_output(struct console *console)
             rc = console->output_blocked ? 0 : -EAGAIN;
             break;
         }
-        virtqueue_complete(queue, device->memory, chain.head, 0);
+        virtqueue_push_used(queue, chain.head, 0);
         virtio_device_spend(device, 0);
     }
     update_watches(console);

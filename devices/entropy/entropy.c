@@ -43,7 +43,7 @@ static void handle_queue(struct virtio_device *device, unsigned index)
             break;
         }
         filled = fill(&chain);
-        virtqueue_complete(&device->queues[index], device->memory, chain.head, filled);
+        virtqueue_push_used(&device->queues[index], chain.head, filled);
         virtio_device_spend(device, filled);
     }
     virtio_device_end_turn(device, index, rc, "a bad buffer");

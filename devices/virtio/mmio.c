@@ -151,7 +151,7 @@ void virtio_device_notify(struct virtio_device *device, unsigned index)
     struct virtqueue *queue = &device->queues[index];
     bool anything_used = queue->next_used != queue->signalled_used;
 
-    if (virtqueue_needs_interrupt(queue, device->memory)) {
+    if (virtqueue_needs_interrupt(queue)) {
         virtio_mmio_count(&counts->notified);
         virtio_device_narrate(device, index, "used buffer notification: interrupt");
         interrupt(device, VIRTIO_MMIO_INT_VRING);
@@ -183,7 +183,7 @@ void virtio_device_fail(struct virtio_device *device, const char *why)
                 device->class->name, why);
     virtio_device_narrate(device, NARRATE_NO_QUEUE, "DEVICE_NEEDS_RESET: %s", why);
     for (unsigned i = 0; i < device->class->queue_count; i++)
-        device->queues[i].ready = false;
+        virtqueue_stop(&device->queues[i]);
     mmio->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
     virtio_device_config_changed(device);
 }

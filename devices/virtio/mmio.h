@@ -15,7 +15,9 @@
 
 struct virtio_mmio;
 
-/* Takes over `device` (destroyed with the transport). `memory` must outlive it; `host` is copied.
+/*
+ * Takes over `device` (destroyed with the transport). `memory` must outlive it, and neither move
+ * nor shrink meanwhile: a queue knows where its areas are as long as it is ready. `host` is copied.
  */
 int virtio_mmio_create(struct virtio_device *device, const struct guest_memory *memory,
                        const struct device_host *host, struct virtio_mmio **mmio,

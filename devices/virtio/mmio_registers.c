@@ -249,18 +249,17 @@ static void write_driver_features(struct virtio_mmio *mmio, uint32_t value)
 static void write_queue_ready(struct virtio_mmio *mmio, struct virtqueue *queue, uint32_t value)
 {
     if (!(value & 1)) {
-        queue->ready = false;
+        virtqueue_stop(queue);
         return;
     }
     if (queue->ready)
         return;
-    if (!virtqueue_valid(queue, mmio->memory)) {
+    if (virtqueue_start(queue, mmio->memory) < 0) {
         virtio_device_fail(mmio->device, "a queue with a bad size or address");
         return;
     }
     queue->next_available = queue->next_used = queue->signalled_used = 0;
     queue->progress = 0;
-    queue->ready = true;
     virtio_device_narrate(mmio->device, mmio->queue_select,
                           "QueueReady: size %u, descriptor table 0x%" PRIx64
                           ", available ring 0x%" PRIx64 ", used ring 0x%" PRIx64,

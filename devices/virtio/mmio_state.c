@@ -88,11 +88,11 @@ static int load_queue(struct virtio_mmio *mmio, struct virtqueue *queue,
     queue->event_index = mmio->device->negotiated & (1ULL << VIRTIO_RING_F_EVENT_IDX);
     if (saved->ready > 1)
         return -EINVAL;
-    if (saved->ready &&
-        (!(mmio->status & VIRTIO_CONFIG_S_FEATURES_OK) || !virtqueue_valid(queue, mmio->memory)))
+    if (!saved->ready)
+        return 0;
+    if (!(mmio->status & VIRTIO_CONFIG_S_FEATURES_OK))
         return -EINVAL;
-    queue->ready = saved->ready;
-    return 0;
+    return virtqueue_start(queue, mmio->memory);
 }
 
 static int load_locked(struct virtio_mmio *mmio, const struct transport_state *saved,

@@ -17,13 +17,6 @@
 
 #include "vmm/base/bytes.h"
 
-/* The areas behind the queue's addresses. */
-struct rings {
-    const uint8_t *descriptors; /* size * 16 bytes */
-    uint8_t *available;         /* flags, index, size * 2 bytes, used_event */
-    uint8_t *used;              /* flags, index, size * 8 bytes, avail_event */
-};
-
 enum {
     DESCRIPTOR_SIZE = sizeof(struct vring_desc),
     RING_INDEX = 2,   /* offset of the index in both rings */
@@ -43,19 +36,7 @@ static uint32_t used_event_offset(const struct virtqueue *queue)
     return RING_ENTRIES + (uint32_t)queue->size * AVAILABLE_ENTRY_SIZE;
 }
 
-static bool map_rings(const struct virtqueue *queue, const struct guest_memory *memory,
-                      struct rings *rings)
-{
-    rings->descriptors = guest_memory_at(memory, GUEST_ADDR(queue->descriptors),
-                                         (uint64_t)queue->size * DESCRIPTOR_SIZE);
-    rings->available = guest_memory_at(memory, GUEST_ADDR(queue->available),
-                                       used_event_offset(queue) + EVENT_SIZE);
-    rings->used = guest_memory_at(memory, GUEST_ADDR(queue->used),
-                                  available_event_offset(queue) + EVENT_SIZE);
-    return rings->descriptors && rings->available && rings->used;
-}
-
-/* Ring fields are aligned, since virtqueue_valid() has looked at the areas. */
+/* Ring fields are aligned, since virtqueue_start() has looked at the areas. */
 static uint16_t load_ring(const uint8_t *at, int order)
 {
     const uint16_t *field = (const uint16_t *)(const void *)at;
@@ -69,13 +50,38 @@ static void store_ring(uint8_t *at, uint16_t value)
     __atomic_store_n((uint16_t *)(void *)at, htole16(value), __ATOMIC_RELEASE);
 }
 
-bool virtqueue_valid(const struct virtqueue *queue, const struct guest_memory *memory)
+/* Whether size and alignment are as virtio 1.2, 2.7 wants them. */
+static bool layout_valid(const struct virtqueue *queue)
 {
-    struct rings rings;
-
     return queue->size > 0 && queue->size <= queue->size_max && queue->size <= VIRTQUEUE_SIZE_MAX &&
            (queue->size & (queue->size - 1)) == 0 && queue->descriptors % 16 == 0 &&
-           queue->available % 2 == 0 && queue->used % 4 == 0 && map_rings(queue, memory, &rings);
+           queue->available % 2 == 0 && queue->used % 4 == 0;
+}
+
+int virtqueue_start(struct virtqueue *queue, const struct guest_memory *memory)
+{
+    struct virtqueue_areas areas;
+
+    virtqueue_stop(queue);
+    if (!layout_valid(queue))
+        return -EINVAL;
+    areas.descriptors = guest_memory_at(memory, GUEST_ADDR(queue->descriptors),
+                                        (uint64_t)queue->size * DESCRIPTOR_SIZE);
+    areas.available = guest_memory_at(memory, GUEST_ADDR(queue->available),
+                                      used_event_offset(queue) + EVENT_SIZE);
+    areas.used = guest_memory_at(memory, GUEST_ADDR(queue->used),
+                                 available_event_offset(queue) + EVENT_SIZE);
+    if (!areas.descriptors || !areas.available || !areas.used)
+        return -EINVAL;
+    queue->areas = areas;
+    queue->ready = true;
+    return 0;
+}
+
+void virtqueue_stop(struct virtqueue *queue)
+{
+    queue->ready = false;
+    queue->areas = (struct virtqueue_areas){0};
 }
 
 static void narrate(const struct virtqueue *queue, const struct virtqueue_event *event)
@@ -160,14 +166,14 @@ static int walk_table(const struct virtqueue *queue, struct virtqueue_chain *cha
 }
 
 static int build_chain(const struct virtqueue *queue, const struct guest_memory *memory,
-                       const uint8_t *descriptors, struct virtqueue_chain *chain)
+                       struct virtqueue_chain *chain)
 {
     struct vring_desc indirect = {0};
     const uint8_t *table;
 
     chain->readable_count = chain->writable_count = 0;
     chain->readable_size = chain->writable_size = 0;
-    if (walk_table(queue, chain, memory, descriptors, queue->size, chain->head,
+    if (walk_table(queue, chain, memory, queue->areas.descriptors, queue->size, chain->head,
                    queue->indirect ? &indirect : NULL) < 0)
         return -EINVAL;
     if (!(indirect.flags & VRING_DESC_F_INDIRECT))
@@ -180,9 +186,9 @@ static int build_chain(const struct virtqueue *queue, const struct guest_memory 
 }
 
 /* How many chains the driver has made available and we have not taken. */
-static uint16_t count_waiting(const struct virtqueue *queue, const struct rings *rings)
+static uint16_t count_waiting(const struct virtqueue *queue)
 {
-    uint16_t index = load_ring(rings->available + RING_INDEX, __ATOMIC_ACQUIRE);
+    uint16_t index = load_ring(queue->areas.available + RING_INDEX, __ATOMIC_ACQUIRE);
 
     return (uint16_t)(index - queue->next_available);
 }
@@ -190,32 +196,30 @@ static uint16_t count_waiting(const struct virtqueue *queue, const struct rings 
 int virtqueue_take(struct virtqueue *queue, const struct guest_memory *memory,
                    struct virtqueue_chain *chain)
 {
-    struct rings rings;
+    const struct virtqueue_areas *areas = &queue->areas;
     uint16_t waiting;
     uint32_t slot;
 
     if (!queue->ready)
         return 0;
-    if (!map_rings(queue, memory, &rings))
-        return -EINVAL;
-    waiting = count_waiting(queue, &rings);
+    waiting = count_waiting(queue);
     if (waiting == 0 && queue->event_index) {
         /* Ask to hear of the next chain, then look again: it may have come in between. */
-        store_ring(rings.used + available_event_offset(queue), queue->next_available);
+        store_ring(areas->used + available_event_offset(queue), queue->next_available);
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        waiting = count_waiting(queue, &rings);
+        waiting = count_waiting(queue);
     }
     if (waiting == 0)
         return 0;
     if (waiting > queue->size)
         return -EINVAL;
     slot = queue->next_available % queue->size;
-    chain->head = load_ring(rings.available + RING_ENTRIES + (size_t)slot * AVAILABLE_ENTRY_SIZE,
+    chain->head = load_ring(areas->available + RING_ENTRIES + (size_t)slot * AVAILABLE_ENTRY_SIZE,
                             __ATOMIC_RELAXED);
     narrate(queue, &(struct virtqueue_event){.step = VIRTQUEUE_TAKEN,
                                              .head = chain->head,
                                              .index = queue->next_available});
-    if (build_chain(queue, memory, rings.descriptors, chain) < 0)
+    if (build_chain(queue, memory, chain) < 0)
         return -EINVAL;
     chain->progress = queue->progress;
     queue->progress = 0;
@@ -230,16 +234,14 @@ void virtqueue_untake(struct virtqueue *queue, uint32_t progress)
     narrate(queue, &(struct virtqueue_event){.step = VIRTQUEUE_PUT_BACK, .length = progress});
 }
 
-int virtqueue_complete(struct virtqueue *queue, const struct guest_memory *memory, uint16_t head,
-                       uint32_t written)
+int virtqueue_push_used(struct virtqueue *queue, uint16_t head, uint32_t written)
 {
-    struct rings rings;
+    uint8_t *used = queue->areas.used;
     uint8_t *element;
 
-    if (!queue->ready || !map_rings(queue, memory, &rings))
+    if (!queue->ready)
         return -EINVAL;
-    element =
-        rings.used + RING_ENTRIES + (size_t)(queue->next_used % queue->size) * USED_ENTRY_SIZE;
+    element = used + RING_ENTRIES + (size_t)(queue->next_used % queue->size) * USED_ENTRY_SIZE;
     store_le32(element, head);
     store_le32(element + 4, written);
     narrate(queue, &(struct virtqueue_event){.step = VIRTQUEUE_USED,
@@ -247,21 +249,21 @@ int virtqueue_complete(struct virtqueue *queue, const struct guest_memory *memor
                                              .index = queue->next_used,
                                              .length = written});
     queue->next_used++;
-    store_ring(rings.used + RING_INDEX, queue->next_used);
+    store_ring(used + RING_INDEX, queue->next_used);
     return 0;
 }
 
-bool virtqueue_needs_interrupt(struct virtqueue *queue, const struct guest_memory *memory)
+bool virtqueue_needs_interrupt(struct virtqueue *queue)
 {
+    const uint8_t *available = queue->areas.available;
     uint16_t before = queue->signalled_used;
-    struct rings rings;
 
-    if (!queue->ready || queue->next_used == before || !map_rings(queue, memory, &rings))
+    if (!queue->ready || queue->next_used == before)
         return false;
     queue->signalled_used = queue->next_used;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (!queue->event_index)
-        return !(load_ring(rings.available, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT);
-    return vring_need_event(load_ring(rings.available + used_event_offset(queue), __ATOMIC_RELAXED),
+        return !(load_ring(available, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT);
+    return vring_need_event(load_ring(available + used_event_offset(queue), __ATOMIC_RELAXED),
                             queue->next_used, before);
 }

@@ -34,18 +34,30 @@ struct virtqueue_event {
     uint64_t address;
 };
 
-/* Plain state, as a snapshot carries it, but for the last two. */
+/*
+ * The areas behind a queue's addresses, translated once, when it becomes ready: guest memory
+ * neither moves nor shrinks while a machine exists. Known while the queue is ready, and NULL
+ * otherwise.
+ */
+struct virtqueue_areas {
+    const uint8_t *descriptors; /* size * 16 bytes */
+    uint8_t *available;         /* flags, index, size * 2 bytes, used_event */
+    uint8_t *used;              /* flags, index, size * 8 bytes, avail_event */
+};
+
+/* Plain state, as a snapshot carries it, but for the areas and the last two. */
 struct virtqueue {
     uint16_t size; /* as set by the driver: power of two, <= max */
     uint16_t size_max;
-    bool ready;
-    bool event_index;                      /* VIRTIO_F_EVENT_IDX negotiated */
-    bool indirect;                         /* VIRTIO_F_INDIRECT_DESC negotiated */
+    bool ready;       /* changed by virtqueue_start() and virtqueue_stop() only */
+    bool event_index; /* VIRTIO_F_EVENT_IDX negotiated */
+    bool indirect;    /* VIRTIO_F_INDIRECT_DESC negotiated */
     uint64_t descriptors, available, used; /* guest addresses of the three areas */
     uint16_t next_available;
     uint16_t next_used;
     uint16_t signalled_used; /* next_used at the last decision about an interrupt */
     uint32_t progress;       /* bytes done of the next available chain, which was put back */
+    struct virtqueue_areas areas;
     /* Hears of each step, in order; NULL = nobody does. */
     void (*narrate)(void *opaque, const struct virtqueue *queue,
                     const struct virtqueue_event *event);
@@ -54,7 +66,7 @@ struct virtqueue {
 
 /*
  * One chain taken from a queue: device-readable segments first, then device-writable ones, already
- * translated. The caller provides it (about 4 KiB) and may keep it until virtqueue_complete().
+ * translated. The caller provides it (about 4 KiB) and may keep it until virtqueue_push_used().
  */
 struct virtqueue_chain {
     uint16_t head;
@@ -65,10 +77,15 @@ struct virtqueue_chain {
 };
 
 /*
- * Whether the driver's setup can be used: a size that is a power of two within bounds, areas that
- * are aligned (virtio 1.2, 2.7) and inside guest memory. The transport asks before it sets `ready`.
+ * Makes the queue ready, if what the driver has set up can be used: a size that is a power of two
+ * within bounds, areas that are aligned (virtio 1.2, 2.7) and, in their whole length, inside guest
+ * memory. Their translations are kept until virtqueue_stop(), so `memory` must neither move nor
+ * shrink before. Errors: EINVAL, and the queue is not ready.
  */
-bool virtqueue_valid(const struct virtqueue *queue, const struct guest_memory *memory);
+int virtqueue_start(struct virtqueue *queue, const struct guest_memory *memory);
+
+/* The queue is not ready any more, and nothing of guest memory is known to it. */
+void virtqueue_stop(struct virtqueue *queue);
 
 /*
  * Takes the next available chain. Returns 1, 0 (none; with event index, notifications have been
@@ -84,13 +101,12 @@ int virtqueue_take(struct virtqueue *queue, const struct guest_memory *memory,
  */
 void virtqueue_untake(struct virtqueue *queue, uint32_t progress);
 
-/* Returns chain `head` to the driver with `written` bytes. -EINVAL when the used ring is not
- * mapped. */
-int virtqueue_complete(struct virtqueue *queue, const struct guest_memory *memory, uint16_t head,
-                       uint32_t written);
+/* Returns chain `head` to the driver with `written` bytes. Errors: EINVAL, the queue is not ready.
+ */
+int virtqueue_push_used(struct virtqueue *queue, uint16_t head, uint32_t written);
 
-/* Whether the driver wants an interrupt for what was completed since the last call. */
-bool virtqueue_needs_interrupt(struct virtqueue *queue, const struct guest_memory *memory);
+/* Whether the driver wants an interrupt for what was put into the used ring since the last call. */
+bool virtqueue_needs_interrupt(struct virtqueue *queue);
 
 /* The chain's device-readable and device-writable segments. */
 static inline const struct iovec *virtqueue_chain_readable(const struct virtqueue_chain *chain)

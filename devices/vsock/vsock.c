@@ -125,7 +125,7 @@ static void deliver(struct vsock *vsock)
         int size = vsock->resets_count > 0 ? send_reset(vsock, &chain) : send_next(vsock, &chain);
 
         if (size > 0)
-            rc = virtqueue_complete(queue, device->memory, chain.head, (uint32_t)size);
+            rc = virtqueue_push_used(queue, chain.head, (uint32_t)size);
         else if (size == 0)
             virtqueue_untake(queue, 0);
         else
@@ -227,7 +227,7 @@ static void transmit(struct vsock *vsock)
             break;
         }
         size = receive(vsock, &chain);
-        rc = size < 0 ? -EINVAL : virtqueue_complete(queue, device->memory, chain.head, 0);
+        rc = size < 0 ? -EINVAL : virtqueue_push_used(queue, chain.head, 0);
         if (rc < 0)
             break;
         virtio_device_spend(device, (uint64_t)size);
@@ -263,7 +263,7 @@ static void send_event(struct vsock *vsock)
         virtio_device_fail(device, "a bad event buffer");
         return;
     }
-    virtqueue_complete(queue, device->memory, chain.head, sizeof(event));
+    virtqueue_push_used(queue, chain.head, sizeof(event));
     vsock->transport_reset_pending = false;
     virtio_device_notify(device, VSOCK_EVENT_QUEUE);
 }

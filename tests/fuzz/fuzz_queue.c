@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     memset(high, 0, MEMORY_SIZE);
     script_bytes(&script, low, MEMORY_SIZE);
-    queue.ready = virtqueue_valid(&queue, &memory);
+    virtqueue_start(&queue, &memory);
     for (unsigned turn = 0; turn < 2U * VIRTQUEUE_SIZE_MAX; turn++) {
         struct virtqueue_chain chain;
 
@@ -48,8 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t at = 0; virtqueue_chain_read(&chain, at, bytes, sizeof(bytes)) > 0;)
             at += sizeof(bytes);
         virtqueue_chain_write(&chain, chain.writable_size / 2, bytes, sizeof(bytes));
-        virtqueue_complete(&queue, &memory, chain.head, (uint32_t)chain.writable_size);
-        virtqueue_needs_interrupt(&queue, &memory);
+        virtqueue_push_used(&queue, chain.head, (uint32_t)chain.writable_size);
+        virtqueue_needs_interrupt(&queue);
     }
     free(low);
     free(high);

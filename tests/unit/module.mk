@@ -31,5 +31,8 @@ $(BUILD)/tests-san/$(basename $(notdir $(1))): $(1:%.c=$(BUILD)/san/%.o) $(BUILD
 endef
 $(foreach file,$(UNIT_FILES),$(eval $(call unit_programs,$(file))))
 
+# It counts how often guest addresses are translated.
+$(BUILD)/tests/test_queue_areas $(BUILD)/tests-san/test_queue_areas: LDFLAGS_COMMON += -Wl,--wrap=guest_memory_at
+
 # They are made by chains of patterns, and still wanted the next time.
 .SECONDARY: $(UNIT_FILES:%.c=$(BUILD)/obj/%.o) $(UNIT_FILES:%.c=$(BUILD)/san/%.o)

@@ -350,7 +350,7 @@ static void used_buffers_interrupt_when_wanted(void **state)
     assert_int_equal(machine.interrupts, 0);
     fake_add(&machine, 0, &buffer, 1);
     assert_int_equal(virtqueue_take(&machine.device->queues[0], &machine.memory, &chain), 1);
-    virtqueue_complete(&machine.device->queues[0], &machine.memory, chain.head, 0);
+    virtqueue_push_used(&machine.device->queues[0], chain.head, 0);
     virtio_device_notify(machine.device, 0);
     assert_int_equal(machine.interrupts, 1);
     assert_int_equal(fake_read(&machine, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_VRING);
@@ -358,7 +358,7 @@ static void used_buffers_interrupt_when_wanted(void **state)
     store_le16(fake_at(&machine, machine.device->queues[0].available), VRING_AVAIL_F_NO_INTERRUPT);
     fake_add(&machine, 0, &buffer, 1);
     assert_int_equal(virtqueue_take(&machine.device->queues[0], &machine.memory, &chain), 1);
-    virtqueue_complete(&machine.device->queues[0], &machine.memory, chain.head, 0);
+    virtqueue_push_used(&machine.device->queues[0], chain.head, 0);
     virtio_device_notify(machine.device, 0);
     assert_int_equal(machine.interrupts, 1);
     virtio_mmio_get_counts(machine.mmio, &counts);

@@ -153,7 +153,7 @@ static void indices_wrap_around(void **state)
         uint16_t offered = fake_add(&machine, 0, &buffer, 1);
 
         assert_int_equal(take(), 1);
-        assert_int_equal(virtqueue_complete(queue, &machine.memory, chain.head, i), 0);
+        assert_int_equal(virtqueue_push_used(queue, chain.head, i), 0);
         assert_true(fake_pop(&machine, 0, &head, &size));
         assert_int_equal(head, offered);
         assert_int_equal(size, i);
@@ -238,17 +238,17 @@ static bool complete_one(void)
 
     fake_add(&machine, 0, &buffer, 1);
     assert_int_equal(take(), 1);
-    assert_int_equal(virtqueue_complete(queue, &machine.memory, chain.head, 0), 0);
-    return virtqueue_needs_interrupt(queue, &machine.memory);
+    assert_int_equal(virtqueue_push_used(queue, chain.head, 0), 0);
+    return virtqueue_needs_interrupt(queue);
 }
 
 static void interrupts_without_event_index_follow_the_flag(void **state)
 {
     (void)state;
     begin(0);
-    assert_false(virtqueue_needs_interrupt(queue, &machine.memory)); /* nothing to tell */
+    assert_false(virtqueue_needs_interrupt(queue)); /* nothing to tell */
     assert_true(complete_one());
-    assert_false(virtqueue_needs_interrupt(queue, &machine.memory)); /* told already */
+    assert_false(virtqueue_needs_interrupt(queue)); /* told already */
     store_le16(fake_at(&machine, machine.queues[0].available), VRING_AVAIL_F_NO_INTERRUPT);
     assert_false(complete_one());
     end();
@@ -397,6 +397,7 @@ static void more_than_four_gigabytes_are_refused(void **state)
 static void fill_table(void)
 {
     queue->descriptors = machine.queues[0].descriptors = fake_allocate(&machine, 4 * SIZE * 16);
+    assert_int_equal(virtqueue_start(queue, &machine.memory), 0);
     for (uint16_t i = 0; i < 4 * SIZE; i++)
         fake_descriptor(&machine, 0, 0, i, 0x10000, 1, 0, 0);
 }
@@ -457,13 +458,14 @@ static void unusable_layouts_are_told_apart(void **state)
     (void)state;
     begin(0);
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        const struct virtqueue layout = {.size_max = 16,
-                                         .size = cases[i].size,
-                                         .descriptors = cases[i].descriptors,
-                                         .available = cases[i].available,
-                                         .used = cases[i].used};
+        struct virtqueue layout = {.size_max = 16,
+                                   .size = cases[i].size,
+                                   .descriptors = cases[i].descriptors,
+                                   .available = cases[i].available,
+                                   .used = cases[i].used};
 
-        assert_int_equal(virtqueue_valid(&layout, &machine.memory), cases[i].valid);
+        assert_int_equal(virtqueue_start(&layout, &machine.memory), cases[i].valid ? 0 : -EINVAL);
+        assert_int_equal(layout.ready, cases[i].valid);
     }
     end();
 }
@@ -477,10 +479,10 @@ static void a_stopped_queue_does_nothing(void **state)
     (void)state;
     begin(0);
     fake_add(&machine, 0, &buffer, 1);
-    queue->ready = false;
+    virtqueue_stop(queue);
     assert_int_equal(take(), 0);
-    assert_int_equal(virtqueue_complete(queue, &machine.memory, 0, 0), -EINVAL);
-    assert_false(virtqueue_needs_interrupt(queue, &machine.memory));
+    assert_int_equal(virtqueue_push_used(queue, 0, 0), -EINVAL);
+    assert_false(virtqueue_needs_interrupt(queue));
     assert_false(fake_pop(&machine, 0, &head, &size));
     end();
 }
