@@ -32,7 +32,23 @@ struct guest_memory_region {
 struct guest_memory {
     struct guest_memory_region regions[GUEST_MEMORY_REGIONS];
     unsigned count;
+    /*
+     * Whether other processes may map it, too (a vhost-user back end does): then `fd`, owned by
+     * whoever made the map, holds the regions one behind the other; see guest_memory_offset().
+     */
+    bool shared;
+    int fd;
 };
+
+/* Where region `index` begins in the descriptor of shared memory. */
+static inline uint64_t guest_memory_offset(const struct guest_memory *memory, unsigned index)
+{
+    uint64_t offset = 0;
+
+    for (unsigned i = 0; i < index; i++)
+        offset += memory->regions[i].size;
+    return offset;
+}
 
 /* Host address of `size` (> 0) bytes at `addr`, or NULL when they are not all inside one region. */
 void *guest_memory_at(const struct guest_memory *memory, guest_addr addr, uint64_t size);

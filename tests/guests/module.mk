@@ -20,5 +20,5 @@ $(BUILD)/guests/guest.bin: $(GUEST_PARTS) $(wildcard tests/guests/guest/*.h test
 $(BUILD)/guests/image.o: tests/guests/image.S $(BUILD)/guests/guest.bin
 	$(call brief,AS)$(CC) -DGUEST_IMAGE='"$(BUILD)/guests/guest.bin"' -c -o $@ $<
 
-$(GUEST_TEST): $(BUILD)/obj/tests/guests/test_guests.o $(BUILD)/guests/image.o $(BUILD)/tests/code.a
+$(GUEST_TEST): $(BUILD)/obj/tests/guests/test_guests.o $(BUILD)/obj/tests/guests/files.o $(BUILD)/guests/image.o $(BUILD)/tests/code.a
 	$(call brief,LINK)$(CC) $(LDFLAGS_COMMON) $(LDFLAGS) -o $@ $^ $(UNIT_LIBS)

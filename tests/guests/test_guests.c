@@ -27,28 +27,25 @@
 
 #include "devices/virtio/device.h"
 #include "tests/guests/cases.h"
+#include "tests/guests/files.h"
 #include "vmm/arch/arch.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/log.h"
 #include "vmm/machine/machine.h"
 
-#define GUEST_ADDRESS    0x100000U
-#define MEMORY_SIZE      (UINT64_C(8) << 20)
 #define MIDDLE_TABLE     0xa000U /* as arch_boot_finish() leaves it: its first entry maps 1 GiB */
 #define DEVICE_TABLE     0xc000U /* for 3 to 4 GiB, where registers are */
 #define MARKS_MAX        16
-#define DISK_SIZE        4096
 #define HOLDER_DISK_SIZE (INT64_C(8) << 30) /* nearly all of it a hole */
-
-extern const uint8_t guest_image[];
-extern const uint8_t guest_image_end[];
 
 /* One run of the guest, and what came of it. */
 struct run {
     enum guest_case which;
     unsigned vcpus;         /* 0 = 1 */
     unsigned stop_after_ms; /* 0 = never */
-    bool holds;             /* a guest that gives endless work: it is stopped at its first mark */
+    enum machine_memory_backing backing;
+    int memory_fd; /* of shared memory, kept when the machine is gone */
+    bool holds;    /* a guest that gives endless work: it is stopped at its first mark */
     struct machine_end end;
     uint32_t marks[MARKS_MAX];
     unsigned mark_count;
@@ -70,12 +67,16 @@ static const struct arch_boot_input nothing = {
 
 static int place(void *opaque, const struct guest_memory *memory, struct error *err)
 {
+    struct run *run = opaque;
     struct arch_boot boot = {0};
     uint64_t entries[512];
 
-    (void)opaque;
-    assert_true(guest_memory_write(memory, GUEST_ADDR(GUEST_ADDRESS), guest_image,
-                                   (size_t)(guest_image_end - guest_image)));
+    assert_int_equal(memory->shared, run->backing == MACHINE_MEMORY_MEMFD);
+    if (memory->shared)
+        run->memory_fd = fcntl(memory->fd, F_DUPFD_CLOEXEC, 0);
+    if (run->backing != MACHINE_MEMORY_FILE) /* there it is in the file */
+        assert_true(
+            guest_memory_write(memory, GUEST_ADDR(GUEST_ADDRESS), guest_image, files_image_size()));
     assert_int_equal(arch_boot_finish(&nothing, memory, 0, &boot, err), 0);
     for (uint64_t i = 0; i < 512; i++)
         entries[i] =
@@ -206,17 +207,6 @@ static void set_alarm(struct event_loop *loop, struct alarm *alarm, unsigned aft
     assert_int_equal(event_loop_watch(loop, alarm->fd, EPOLLIN | EPOLLET, stop_machine, alarm), 0);
 }
 
-static void make_disk(const char *path, off_t size)
-{
-    char data[DISK_SIZE];
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    memset(data, 'z', sizeof(data));
-    assert_int_equal(write(fd, data, sizeof(data)), sizeof(data));
-    assert_int_equal(ftruncate(fd, size), 0);
-    close(fd);
-}
-
 static void run_guest(struct run *run)
 {
     const struct machine_loader loader = {.opaque = run, .place = place, .enter = enter};
@@ -230,8 +220,11 @@ static void run_guest(struct run *run)
     };
     char directory[] = "/tmp/microvm-guests-XXXXXX";
     char disk[64];
+    char memory[64];
     struct machine_spec spec = {
         .memory_bytes = MEMORY_SIZE,
+        .memory_backing = run->backing,
+        .memory_path = memory,
         .vcpu_count = run->vcpus ? run->vcpus : 1,
         .disks = {{.path = disk, .serial = "test"}},
         .disk_count = 1,
@@ -245,7 +238,10 @@ static void run_guest(struct run *run)
 
     assert_non_null(mkdtemp(directory));
     snprintf(disk, sizeof(disk), "%s/disk", directory);
-    make_disk(disk, run->holds ? HOLDER_DISK_SIZE : DISK_SIZE);
+    snprintf(memory, sizeof(memory), "%s/memory", directory);
+    if (run->backing == MACHINE_MEMORY_FILE)
+        files_make_memory(memory);
+    files_make_disk(disk, run->holds ? HOLDER_DISK_SIZE : DISK_SIZE);
     host.directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_int_equal(event_loop_create(&loop, &err), 0);
     if (machine_create(&spec, &host, loop, &alarm.machine, &err) < 0)
@@ -268,6 +264,10 @@ static void run_guest(struct run *run)
     assert_int_equal(read(fd, run->disk, sizeof(run->disk)), sizeof(run->disk));
     close(fd);
     unlink(disk);
+    if (run->backing == MACHINE_MEMORY_FILE) {
+        files_expect_memory_unchanged(memory);
+        unlink(memory);
+    }
     unlinkat(host.directory_fd, "vsock", 0);
     close(host.directory_fd);
     assert_int_equal(rmdir(directory), 0);
@@ -292,6 +292,28 @@ static void simple_case(enum guest_case which)
     struct run run = {.which = which};
 
     run_well(&run);
+}
+
+/* It runs in it, devices write to it, and it is interrupted. */
+static void runs_in_each_kind_of_memory(void **state)
+{
+    static const enum machine_memory_backing backings[] = {
+        MACHINE_MEMORY_ANONYMOUS, MACHINE_MEMORY_MEMFD, MACHINE_MEMORY_FILE};
+    static const enum guest_case cases[] = {CASE_ENTROPY_INTERRUPT, CASE_BLOCK};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(backings) * ARRAY_LENGTH(cases); i++) {
+        struct run run = {.which = cases[i % ARRAY_LENGTH(cases)],
+                          .backing = backings[i / ARRAY_LENGTH(cases)]};
+        char seen[16];
+
+        run_well(&run);
+        if (run.backing != MACHINE_MEMORY_MEMFD)
+            continue;
+        assert_int_equal(pread(run.memory_fd, seen, sizeof(seen), GUEST_ADDRESS), sizeof(seen));
+        assert_memory_equal(seen, guest_image, sizeof(seen));
+        close(run.memory_fd);
+    }
 }
 
 static void exit_status_comes_out(void **state)
@@ -545,6 +567,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exit_status_comes_out),
+        cmocka_unit_test(runs_in_each_kind_of_memory),
         cmocka_unit_test(doorbell_calls_are_told),
         cmocka_unit_test(panic_is_told),
         cmocka_unit_test(ports_answer),

@@ -3,6 +3,7 @@
 #include "vmm/machine/machine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ struct machine {
     struct early_serial early;
     struct devices devices;
     struct linux_guest linux_guest;
+    int memory_fd;                   /* of spec->memory_path; -1 = none */
     int disk_fds[MACHINE_DISKS_MAX]; /* until a device has them; -1 = none */
     struct vcpu vcpus[MACHINE_VCPUS_MAX];
     unsigned vcpu_count; /* made so far */
@@ -139,6 +141,17 @@ static int build_kvm(struct machine *machine, struct error *err)
     return rc;
 }
 
+static int build_mapping(struct machine *machine, struct error *err)
+{
+    const struct machine_spec *spec = machine->spec;
+    int rc = memory_create(spec->memory_bytes, spec->memory_backing, machine->memory_fd,
+                           &machine->memory, err);
+
+    if (rc < 0 && spec->memory_backing == MACHINE_MEMORY_FILE)
+        error_wrap(err, "memory file %s", spec->memory_path);
+    return rc;
+}
+
 /* Filling the memory, in a thread of its own: see build_kvm_and_memory(). */
 struct memory_build {
     struct machine *machine;
@@ -168,7 +181,7 @@ static int build_kvm_and_memory(struct machine *machine, struct error *err)
 {
     struct memory_build build = {.machine = machine, .err = ERROR_INIT};
     pthread_t thread;
-    int rc = memory_create(machine->spec->memory_bytes, &machine->memory, err);
+    int rc = build_mapping(machine, err);
     int code;
 
     if (rc < 0)
@@ -263,16 +276,32 @@ static int build_start(struct machine *machine, struct error *err)
     return rc;
 }
 
+/* The file that is behind the guest's memory, if there is one. */
+static int open_memory_file(struct machine *machine, struct error *err)
+{
+    const struct machine_spec *spec = machine->spec;
+
+    if (spec->memory_backing != MACHINE_MEMORY_FILE)
+        return 0;
+    machine->memory_fd = open(spec->memory_path, O_RDONLY | O_CLOEXEC);
+    return machine->memory_fd < 0 ? error_set_errno(err, errno, "memory file %s", spec->memory_path)
+                                  : 0;
+}
+
 /* All files that have a name, before the right to open them goes. */
 static int open_files(struct machine *machine, struct error *err)
 {
     const struct machine_spec *spec = machine->spec;
     int rc = machine->host.loader ? 0 : linux_open(spec, &machine->linux_guest, err);
 
-    for (unsigned i = 0; rc == 0 && i < spec->disk_count; i++) {
+    if (rc < 0)
+        return rc;
+    for (unsigned i = 0; i < spec->disk_count; i++) {
         machine->disk_fds[i] = devices_open_disk(&spec->disks[i], err);
-        rc = machine->disk_fds[i] < 0 ? machine->disk_fds[i] : 0;
+        if (machine->disk_fds[i] < 0)
+            return machine->disk_fds[i];
     }
+    rc = open_memory_file(machine, err);
     return rc < 0 ? rc : kvm_open(&machine->kvm, err);
 }
 
@@ -280,10 +309,12 @@ static int build(struct machine *machine, struct error *err)
 {
     int rc = open_files(machine, err);
 
-    if (rc == 0 && machine->host.drop)
-        rc = machine->host.drop(machine->host.opaque, err);
-    if (rc == 0)
-        rc = build_kvm_and_memory(machine, err);
+    if (rc < 0)
+        return rc;
+    rc = machine->host.drop ? machine->host.drop(machine->host.opaque, err) : 0;
+    if (rc < 0)
+        return rc;
+    rc = build_kvm_and_memory(machine, err);
     if (rc < 0)
         return rc;
     rc = build_devices(machine, err);
@@ -311,6 +342,7 @@ int machine_create(const struct machine_spec *spec, const struct machine_callbac
     made->kvm = (struct kvm)KVM_INIT;
     made->early = (struct early_serial)EARLY_SERIAL_INIT;
     made->linux_guest = (struct linux_guest)LINUX_GUEST_INIT;
+    made->memory_fd = -1;
     for (unsigned i = 0; i < MACHINE_DISKS_MAX; i++)
         made->disk_fds[i] = -1;
     made->shared.timed = made->shared.ports.timed = made->shared.memory.timed = spec->timed;
@@ -386,6 +418,8 @@ void machine_destroy(struct machine *machine)
     for (unsigned i = 0; i < MACHINE_DISKS_MAX; i++)
         if (machine->disk_fds[i] >= 0)
             close(machine->disk_fds[i]);
+    if (machine->memory_fd >= 0)
+        close(machine->memory_fd);
     for (unsigned i = 0; i < machine->vcpu_count; i++)
         vcpu_destroy(&machine->vcpus[i]);
     kvm_close(&machine->kvm);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: guest memory: one anonymous mapping, announced to KVM as one slot a region. */
+/* Guest memory: one mapping, announced to KVM as one slot a region. */
 #ifndef MICROVM_MACHINE_MEMORY_H
 #define MICROVM_MACHINE_MEMORY_H
 
@@ -8,6 +8,7 @@
 
 #include "devices/guest_memory.h"
 #include "vmm/base/error.h"
+#include "vmm/machine/spec.h"
 
 struct machine_memory {
     struct guest_memory guest;
@@ -17,9 +18,18 @@ struct machine_memory {
 
 /*
  * Maps `bytes` (a whole number of pages is made of it). Nothing is reserved: pages come as they are
- * touched, huge ones where the system has them.
+ * touched. It is never part of a core dump. What stands behind it:
+ *   - ANONYMOUS: pages of this process, huge ones where the system has them.
+ *   - MEMFD: a memory file, mapped shared, that neither grows nor shrinks, so that nobody who has
+ * it can take pages away from the guest; memory->guest.fd, owned by the memory.
+ *   - FILE: a private mapping of `file_fd` (-1 with the others), which is not taken over: what the
+ *     guest reads is the file's until it has written there, and the file never changes. The file
+ *     holds the regions one behind the other, and must not shrink while it is mapped. Huge pages
+ *     are the file system's business.
+ * Errors: EINVAL (the file is smaller than the memory), those of mmap(2) and memfd_create(2).
  */
-int memory_create(uint64_t bytes, struct machine_memory *memory, struct error *err);
+int memory_create(uint64_t bytes, enum machine_memory_backing backing, int file_fd,
+                  struct machine_memory *memory, struct error *err);
 /* Gives it to the VM `vm_fd`. */
 int memory_attach(const struct machine_memory *memory, int vm_fd, struct error *err);
 void memory_destroy(struct machine_memory *memory);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "devices/block/block.h"
+#include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/json.h"
 #include "vmm/base/utf8.h"
@@ -22,6 +23,7 @@ static void json_cleanup(json_t **value)
 
 void machine_spec_clear(struct machine_spec *spec)
 {
+    free(spec->memory_path);
     free(spec->kernel_path);
     free(spec->initramfs_path);
     free(spec->initramfs_tail_path);
@@ -30,6 +32,12 @@ void machine_spec_clear(struct machine_spec *spec)
         free(spec->disks[i].path);
     memset(spec, 0, sizeof(*spec));
 }
+
+static const char *const memory_backings[] = {
+    [MACHINE_MEMORY_ANONYMOUS] = "anonymous",
+    [MACHINE_MEMORY_MEMFD] = "memfd",
+    [MACHINE_MEMORY_FILE] = "file",
+};
 
 static json_t *disks_to_json(const struct machine_spec *spec)
 {
@@ -52,7 +60,8 @@ static int check_texts(const struct machine_spec *spec, struct error *err)
 {
     const struct {
         const char *what, *text;
-    } texts[] = {{"kernel", spec->kernel_path},
+    } texts[] = {{"memory file", spec->memory_path},
+                 {"kernel", spec->kernel_path},
                  {"initramfs", spec->initramfs_path},
                  {"runtime directory", spec->initramfs_tail_path},
                  {"--cmdline", spec->command_line}};
@@ -69,12 +78,14 @@ static int write_json(const struct machine_spec *spec, char **json, struct error
 {
     json_error_t why;
     AUTO_JSON json_t *root = json_pack_ex(
-        &why, 0, "{s:I, s:i, s:s?, s:s?, s:s?, s:s?, s:o, s:b, s:b, s:b, s:b, s:b}", "memory_bytes",
-        (json_int_t)spec->memory_bytes, "vcpu_count", (int)spec->vcpu_count, "kernel_path",
-        spec->kernel_path, "initramfs_path", spec->initramfs_path, "initramfs_tail_path",
-        spec->initramfs_tail_path, "command_line", spec->command_line, "disks", disks_to_json(spec),
-        "vsock", (int)spec->vsock, "console_attached", (int)spec->console_attached, "earlycon",
-        (int)spec->earlycon, "timed", (int)spec->timed, "narrated", (int)spec->narrated);
+        &why, 0, "{s:I, s:s, s:s?, s:i, s:s?, s:s?, s:s?, s:s?, s:o, s:b, s:b, s:b, s:b, s:b}",
+        "memory_bytes", (json_int_t)spec->memory_bytes, "memory_backing",
+        memory_backings[spec->memory_backing], "memory_path", spec->memory_path, "vcpu_count",
+        (int)spec->vcpu_count, "kernel_path", spec->kernel_path, "initramfs_path",
+        spec->initramfs_path, "initramfs_tail_path", spec->initramfs_tail_path, "command_line",
+        spec->command_line, "disks", disks_to_json(spec), "vsock", (int)spec->vsock,
+        "console_attached", (int)spec->console_attached, "earlycon", (int)spec->earlycon, "timed",
+        (int)spec->timed, "narrated", (int)spec->narrated);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 
     if (!text)
@@ -140,10 +151,29 @@ static int read_disks(json_t *disks, struct machine_spec *spec, struct error *er
     return 0;
 }
 
+static int read_backing(const char *name, const json_t *path, struct machine_spec *spec,
+                        struct error *err)
+{
+    size_t which = 0;
+
+    while (which < ARRAY_LENGTH(memory_backings) && strcmp(memory_backings[which], name) != 0)
+        which++;
+    if (which == ARRAY_LENGTH(memory_backings))
+        return error_set(err, EINVAL,
+                         "machine description: 'memory_backing' is none of anonymous, memfd, file");
+    spec->memory_backing = (enum machine_memory_backing)which;
+    if ((spec->memory_backing == MACHINE_MEMORY_FILE) != json_is_string(path))
+        return error_set(err, EINVAL,
+                         "machine description: 'memory_path' goes with the memory backing 'file'");
+    return copy_text(path, "memory_path", &spec->memory_path, err);
+}
+
 static int read_spec(json_t *root, struct machine_spec *spec, struct error *err)
 {
     json_error_t why;
     json_int_t memory_bytes;
+    const char *memory_backing;
+    json_t *memory_path;
     int vcpu_count;
     json_t *kernel;
     json_t *initramfs;
@@ -157,12 +187,14 @@ static int read_spec(json_t *root, struct machine_spec *spec, struct error *err)
     int narrated;
     int rc;
 
-    if (json_unpack_ex(
-            root, &why, JSON_STRICT, "{s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b}",
-            "memory_bytes", &memory_bytes, "vcpu_count", &vcpu_count, "kernel_path", &kernel,
-            "initramfs_path", &initramfs, "initramfs_tail_path", &tail, "command_line",
-            &command_line, "disks", &disks, "vsock", &vsock, "console_attached", &console_attached,
-            "earlycon", &earlycon, "timed", &timed, "narrated", &narrated) < 0)
+    if (json_unpack_ex(root, &why, JSON_STRICT,
+                       "{s:I, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b}",
+                       "memory_bytes", &memory_bytes, "memory_backing", &memory_backing,
+                       "memory_path", &memory_path, "vcpu_count", &vcpu_count, "kernel_path",
+                       &kernel, "initramfs_path", &initramfs, "initramfs_tail_path", &tail,
+                       "command_line", &command_line, "disks", &disks, "vsock", &vsock,
+                       "console_attached", &console_attached, "earlycon", &earlycon, "timed",
+                       &timed, "narrated", &narrated) < 0)
         return error_set(err, EINVAL, "machine description: %s", why.text);
     if (memory_bytes <= 0)
         return error_set(err, EINVAL, "machine description: no memory");
@@ -176,7 +208,9 @@ static int read_spec(json_t *root, struct machine_spec *spec, struct error *err)
     spec->earlycon = earlycon;
     spec->timed = timed;
     spec->narrated = narrated;
-    rc = copy_text(kernel, "kernel_path", &spec->kernel_path, err);
+    rc = read_backing(memory_backing, memory_path, spec, err);
+    if (rc == 0)
+        rc = copy_text(kernel, "kernel_path", &spec->kernel_path, err);
     if (rc == 0)
         rc = copy_text(initramfs, "initramfs_path", &spec->initramfs_path, err);
     if (rc == 0)

@@ -21,8 +21,17 @@ struct machine_disk {
     char serial[21]; /* NUL-terminated, at most 20 bytes */
 };
 
+/* What the guest's memory is made of; memory.h says what each means. */
+enum machine_memory_backing {
+    MACHINE_MEMORY_ANONYMOUS,
+    MACHINE_MEMORY_MEMFD, /* may be given to other processes */
+    MACHINE_MEMORY_FILE,  /* a private mapping of memory_path */
+};
+
 struct machine_spec {
     uint64_t memory_bytes;
+    enum machine_memory_backing memory_backing; /* "anonymous", "memfd", "file" */
+    char *memory_path; /* the file of MACHINE_MEMORY_FILE; NULL with the others */
     unsigned vcpu_count;
     char *kernel_path;
     char *initramfs_path;      /* NULL = none */

@@ -52,6 +52,35 @@ static void full_spec_survives(void **state)
     assert_null(back.kernel_path);
 }
 
+static void each_memory_backing_survives(void **state)
+{
+    char path[] = "/tmp/memory";
+    const struct machine_spec specs[] = {
+        {.memory_bytes = 1, .vcpu_count = 1},
+        {.memory_bytes = 1, .vcpu_count = 1, .memory_backing = MACHINE_MEMORY_MEMFD},
+        {.memory_bytes = 1,
+         .vcpu_count = 1,
+         .memory_backing = MACHINE_MEMORY_FILE,
+         .memory_path = path},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(specs); i++) {
+        struct machine_spec back;
+        char *json = NULL;
+
+        assert_int_equal(machine_spec_to_json(&specs[i], &json, NULL), 0);
+        assert_int_equal(machine_spec_from_json(json, &back, NULL), 0);
+        free(json);
+        assert_int_equal(back.memory_backing, specs[i].memory_backing);
+        if (specs[i].memory_path)
+            assert_string_equal(back.memory_path, path);
+        else
+            assert_null(back.memory_path);
+        machine_spec_clear(&back);
+    }
+}
+
 static void path_that_is_not_utf8_is_an_error(void **state)
 {
     char kernel[] = "/boot/\xff";
@@ -65,6 +94,7 @@ static void path_that_is_not_utf8_is_an_error(void **state)
     assert_int_equal(strncmp(err.text, "kernel: byte 0xff at offset 6 of ", 33), 0);
 }
 
+#define MEMORY "\"memory_bytes\":1,\"memory_backing\":\"anonymous\",\"memory_path\":null,"
 #define REST                                                                                       \
     "\"kernel_path\":\"k\",\"initramfs_path\":null,\"initramfs_tail_path\":null,"                  \
     "\"command_line\":null,\"vsock\":false,\"console_attached\":false,\"earlycon\":false,"         \
@@ -76,19 +106,30 @@ static void others_are_refused(void **state)
         "",
         "null",
         "{}",
-        "{\"memory_bytes\":1,\"vcpu_count\":0,\"disks\":[]," REST "}",
-        "{\"memory_bytes\":1,\"vcpu_count\":65,\"disks\":[]," REST "}",
-        "{\"memory_bytes\":0,\"vcpu_count\":1,\"disks\":[]," REST "}",
-        "{\"memory_bytes\":-1,\"vcpu_count\":1,\"disks\":[]," REST "}",
-        "{\"memory_bytes\":\"1\",\"vcpu_count\":1,\"disks\":[]," REST "}",
-        "{\"memory_bytes\":1,\"vcpu_count\":1,\"disks\":[],\"more\":1," REST "}",
-        "{\"memory_bytes\":1,\"vcpu_count\":1,\"disks\":{}," REST "}",
-        "{\"memory_bytes\":1,\"vcpu_count\":1,\"disks\":[1]," REST "}",
-        "{\"memory_bytes\":1,\"vcpu_count\":1,\"disks\":[{\"path\":\"p\",\"read_only\":true,"
+        "{" MEMORY "\"vcpu_count\":0,\"disks\":[]," REST "}",
+        "{" MEMORY "\"vcpu_count\":65,\"disks\":[]," REST "}",
+        "{\"memory_bytes\":0,\"memory_backing\":\"anonymous\",\"memory_path\":null,\"vcpu_count\":"
+        "1,\"disks\":[]," REST "}",
+        "{\"memory_bytes\":-1,\"memory_backing\":\"anonymous\",\"memory_path\":null,\"vcpu_count\":"
+        "1,\"disks\":[]," REST "}",
+        "{\"memory_bytes\":\"1\",\"memory_backing\":\"anonymous\",\"memory_path\":null,\"vcpu_"
+        "count\":1,\"disks\":[]," REST "}",
+        "{" MEMORY "\"vcpu_count\":1,\"disks\":[],\"more\":1," REST "}",
+        "{" MEMORY "\"vcpu_count\":1,\"disks\":{}," REST "}",
+        "{" MEMORY "\"vcpu_count\":1,\"disks\":[1]," REST "}",
+        "{" MEMORY "\"vcpu_count\":1,\"disks\":[{\"path\":\"p\",\"read_only\":true,"
         "\"serial\":\"123456789012345678901\"}]," REST "}",
-        "{\"memory_bytes\":1,\"vcpu_count\":1,\"disks\":[{\"path\":\"p\",\"read_only\":1,"
+        "{" MEMORY "\"vcpu_count\":1,\"disks\":[{\"path\":\"p\",\"read_only\":1,"
         "\"serial\":\"\"}]," REST "}",
-        "{\"memory_bytes\":1,\"vcpu_count\":1,\"disks\":[1,2,3,4,5,6,7,8,9]," REST "}",
+        "{" MEMORY "\"vcpu_count\":1,\"disks\":[1,2,3,4,5,6,7,8,9]," REST "}",
+        "{\"memory_bytes\":1,\"memory_backing\":\"none\",\"memory_path\":null,\"vcpu_count\":1,"
+        "\"disks\":[]," REST "}",
+        "{\"memory_bytes\":1,\"memory_backing\":\"file\",\"memory_path\":null,\"vcpu_count\":1,"
+        "\"disks\":[]," REST "}",
+        "{\"memory_bytes\":1,\"memory_backing\":\"memfd\",\"memory_path\":\"m\",\"vcpu_count\":1,"
+        "\"disks\":[]," REST "}",
+        "{\"memory_bytes\":1,\"memory_backing\":\"file\",\"memory_path\":1,\"vcpu_count\":1,"
+        "\"disks\":[]," REST "}",
     };
 
     (void)state;
@@ -107,8 +148,7 @@ static void smallest_is_accepted(void **state)
 
     (void)state;
     assert_int_equal(
-        machine_spec_from_json("{\"memory_bytes\":1,\"vcpu_count\":1,\"disks\":[]," REST "}", &spec,
-                               NULL),
+        machine_spec_from_json("{" MEMORY "\"vcpu_count\":1,\"disks\":[]," REST "}", &spec, NULL),
         0);
     machine_spec_clear(&spec);
 }
@@ -117,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(full_spec_survives),
+        cmocka_unit_test(each_memory_backing_survives),
         cmocka_unit_test(path_that_is_not_utf8_is_an_error),
         cmocka_unit_test(others_are_refused),
         cmocka_unit_test(smallest_is_accepted),
