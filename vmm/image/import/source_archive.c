@@ -270,7 +270,7 @@ static int scan(struct source *source, struct archive *archive, struct error *er
 int source_scan(struct source *source, struct error *err)
 {
     struct archive *archive = NULL;
-    struct packed_input *input;
+    struct packed_input *input = NULL;
     int rc = open_archive(source->archive, false, &archive, &input, err);
 
     if (rc < 0)
@@ -302,7 +302,7 @@ int source_open_member(struct source *source, const char *name, struct archive *
                        struct error *err)
 {
     const struct member *member = NULL;
-    struct packed_input *input;
+    struct packed_input *input = NULL;
     int rc = resolve_member(source, name, &member, err);
 
     if (rc < 0 || !member)
@@ -362,7 +362,7 @@ int source_unpack(int fd, struct sink *sink, struct error *err)
 {
     struct archive_entry *entry;
     struct archive *archive = NULL;
-    struct packed_input *input;
+    struct packed_input *input = NULL;
     int rc = open_archive(fd, true, &archive, &input, err);
 
     if (rc < 0)
