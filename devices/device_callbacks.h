@@ -12,6 +12,12 @@
 /* `events` as epoll(7): EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR. Runs on the I/O loop. */
 typedef void device_fd_handler(void *opaque, uint32_t events);
 
+/* Two eventfds by which another process serves a queue in place of the device. */
+struct device_queue_fds {
+    int kick_fd; /* readable after the driver has notified the queue (non-blocking) */
+    int call_fd; /* writing interrupts the driver */
+};
+
 struct device_host {
     void *opaque;
     /* Raises the device's interrupt line (edge). Any thread. */
@@ -28,6 +34,13 @@ struct device_host {
      * memory would be ready all the time. I/O loop only.
      */
     void (*pause_fd)(void *opaque, int fd);
+    /*
+     * The eventfds of queue `index`, owned by the callee and valid as long as the device is. From
+     * then on the I/O loop does not look at its kicks, until the queue is reclaimed: what was
+     * notified in between is notified again. I/O loop only. NULL = no queue can be delegated.
+     */
+    void (*delegate_queue)(void *opaque, unsigned index, struct device_queue_fds *fds);
+    void (*reclaim_queue)(void *opaque, unsigned index);
     /* One line about what the device does, for people. Any thread. NULL = nobody listens. */
     void (*narrate)(void *opaque, const char *line);
 };

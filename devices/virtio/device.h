@@ -36,7 +36,8 @@ struct virtio_device_class {
     unsigned queue_count; /* <= VIRTIO_DEVICE_QUEUES */
     const char *queue_names[VIRTIO_DEVICE_QUEUES]; /* as virtio 1.2 calls them: "receiveq" */
     uint16_t queue_size_max;                       /* power of two, <= VIRTQUEUE_SIZE_MAX */
-    size_t state_size; /* bytes of the plain, pointer-free state that save and load carry */
+    bool delegates_queues; /* other processes may serve queues of it (vhost, vhost-user) */
+    size_t state_size;     /* bytes of the plain, pointer-free state that save and load carry */
 
     /* The driver notified queue `index`. */
     void (*handle_queue)(struct virtio_device *device, unsigned index);
@@ -113,6 +114,28 @@ void virtio_device_handle_later(struct virtio_device *device, unsigned index);
 /* For read_config: bytes of a configuration structure, zeroes outside of it. */
 void virtio_device_copy_config(const void *config, size_t config_size, uint32_t offset, void *data,
                                uint32_t size);
+
+/* ---- queues that another process serves (vhost, vhost-user) ----
+ *
+ * What such a process is told:
+ *   - the kick and the call eventfd of the queue: below;
+ *   - where the queue is: device->queues[index], addresses of the guest and, in `areas`, of this
+ *     process; its size; next_available, with which it begins;
+ *   - guest memory: device->memory, which it can map if that is `shared`.
+ */
+
+/*
+ * From now on, and until the driver's reset, the device does not hear of queue `index`, which is
+ * ready, any more: the driver's notifications arrive at fds->kick_fd, and whoever writes to
+ * fds->call_fd interrupts the driver. Both belong to the machine and live as long as the device.
+ * When the class's reset() returns, the other process must have stopped; the driver sees its reset
+ * done only after that. What the process has consumed is in nobody's struct virtqueue: before a
+ * save the device asks it, and sets next_available and next_used.
+ * Called by activate(). Errors: EINVAL (the queue is not ready), ENOTSUP (there is nobody who could
+ * delegate, or the class does not say delegates_queues).
+ */
+int virtio_device_delegate_queue(struct virtio_device *device, unsigned index,
+                                 struct device_queue_fds *fds);
 
 /* Gives used buffers of queue `index` to the driver: interrupts it if it asked for that. */
 void virtio_device_notify(struct virtio_device *device, unsigned index);

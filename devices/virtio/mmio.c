@@ -83,25 +83,64 @@ void virtio_mmio_get_counts(const struct virtio_mmio *mmio, struct virtio_mmio_c
     }
 }
 
+/* The other processes have stopped: the queues are the I/O loop's again. */
+static void reclaim_queues(struct virtio_mmio *mmio)
+{
+    const struct device_host *host = &mmio->device->host;
+
+    for (unsigned i = 0; i < mmio->device->class->queue_count; i++) {
+        if (virtio_mmio_delegated(mmio, i))
+            host->reclaim_queue(host->opaque, i);
+    }
+    __atomic_store_n(&mmio->delegated, 0, __ATOMIC_SEQ_CST);
+}
+
+/* The queues of a loaded machine hold what its driver will not notify of again. */
+static void handle_ready_queues(struct virtio_mmio *mmio)
+{
+    struct virtio_device *device = mmio->device;
+
+    for (unsigned i = 0; i < device->class->queue_count; i++) {
+        if (!device->queues[i].ready)
+            continue;
+        if (!virtio_mmio_delegated(mmio, i))
+            device->class->handle_queue(device, i);
+        else if (mmio->kick)
+            mmio->kick(mmio->kick_opaque, i);
+    }
+}
+
 void virtio_mmio_settle(struct virtio_mmio *mmio)
 {
     struct virtio_device *device = mmio->device;
 
     if (mmio->reset_pending) {
-        mmio->reset_pending = false;
         if (device->class->reset)
             device->class->reset(device);
+        reclaim_queues(mmio);
+        mmio->reset_pending = false;
     }
     if (mmio->activate_pending) {
         mmio->activate_pending = false;
         if (device->class->activate)
             device->class->activate(device);
-        /* The queues of a loaded machine hold what its driver will not notify of again. */
-        for (unsigned i = 0; i < device->class->queue_count; i++) {
-            if (device->queues[i].ready)
-                device->class->handle_queue(device, i);
-        }
+        handle_ready_queues(mmio);
     }
+}
+
+int virtio_device_delegate_queue(struct virtio_device *device, unsigned index,
+                                 struct device_queue_fds *fds)
+{
+    const struct device_host *host = &device->host;
+
+    if (!host->delegate_queue || !device->class->delegates_queues)
+        return -ENOTSUP;
+    if (index >= device->class->queue_count || !device->queues[index].ready)
+        return -EINVAL;
+    host->delegate_queue(host->opaque, index, fds);
+    __atomic_fetch_or(&device->transport->delegated, 1U << index, __ATOMIC_SEQ_CST);
+    virtio_device_narrate(device, index, "served by another process from now on");
+    return 0;
 }
 
 void virtio_mmio_notify(struct virtio_mmio *mmio, unsigned index)
@@ -115,7 +154,7 @@ void virtio_mmio_notify(struct virtio_mmio *mmio, unsigned index)
     virtio_mmio_settle(mmio);
     virtio_mmio_count(&mmio->counts.kicks);
     if (index < device->class->queue_count && device->queues[index].ready &&
-        (mmio->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+        !virtio_mmio_delegated(mmio, index) && (mmio->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
         if (!settles)
             virtio_device_narrate(device, index, "available buffer notification (QueueNotify = %u)",
                                   index);

@@ -35,8 +35,11 @@ void virtio_mmio_notify(struct virtio_mmio *mmio, unsigned index);
  * A vCPU thread never does a device's work: whatever reaches virtio_mmio_write and needs it (a
  * QueueNotify without ioeventfd, a reset, DRIVER_OK) is deferred to the I/O loop through `kick`, of
  * any thread, upon which the loop calls virtio_mmio_notify(index). Writing to the ioeventfd of the
- * queue does that. Without a kick (tests) the work is done at once by the caller.
+ * queue does that. A change of the status has an index of its own, VIRTIO_MMIO_STATUS_KICK, because
+ * a queue's kicks may go to another process. Without a kick (tests) the caller does the work at
+ * once.
  */
+#define VIRTIO_MMIO_STATUS_KICK VIRTIO_DEVICE_QUEUES
 void virtio_mmio_set_kick(struct virtio_mmio *mmio, void (*kick)(void *opaque, unsigned index),
                           void *opaque);
 

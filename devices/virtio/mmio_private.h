@@ -26,6 +26,7 @@ struct virtio_mmio {
     uint64_t driver_features; /* as written, not yet judged */
     uint32_t queue_select;
     uint32_t config_generation;
+    uint32_t delegated;        /* atomic: a bit for each queue that another process serves */
     uint32_t interrupt_status; /* atomic: every interrupt reads and writes it, so without lock */
     /* What a vCPU thread has done to the status, and the device has not been told yet. */
     bool reset_pending;
@@ -40,6 +41,17 @@ void virtio_mmio_clear_queues(struct virtio_mmio *mmio);
 
 /* Tells the device of a pending reset and activation. I/O loop, under the lock. */
 void virtio_mmio_settle(struct virtio_mmio *mmio);
+
+/* Whether another process serves queue `index`, or any queue. */
+static inline bool virtio_mmio_delegated(const struct virtio_mmio *mmio, unsigned index)
+{
+    return __atomic_load_n(&mmio->delegated, __ATOMIC_SEQ_CST) >> index & 1;
+}
+
+static inline bool virtio_mmio_delegates(const struct virtio_mmio *mmio)
+{
+    return __atomic_load_n(&mmio->delegated, __ATOMIC_SEQ_CST) != 0;
+}
 
 static inline void virtio_mmio_count(uint64_t *counter)
 {

@@ -74,6 +74,14 @@ const char *virtio_mmio_purpose_name(enum virtio_mmio_purpose purpose)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+/* A process that serves a queue interrupts without telling us, so it may have, at any time. */
+static uint32_t interrupt_status(const struct virtio_mmio *mmio)
+{
+    uint32_t status = __atomic_load_n(&mmio->interrupt_status, __ATOMIC_SEQ_CST);
+
+    return virtio_mmio_delegates(mmio) ? status | VIRTIO_MMIO_INT_VRING : status;
+}
+
 static uint32_t read_locked(struct virtio_mmio *mmio, uint32_t offset)
 {
     const struct virtqueue *queue = selected_queue(mmio);
@@ -88,7 +96,10 @@ static uint32_t read_locked(struct virtio_mmio *mmio, uint32_t offset)
     case VIRTIO_MMIO_QUEUE_READY:
         return queue && queue->ready;
     case VIRTIO_MMIO_STATUS:
-        return mmio->status;
+        /* A reset is done when nobody uses the queues any more (2.4.1): till then it is not 0. */
+        return mmio->reset_pending && virtio_mmio_delegates(mmio)
+                   ? mmio->status | VIRTIO_CONFIG_S_NEEDS_RESET
+                   : mmio->status;
     case VIRTIO_MMIO_CONFIG_GENERATION:
         return mmio->config_generation;
     default:
@@ -110,7 +121,7 @@ static uint32_t read_register(struct virtio_mmio *mmio, uint32_t offset)
     case VIRTIO_MMIO_VENDOR_ID:
         return VENDOR;
     case VIRTIO_MMIO_INTERRUPT_STATUS:
-        return __atomic_load_n(&mmio->interrupt_status, __ATOMIC_SEQ_CST);
+        return interrupt_status(mmio);
     case VIRTIO_MMIO_SHM_LEN_LOW: /* no shared memory region: length and base are -1 (4.2.2) */
     case VIRTIO_MMIO_SHM_LEN_HIGH:
     case VIRTIO_MMIO_SHM_BASE_LOW:
@@ -249,7 +260,9 @@ static void write_driver_features(struct virtio_mmio *mmio, uint32_t value)
 static void write_queue_ready(struct virtio_mmio *mmio, struct virtqueue *queue, uint32_t value)
 {
     if (!(value & 1)) {
-        virtqueue_stop(queue);
+        /* What another process uses stays ready, as the driver reads back, until the reset. */
+        if (!virtio_mmio_delegated(mmio, mmio->queue_select))
+            virtqueue_stop(queue);
         return;
     }
     if (queue->ready)
@@ -367,7 +380,7 @@ static void write_register(struct virtio_mmio *mmio, uint32_t offset, uint32_t v
         settle = write_locked(mmio, offset, value);
         pthread_mutex_unlock(&mmio->lock);
         if (settle)
-            defer(mmio, 0); /* a notification of any queue settles the status first */
+            defer(mmio, VIRTIO_MMIO_STATUS_KICK);
     }
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the table of device kinds, and the wiring of each device; see devices.h. */
+/* The table of device kinds, and what each device is attached to; see devices.h. */
 #include "vmm/machine/devices.h"
 
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include "devices/vsock/vsock.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
+#include "vmm/base/log.h"
 
 #define GUEST_CID 3 /* the only guest of its host side, so any number of its own will do */
 
@@ -118,7 +119,8 @@ static const struct device_kind kinds[] = {
     {"vsock", count_vsock, create_vsock},
 };
 
-/* ---- wires -------------------------------------------------------------------------------------
+/* ---- attaching
+ * -------------------------------------------------------------------------------------
  */
 
 static void signal_event(int fd)
@@ -162,7 +164,10 @@ static void kick(void *opaque, unsigned index)
 {
     const struct device *device = opaque;
 
-    signal_event(device->queues[index].event_fd);
+    if (index < VIRTIO_DEVICE_QUEUES)
+        signal_event(device->queues[index].event_fd);
+    else
+        signal_event(device->status_fd >= 0 ? device->status_fd : device->queues[0].event_fd);
 }
 
 /* Edge-triggered: each signal is an event of its own, so the counter need not be read. */
@@ -175,6 +180,39 @@ static void handle_kick(void *opaque, uint32_t events)
     cost_count(&queue->kicks);
     virtio_mmio_notify(queue->device->mmio, queue->index);
     cost_end(&queue->kicks, begun_ns);
+}
+
+static void handle_status_kick(void *opaque, uint32_t events)
+{
+    const struct device *device = opaque;
+
+    (void)events;
+    virtio_mmio_notify(device->mmio, VIRTIO_MMIO_STATUS_KICK);
+}
+
+static int watch_kicks(struct device_queue *queue)
+{
+    return event_loop_watch(queue->device->loop, queue->event_fd, EPOLLIN | EPOLLET, handle_kick,
+                            queue);
+}
+
+/* No kick is lost on the way: the loop has never read the eventfd, so its first reader sees all. */
+static void delegate_queue(void *opaque, unsigned index, struct device_queue_fds *fds)
+{
+    struct device *device = opaque;
+    int event_fd = device->queues[index].event_fd;
+
+    event_loop_watch(device->loop, event_fd, 0, NULL, NULL);
+    *fds = (struct device_queue_fds){.kick_fd = event_fd, .call_fd = device->interrupt_fd};
+}
+
+static void reclaim_queue(void *opaque, unsigned index)
+{
+    struct device *device = opaque;
+    int rc = watch_kicks(&device->queues[index]);
+
+    if (rc < 0)
+        log_error("%s: its kicks cannot be waited for: %s", device->name, strerror(-rc));
 }
 
 static void read_registers(void *opaque, uint64_t offset, void *data, uint32_t size)
@@ -199,7 +237,7 @@ static void write_registers(void *opaque, uint64_t offset, const void *data, uin
     cost_end(cost, begun_ns);
 }
 
-static int wire_queue(struct device *device, unsigned index, int vm_fd, struct error *err)
+static int attach_queue(struct device *device, unsigned index, int vm_fd, struct error *err)
 {
     struct device_queue *queue = &device->queues[index];
     struct kvm_ioeventfd doorbell = {
@@ -218,13 +256,11 @@ static int wire_queue(struct device *device, unsigned index, int vm_fd, struct e
     doorbell.fd = queue->event_fd;
     if (ioctl(vm_fd, KVM_IOEVENTFD, &doorbell) < 0)
         return error_set_errno(err, errno, "%s: KVM_IOEVENTFD", device->name);
-    rc = event_loop_watch(device->loop, queue->event_fd, EPOLLIN | EPOLLET, handle_kick, queue);
-    if (rc < 0)
-        return error_set_errno(err, -rc, "%s: eventfd", device->name);
-    return 0;
+    rc = watch_kicks(queue);
+    return rc < 0 ? error_set_errno(err, -rc, "%s: eventfd", device->name) : 0;
 }
 
-static int wire_interrupt(struct device *device, int vm_fd, struct error *err)
+static int attach_interrupt(struct device *device, int vm_fd, struct error *err)
 {
     struct kvm_irqfd interrupt = {.gsi = device->slot.interrupt};
 
@@ -237,25 +273,42 @@ static int wire_interrupt(struct device *device, int vm_fd, struct error *err)
     return 0;
 }
 
-/* Takes `virtio` over. */
-static int wire(const struct devices_setup *setup, struct device *device,
-                struct virtio_device *virtio, struct error *err)
+/* Where the kicks of queues may go to another process, changes of the status have their own. */
+static int attach_status(struct device *device, struct error *err)
+{
+    int rc;
+
+    if (!device->virtio->class->delegates_queues)
+        return 0;
+    device->status_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (device->status_fd < 0)
+        return error_set_errno(err, errno, "%s: eventfd", device->name);
+    rc = event_loop_watch(device->loop, device->status_fd, EPOLLIN | EPOLLET, handle_status_kick,
+                          device);
+    return rc < 0 ? error_set_errno(err, -rc, "%s: eventfd", device->name) : 0;
+}
+
+/* Makes the transport, which takes `virtio` over. */
+static int attach_transport(const struct devices_setup *setup, struct device *device,
+                            struct virtio_device *virtio, struct error *err)
 {
     const struct device_host host = {
         .opaque = device,
         .raise_interrupt = raise_interrupt,
         .watch_fd = watch_fd,
         .pause_fd = pause_fd,
+        .delegate_queue = delegate_queue,
+        .reclaim_queue = reclaim_queue,
         .narrate = setup->spec->narrated && setup->host->narrate ? narrate : NULL,
     };
-    struct bus_range range = {
+    const struct bus_range range = {
         .name = device->name,
         .base = device->slot.base,
         .size = VIRTIO_MMIO_SIZE,
         .read = read_registers,
         .write = write_registers,
+        .opaque = device,
     };
-    unsigned queue_count = virtio->class->queue_count;
     int rc = virtio_mmio_create(virtio, setup->memory, &host, &device->mmio, err);
 
     if (rc < 0) {
@@ -264,20 +317,44 @@ static int wire(const struct devices_setup *setup, struct device *device,
     }
     device->virtio = virtio;
     virtio_mmio_set_kick(device->mmio, kick, device);
-    range.opaque = device;
-    rc = bus_add(setup->bus, &range, err);
-    if (rc == 0)
-        rc = wire_interrupt(device, setup->vm_fd, err);
-    for (unsigned i = 0; rc == 0 && i < queue_count; i++)
-        rc = wire_queue(device, i, setup->vm_fd, err);
+    return bus_add(setup->bus, &range, err);
+}
+
+int devices_attach(const struct devices_setup *setup, const char *name,
+                   struct virtio_device *virtio, struct devices *devices, struct error *err)
+{
+    struct device *device = &devices->list[devices->count];
+    int rc;
+
+    *device = (struct device){
+        .slot = arch_device_slot(devices->count),
+        .loop = setup->loop,
+        .host = setup->host,
+        .timed = setup->spec->timed,
+        .interrupt_fd = -1,
+        .status_fd = -1,
+    };
+    snprintf(device->name, sizeof(device->name), "%s", name);
+    for (unsigned i = 0; i < VIRTIO_DEVICE_QUEUES; i++)
+        device->queues[i].event_fd = -1;
+    devices->count++;
+    rc = attach_transport(setup, device, virtio, err);
+    if (rc < 0)
+        return rc;
+    rc = attach_interrupt(device, setup->vm_fd, err);
+    if (rc < 0)
+        return rc;
+    rc = attach_status(device, err);
+    for (unsigned i = 0; rc == 0 && i < virtio->class->queue_count; i++)
+        rc = attach_queue(device, i, setup->vm_fd, err);
     return rc;
 }
 
 static int add_device(const struct devices_setup *setup, const struct device_kind *kind,
                       unsigned instance, struct devices *devices, struct error *err)
 {
-    struct device *device = &devices->list[devices->count];
     struct virtio_device *virtio = NULL;
+    char name[16];
     int rc;
 
     if (devices->count == ARCH_DEVICE_SLOTS)
@@ -285,21 +362,11 @@ static int add_device(const struct devices_setup *setup, const struct device_kin
     rc = kind->create(setup, instance, &virtio, err);
     if (rc < 0)
         return rc;
-    *device = (struct device){
-        .slot = arch_device_slot(devices->count),
-        .loop = setup->loop,
-        .host = setup->host,
-        .timed = setup->spec->timed,
-        .interrupt_fd = -1,
-    };
-    for (unsigned i = 0; i < VIRTIO_DEVICE_QUEUES; i++)
-        device->queues[i].event_fd = -1;
     if (kind->count(setup->spec) == 1)
-        snprintf(device->name, sizeof(device->name), "%s", kind->name);
+        snprintf(name, sizeof(name), "%s", kind->name);
     else
-        snprintf(device->name, sizeof(device->name), "%s%u", kind->name, instance);
-    devices->count++;
-    return wire(setup, device, virtio, err);
+        snprintf(name, sizeof(name), "%s%u", kind->name, instance);
+    return devices_attach(setup, name, virtio, devices, err);
 }
 
 int devices_create(const struct devices_setup *setup, struct devices *devices, struct error *err)
@@ -317,19 +384,23 @@ int devices_create(const struct devices_setup *setup, struct devices *devices, s
     return 0;
 }
 
+static void close_event(struct device *device, int fd)
+{
+    if (fd < 0)
+        return;
+    event_loop_watch(device->loop, fd, 0, NULL, NULL);
+    close(fd);
+}
+
 void devices_destroy(struct devices *devices)
 {
     for (unsigned i = 0; i < devices->count; i++) {
         struct device *device = &devices->list[i];
 
-        for (unsigned q = 0; q < VIRTIO_DEVICE_QUEUES; q++) {
-            if (device->queues[q].event_fd < 0)
-                continue;
-            event_loop_watch(device->loop, device->queues[q].event_fd, 0, NULL, NULL);
-            close(device->queues[q].event_fd);
-        }
-        if (device->mmio)
-            virtio_mmio_destroy(device->mmio);
+        for (unsigned q = 0; q < VIRTIO_DEVICE_QUEUES; q++)
+            close_event(device, device->queues[q].event_fd);
+        close_event(device, device->status_fd);
+        virtio_mmio_destroy(device->mmio);
         if (device->interrupt_fd >= 0)
             close(device->interrupt_fd);
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the devices of a machine, and their wires: registers on the bus, one ioeventfd a queue,
- * one irqfd a device. A new kind of device is one folder in devices/ and one row in devices.c.
+ * The devices of a machine, and what they are attached to: registers on the bus, one ioeventfd a
+ * queue, one irqfd a device. A new kind of device is one folder in devices/ and one row in
+ * devices.c.
  */
 #ifndef MICROVM_MACHINE_DEVICES_H
 #define MICROVM_MACHINE_DEVICES_H
@@ -37,6 +38,7 @@ struct device {
     struct event_loop *loop;
     const struct machine_callbacks *host;
     int interrupt_fd;
+    int status_fd; /* of a device that delegates queues: kicks of its status; else -1 */
     bool timed;
     struct device_queue queues[VIRTIO_DEVICE_QUEUES];
     /* Accesses to registers by purpose, if timed. */
@@ -48,7 +50,7 @@ struct devices {
     unsigned count;
 };
 
-/* What devices are made from and wired to; all of it outlives them. */
+/* What devices are made from and attached to; all of it outlives them. */
 struct devices_setup {
     const struct machine_spec *spec;
     const struct machine_callbacks *host;
@@ -64,6 +66,12 @@ int devices_open_disk(const struct machine_disk *disk, struct error *err);
 
 /* Makes those that the spec asks for. After a failure devices_destroy() releases the ones made. */
 int devices_create(const struct devices_setup *setup, struct devices *devices, struct error *err);
+/*
+ * Attaches one more device, which must find a free slot and is taken over, under a name of at most
+ * 15 bytes: registers, interrupt, kicks. As above after a failure.
+ */
+int devices_attach(const struct devices_setup *setup, const char *name,
+                   struct virtio_device *virtio, struct devices *devices, struct error *err);
 void devices_destroy(struct devices *devices);
 
 /* The first device of a kind (its class name), or NULL. */

@@ -121,8 +121,13 @@ const char *fake_story(struct fake_machine *machine)
 
 static void create(struct fake_machine *machine, struct virtio_device *device, bool telling)
 {
-    struct device_host host = {machine, raise_interrupt, watch_fd, pause_fd,
-                               telling ? narrate : NULL};
+    struct device_host host = {
+        .opaque = machine,
+        .raise_interrupt = raise_interrupt,
+        .watch_fd = watch_fd,
+        .pause_fd = pause_fd,
+        .narrate = telling ? narrate : NULL,
+    };
 
     memset(machine, 0, sizeof(*machine));
     if (telling)
