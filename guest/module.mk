@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # build/microvm-init: process 1 of the guest. build/initramfs.cpio: what every guest boots with.
-# build/microvm-probes: asks and measures behind a wall, for `microvm probe` and `microvm compare`.
+# build/microvm-probes: asks and measures inside a sandbox, for `microvm probe` and `microvm compare`.
 
 # Static with musl: small, and it starts in a few thousand instructions. The kernel's headers come last, behind musl's own.
 GUEST_CC     ?= musl-gcc

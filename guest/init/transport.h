@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what is on the other side of init's wall, and how it is reached: the host of a virtual
- * machine (transport_vsock.c: vsock and the doorbell), or the host of a container, which init
- * shares a kernel with (transport_unix.c: UNIX sockets). Everything else of init is the same for
- * both, so that a run can be compared with its twin.
+ * Purpose: what is on the other side of init's sandbox, and how it is reached: the host of a
+ * virtual machine (transport_vsock.c: vsock and the doorbell), or the host of a container, which
+ * init shares a kernel with (transport_unix.c: UNIX sockets). Everything else of init is the same
+ * for both, so that a run can be compared with its twin.
  */
 #ifndef MICROVM_GUEST_INIT_TRANSPORT_H
 #define MICROVM_GUEST_INIT_TRANSPORT_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the word `measure`: what things cost behind this wall; see measure.h. */
+/* Purpose: the word `measure`: what things cost in this sandbox; see measure.h. */
 #include "guest/probes/measure.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Purpose: the word `measure-machine`: what a call to the monitor costs. As process 1 of a bare
- * guest, because behind a container's wall nobody may ring the doorbell.
+ * guest, because inside a container nobody may ring the doorbell.
  *
  * A byte for the console is one descriptor in a virtqueue, one kick, and the driver waiting until
  * the device has used it (drivers/char/virtio_console.c of Linux, put_chars): a whole round trip.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Purpose: microvm-probes, the program that `microvm probe` and `microvm compare` bring with them
- * behind each wall. It asks and measures there, and says what it found as JSON, an object a line.
- * It judges nothing: that is done outside, where the truth about the host is known.
+ * under each isolation. It asks and measures there, and says what it found as JSON, an object a
+ * line. It judges nothing: that is done outside, where the truth about the host is known.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what microvm-probes says behind a wall: parsed, judged, and shown to a person and as
+ * What microvm-probes says under an isolation: parsed, judged, and shown to a person and as
  * JSON. What is shown is harmless to a terminal, whatever was said.
  */
 #include <stdint.h>
@@ -69,12 +69,11 @@ static void check_json(const struct probe_report *report)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const walls[] = {"container", "gvisor", "vm"};
     struct probe_report *report = calloc(1, sizeof(*report));
     json_t *host = json_loads(host_text, 0, NULL);
     char *text = malloc(size + 1);
     json_t *answers;
-    struct probe_view view = {.wall = walls[size % ARRAY_LENGTH(walls)], .host = host};
+    struct probe_view view = {.sandbox = sandbox_registry[size % SANDBOX_COUNT], .host = host};
 
     if (!report || !host || !text)
         abort();
@@ -85,8 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     view.answers = answers;
     view.own_kernel = probe_has_own_kernel(answers, host);
     report->image = "image";
-    report->walls[0] = view.wall;
-    report->wall_count = 1;
+    report->sandboxes[0] = view.sandbox;
+    report->sandbox_count = 1;
     report->own_kernel[0] = view.own_kernel;
     probe_calls_parse(json_object_get(answers, "calls"), &report->calls[0]);
     judge_all(&view, report);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: `microvm compare`: one command of one image behind each wall, and what each costs.
+ * Purpose: `microvm compare`: one command of one image under each isolation, and what each costs.
  *
  * Here are the command line, the files that take part, and where the report goes; the runs and
  * what they say are in vmm/compare and vmm/trial.
@@ -26,12 +26,12 @@
 #include "vmm/base/terminal.h"
 #include "vmm/cli/commands.h"
 #include "vmm/cli/image_argument.h"
-#include "vmm/cli/isolation_list.h"
 #include "vmm/cli/options.h"
 #include "vmm/cli/vm_options.h"
 #include "vmm/compare/compare.h"
 #include "vmm/container/instance.h"
 #include "vmm/sandbox/cpio.h"
+#include "vmm/sandbox/registry.h"
 
 #define RUNS_DEFAULT    5
 #define COLUMNS_DEFAULT 100
@@ -63,36 +63,38 @@ struct compare_options {
 #define AT(member) offsetof(struct compare_options, member)
 
 static const struct option_row rows[] = {
-    {'n', OPTION_TEXT, "runs", "RUNS", "warm runs behind each wall, and as many cold (default 5)",
-     AT(runs)},
-    {0, OPTION_TEXT, "isolation", "WALLS",
-     "the walls, such as container,vm (default: all that are here)", AT(isolation)},
-    {0, OPTION_FLAG, "json", NULL, "write one JSON object in place of the table", AT(json)},
+    {'n', OPTION_TEXT, "runs", "RUNS",
+     "warm runs under each isolation, and as many cold (default 5)", AT(runs)},
+    {0, OPTION_TEXT, "isolation", "LIST",
+     "isolations to run under, such as container,vm (default: all available)", AT(isolation)},
+    {0, OPTION_FLAG, "json", NULL, "write one JSON object instead of the table", AT(json)},
     {0, OPTION_TEXT, "html", "FILE", "write a page with charts, too", AT(html)},
     {0, OPTION_FLAG, "costs", NULL, "measure calls, files and the machine, whatever COMMAND writes",
      AT(costs)},
-    {'e', OPTION_LIST, "env", "NAME[=VALUE]", "as of run", AT(env)},
-    {0, OPTION_LIST, "env-file", "FILE", "as of run", AT(env_files)},
-    {'w', OPTION_TEXT, "workdir", "DIR", "as of run", AT(workdir)},
-    {'u', OPTION_TEXT, "user", "USER[:GROUP]", "as of run", AT(user)},
-    {0, OPTION_TEXT, "entrypoint", "PROGRAM", "as of run", AT(entrypoint)},
-    {'m', OPTION_SIZE, "memory", "SIZE", "as of run", AT(memory)},
-    {0, OPTION_TEXT, "cpus", "NUMBER", "as of run", AT(cpus)},
-    {0, OPTION_TEXT, "pids-limit", "NUMBER", "as of run", AT(pids)},
-    {0, OPTION_FLAG, "read-only", NULL, "as of run", AT(read_only)},
-    {0, OPTION_LIST, "tmpfs", "DIR[:OPTIONS]", "as of run", AT(tmpfs)},
-    {0, OPTION_SIZE, "disk", "SIZE", "as of run", AT(disk)},
-    {0, OPTION_TEXT, "runtime", "PROGRAM", "as of run", AT(runtime)},
-    {0, OPTION_TEXT, "kernel", "FILE", "as of run", AT(kernel)},
-    {0, OPTION_TEXT, "initramfs", "FILE", "as of run", AT(initramfs)},
+    {'e', OPTION_LIST, "env", "NAME[=VALUE]", "same as for run", AT(env)},
+    {0, OPTION_LIST, "env-file", "FILE", "same as for run", AT(env_files)},
+    {'w', OPTION_TEXT, "workdir", "DIR", "same as for run", AT(workdir)},
+    {'u', OPTION_TEXT, "user", "USER[:GROUP]", "same as for run", AT(user)},
+    {0, OPTION_TEXT, "entrypoint", "PROGRAM", "same as for run", AT(entrypoint)},
+    {'m', OPTION_SIZE, "memory", "SIZE", "same as for run", AT(memory)},
+    {0, OPTION_TEXT, "cpus", "NUMBER", "same as for run", AT(cpus)},
+    {0, OPTION_TEXT, "pids-limit", "NUMBER", "same as for run", AT(pids)},
+    {0, OPTION_FLAG, "read-only", NULL, "same as for run", AT(read_only)},
+    {0, OPTION_LIST, "tmpfs", "DIR[:OPTIONS]", "same as for run", AT(tmpfs)},
+    {0, OPTION_SIZE, "disk", "SIZE", "same as for run", AT(disk)},
+    {0, OPTION_TEXT, "runtime", "PROGRAM", "same as for run", AT(runtime)},
+    {0, OPTION_TEXT, "kernel", "FILE", "same as for run", AT(kernel)},
+    {0, OPTION_TEXT, "initramfs", "FILE", "same as for run", AT(initramfs)},
 };
 
 static const struct option_table table = {
     .usage = "compare [OPTIONS] IMAGE [COMMAND [ARGUMENT...]]",
-    .about = "Runs the same command behind each wall, in turns, and shows what each costs: time,\n"
-             "memory, processor; and, where the command says nothing, what things cost behind it.",
+    .about = "Runs the same command under each isolation, interleaved, and shows what each\n"
+             "costs: time, memory, processor; and, where the command writes nothing, what system\n"
+             "calls and files cost there.",
     .more =
-        "Exit status: 0 when the command ran behind at least one wall, whatever its own status;\n"
+        "Exit status: 0 when the command ran under at least one isolation, whatever its own "
+        "status;\n"
         "128+N when signal N ended the comparison; 127 when the command is not found, 126 when it\n"
         "cannot be executed, 125 when nothing could be run for another reason.",
     .rows = rows,
@@ -178,8 +180,8 @@ static int check_options(struct compare *compare, struct error *err)
     if (options->runs)
         rc = parse_u64(options->runs, "--runs", 1, COMPARE_RUNS_MAX, &runs, err);
     if (rc == 0)
-        rc = isolation_list_choose(options->isolation, compare->request.walls,
-                                   &compare->request.wall_count, err);
+        rc = sandbox_find_all(options->isolation, compare->request.sandboxes,
+                              &compare->request.sandbox_count, err);
     if (rc == 0 && make_run_options(options, &compare->request.options) < 0)
         rc = error_set_errno(err, ENOMEM, "compare");
     compare->request.runs = (unsigned)runs;
@@ -290,8 +292,8 @@ static void show_progress(const char *text)
 
 static bool anything_ran(const struct report *report)
 {
-    for (size_t i = 0; i < report->wall_count; i++) {
-        if (!report->walls[i].reason[0])
+    for (size_t i = 0; i < report->sandbox_count; i++) {
+        if (!report->sandboxes[i].reason[0])
             return true;
     }
     return false;
@@ -300,11 +302,11 @@ static bool anything_ran(const struct report *report)
 /* 126 or 127 when that is what each run ended with: the command is to blame, not a sandbox. */
 static int common_status(const struct report *report)
 {
-    for (size_t i = 1; i < report->wall_count; i++) {
-        if (report->walls[i].status != report->walls[0].status)
+    for (size_t i = 1; i < report->sandbox_count; i++) {
+        if (report->sandboxes[i].status != report->sandboxes[0].status)
             return CLI_FAILURE;
     }
-    return report->walls[0].status;
+    return report->sandboxes[0].status;
 }
 
 /* One line: all reasons, or the one that all have. */
@@ -314,14 +316,14 @@ static int nothing_ran(const struct report *report, struct error *err)
     size_t used = 0;
     bool same = true;
 
-    for (size_t i = 0; i < report->wall_count; i++) {
-        same = same && strcmp(report->walls[i].reason, report->walls[0].reason) == 0;
+    for (size_t i = 0; i < report->sandbox_count; i++) {
+        same = same && strcmp(report->sandboxes[i].reason, report->sandboxes[0].reason) == 0;
         if (used < sizeof(text))
             used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s: %s", i ? "; " : "",
-                                     report->walls[i].label, report->walls[i].reason);
+                                     report->sandboxes[i].kind->title, report->sandboxes[i].reason);
     }
     return error_set(err, ENOEXEC, "compare: the command did not run: %s",
-                     same ? report->walls[0].reason : text);
+                     same ? report->sandboxes[0].reason : text);
 }
 
 static unsigned table_columns(void)

@@ -33,6 +33,7 @@
 #include "vmm/image/store.h"
 #include "vmm/machine/host_check.h"
 #include "vmm/sandbox/id_map.h"
+#include "vmm/sandbox/registry.h"
 
 #define INITRAMFS_MAX  (64U << 20)
 #define STORE_FREE_MIN (1ULL << 30)
@@ -290,18 +291,26 @@ static void check_cgroups(struct doctor *doctor)
         report(doctor, OK, "cgroups", "%s", version);
 }
 
-static void check_gvisor(struct doctor *doctor)
+/* The runtimes that are not bundled. */
+static void check_runtimes(struct doctor *doctor)
 {
-    if (program_exists("runsc"))
-        report(doctor, OK, "gVisor", "found");
-    else
-        report(doctor, OK, "gVisor", "not installed; --isolation=gvisor wants the package runsc");
+    for (size_t i = 0; i < SANDBOX_COUNT; i++) {
+        const struct sandbox *sandbox = sandbox_registry[i];
+
+        if (!sandbox->runtime || sandbox->runtime->bundled)
+            continue;
+        if (sandbox_is_installed(sandbox))
+            report(doctor, OK, sandbox->title, "found");
+        else
+            report(doctor, OK, sandbox->title, "not installed; --isolation=%s needs the package %s",
+                   sandbox->name, sandbox->runtime->package);
+    }
 }
 
 static void (*const checks[])(struct doctor *) = {
     check_kvm,        check_capabilities, check_kernel,     check_initramfs, check_import,
     check_mke2fs,     check_memory,       check_huge_pages, check_store,     check_runtime,
-    check_containers, check_open_files,   check_cgroups,    check_gvisor,
+    check_containers, check_open_files,   check_cgroups,    check_runtimes,
 };
 
 struct doctor_options {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: `microvm probe`: what an image could see and do behind each wall, and what stops it.
+ * Purpose: `microvm probe`: what an image could see and do under each isolation, and what stops it.
  *
  * Here are the command line and the files that take part; the questions, the runs and the verdicts
  * are in vmm/probe and vmm/trial.
@@ -21,13 +21,13 @@
 #include "vmm/base/terminal.h"
 #include "vmm/cli/commands.h"
 #include "vmm/cli/image_argument.h"
-#include "vmm/cli/isolation_list.h"
 #include "vmm/cli/options.h"
 #include "vmm/cli/vm_options.h"
 #include "vmm/confine/jail.h"
 #include "vmm/image/reference.h"
 #include "vmm/machine/host_check.h"
 #include "vmm/probe/probe.h"
+#include "vmm/sandbox/registry.h"
 
 #define MIB             (1ULL << 20)
 #define HOG_MEMORY      (64 * MIB)
@@ -43,20 +43,21 @@ struct probe_options {
 #define AT(member) offsetof(struct probe_options, member)
 
 static const struct option_row rows[] = {
-    {0, OPTION_FLAG, "json", NULL, "write one JSON object in place of the table", AT(json)},
+    {0, OPTION_FLAG, "json", NULL, "write one JSON object instead of the table", AT(json)},
     {0, OPTION_FLAG, "verbose", NULL,
      "show the evidence, why each question is harmless, and lists of system calls", AT(verbose)},
-    {'m', OPTION_SIZE, "memory", "SIZE", "as of run", AT(memory)},
-    {0, OPTION_TEXT, "isolation", "WALLS",
-     "the walls, such as container,vm (default: all that are here)", AT(isolation)},
+    {'m', OPTION_SIZE, "memory", "SIZE", "same as for run", AT(memory)},
+    {0, OPTION_TEXT, "isolation", "LIST",
+     "isolations to run under, such as container,vm (default: all available)", AT(isolation)},
 };
 
 static const struct option_table table = {
     .usage = "probe [OPTIONS] IMAGE",
-    .about = "Asks harmless questions from inside each wall, and shows what answered and which\n"
+    .about = "Asks harmless questions from inside each sandbox, and shows what answered and which\n"
              "layer stopped it: namespace, cgroup, capability, seccomp, mount, hypervisor.",
-    .more = "Exit status: 0 when at least one wall could be asked; 128+N when signal N ended the\n"
-            "questions; 125 when nothing could be asked.",
+    .more =
+        "Exit status: 0 when at least one sandbox could be asked; 128+N when signal N ended the\n"
+        "questions; 125 when nothing could be asked.",
     .rows = rows,
     .count = ARRAY_LENGTH(rows),
 };
@@ -89,12 +90,12 @@ static int write_report(const struct probe_options *options, const struct probe_
     uint16_t rows_ignored;
     uint16_t columns;
 
-    for (size_t i = 0; i < report->wall_count; i++)
+    for (size_t i = 0; i < report->sandbox_count; i++)
         asked += !report->why[i][0];
     if (asked == 0) {
-        for (size_t i = 0; i < report->wall_count; i++)
-            log_error("probe: %s: %s", report->walls[i], report->why[i]);
-        return error_set(err, ENOEXEC, "probe: no wall could be asked");
+        for (size_t i = 0; i < report->sandbox_count; i++)
+            log_error("probe: %s: %s", report->sandboxes[i]->name, report->why[i]);
+        return error_set(err, ENOEXEC, "probe: no isolation could be probed");
     }
     if (options->json)
         return probe_write_json(report, stdout) < 0 ? error_set_errno(err, ENOMEM, "probe") : 0;
@@ -118,7 +119,7 @@ static int probe(const struct probe_options *options, const char *image,
         .monitor_call_count = jail_calls(calls, PROBE_CALLS_MAX),
     };
     sigset_t signals;
-    int rc = isolation_list_choose(options->isolation, request.walls, &request.wall_count, err);
+    int rc = sandbox_find_all(options->isolation, request.sandboxes, &request.sandbox_count, err);
 
     if (rc == 0)
         rc = find_image(image, &name, err);

@@ -28,7 +28,7 @@
 #include "vmm/oci/bundle.h"
 #include "vmm/oci/environment.h"
 #include "vmm/oci/process.h"
-#include "vmm/sandbox/sandbox.h"
+#include "vmm/sandbox/registry.h"
 
 #define ENV_FILE_MAX (1U << 20)
 #define HOSTNAME_MAX 64 /* bytes, as the kernel's */
@@ -89,8 +89,8 @@ static const struct option_row rows[] = {
      AT(kernel)},
     {0, OPTION_TEXT, "initramfs", "FILE", "guest initramfs in place of the one that comes along",
      AT(initramfs)},
-    {0, OPTION_TEXT, "isolation", "WALL",
-     "what is around the command: vm (default), container, gvisor", AT(isolation)},
+    {0, OPTION_TEXT, "isolation", SANDBOX_NAMES, "what the command runs in (default: the first)",
+     AT(isolation)},
     {0, OPTION_TEXT, "runtime", "PROGRAM", "OCI runtime of a container (default: crun, runsc)",
      AT(runtime)},
     {0, OPTION_TEXT, "pids-limit", "NUMBER", "processes and threads at most (default: no limit)",
@@ -135,7 +135,7 @@ struct program {
 /* Everything of a run that lives until its end. */
 struct run {
     const struct run_options *options;
-    const struct sandbox *isolation;
+    const struct sandbox *sandbox;
     struct timeline timeline;
     struct explanation explanation;
     struct instance instance;
@@ -166,7 +166,7 @@ static int check_limits(struct run *run, struct error *err)
     struct sandbox_limits *limits = &request->limits;
     int rc = vm_options_cpus(options->cpus, &request->vcpu_count, &limits->cpu_thousandths, err);
 
-    if (rc == 0 && run->isolation->has_machine)
+    if (rc == 0 && (run->sandbox->traits & SANDBOX_VM))
         rc = vm_options_memory(options->memory, true, &request->memory_bytes, err);
     /* docker's -1 and 0 are no limit. */
     if (rc == 0 && options->pids && strcmp(options->pids, "-1") != 0)
@@ -180,7 +180,7 @@ static int check_options(struct run *run, struct error *err)
 {
     const struct run_options *options = run->options;
     struct sandbox_request *request = &run->request;
-    int rc = sandbox_find(options->isolation, &run->isolation, err);
+    int rc = sandbox_find(options->isolation, &run->sandbox, err);
 
     if (rc == 0)
         rc = vm_options_timeline_check(options->timeline, err);
@@ -213,6 +213,7 @@ static int check_options(struct run *run, struct error *err)
     request->timeline = &run->timeline;
     request->explanation = options->explain ? &run->explanation : NULL;
     run->explanation.live = options->explain && *options->explain;
+    run->explanation.machine = run->sandbox->traits & SANDBOX_EXIT_STATISTICS;
     return 0;
 }
 
@@ -271,7 +272,7 @@ static int make_bundle(struct run *run, const struct image *image, char **argume
         .program_size = run->program.size,
     };
     struct process process;
-    int rc = run->isolation->place(&run->request, &bundle_options, err);
+    int rc = run->sandbox->place(&run->request, &bundle_options, err);
 
     if (rc == 0)
         rc = add_environment(options, &process_options.environment, err);
@@ -315,7 +316,7 @@ static int run_instance(struct run *run, const struct image *image, char **argum
     /* By our descriptor, so that the image may be removed from the store meanwhile. */
     snprintf(root, sizeof(root), "/proc/%d/fd/%d", (int)getpid(), image->root_fd);
     run->request.root_path = root;
-    rc = run->isolation->run(&run->request, status, err);
+    rc = run->sandbox->run(&run->request, status, err);
     bundle_release(&bundle);
     return rc;
 }
@@ -339,7 +340,7 @@ static int run_image(struct run *run, const char *reference, char **arguments,
     int rc = check_options(run, err);
 
     if (rc == 0)
-        rc = run->isolation->prepare(&run->request, err);
+        rc = run->sandbox->prepare(&run->request, err);
     if (rc == 0 && run->options->program)
         rc = read_program(run->options->program, &run->program, err);
     if (rc == 0)

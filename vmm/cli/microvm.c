@@ -37,8 +37,8 @@ struct command {
 static const struct command commands[] = {
     {"run", "run a command of a container image in a machine of its own", cli_run, true},
     {"boot", "boot a bare kernel, without image or container", cli_boot, true},
-    {"compare", "run a command behind each wall, and show what each costs", cli_compare, true},
-    {"probe", "ask from behind each wall what can be seen and done there", cli_probe, true},
+    {"compare", "run a command under each isolation, and show what each costs", cli_compare, true},
+    {"probe", "check under each isolation what can be seen and done there", cli_probe, true},
     {"image", "load, list and remove images", cli_image, true},
     {"doctor", "check what a run needs, and how to mend it", cli_doctor, true},
     {"version", "show version and build", cli_version, false},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the runs of the command behind each wall, and the rows that come of them; see compare.h.
+/* The runs of the command under each isolation, and the rows that come of them; see compare.h.
  */
 #include "vmm/compare/compare.h"
 
@@ -33,13 +33,13 @@ static const struct {
     [RUN] = {{"warm.run", "cold.run"}, "full run", REPORT_TIME},
     [MEMORY] = {{"warm.memory", "cold.memory"}, "peak memory on the host", REPORT_MEMORY},
     [PROCESSOR] = {{"warm.cpu", "cold.cpu"}, "processor time", REPORT_TIME},
-    [INSIDE] = {{"warm.cpu_inside", "cold.cpu_inside"}, "of it inside the wall", REPORT_TIME},
-    [AROUND] = {{"warm.cpu_around", "cold.cpu_around"}, "of it around the wall", REPORT_TIME},
+    [INSIDE] = {{"warm.cpu_inside", "cold.cpu_inside"}, "of it inside the sandbox", REPORT_TIME},
+    [AROUND] = {{"warm.cpu_around", "cold.cpu_around"}, "of it outside the sandbox", REPORT_TIME},
 };
 
 static const char *const groups[TEMPERATURES] = {"the command, warm", "the command, cold"};
 
-/* What the unmeasured first run behind a wall has shown. */
+/* What the unmeasured first run under an isolation has shown. */
 struct first_run {
     struct trial_text output;
     int status;
@@ -47,8 +47,8 @@ struct first_run {
 
 struct plan {
     struct comparison comparison;
-    struct first_run first[REPORT_WALLS_MAX];
-    bool statuses_differ; /* from run to run behind one wall */
+    struct first_run first[SANDBOX_COUNT];
+    bool statuses_differ; /* from run to run under one isolation */
 };
 
 /* ---- one run --------------------------------------------------------------------------------- */
@@ -63,13 +63,13 @@ static void forget_files(const struct string_list *files)
     }
 }
 
-void comparison_progress(struct comparison *comparison, size_t wall, const char *what)
+void comparison_progress(struct comparison *comparison, size_t sandbox, const char *what)
 {
     char text[160];
 
     comparison->run++;
     snprintf(text, sizeof(text), "run %u of %u: %s, %s", comparison->run, comparison->run_count,
-             comparison->report->walls[wall].label, what);
+             comparison->report->sandboxes[sandbox].kind->title, what);
     if (comparison->request->progress)
         comparison->request->progress(text);
 }
@@ -83,14 +83,14 @@ int comparison_check(struct comparison *comparison, const struct trial_result *r
     return error_set(err, EINTR, "compare: ended by signal %d", result->interrupted);
 }
 
-/* One run of the command behind one wall, in a control group of its own where there is one. */
-static int run_once(struct comparison *comparison, size_t wall, struct run_group *group,
+/* One run of the command under one isolation, in a control group of its own where there is one. */
+static int run_once(struct comparison *comparison, size_t sandbox, struct run_group *group,
                     struct trial_result *result, struct error *err)
 {
     AUTO_STRING_LIST struct string_list options = {0};
     const struct compare_request *request = comparison->request;
     struct trial_request trial_request = {
-        .isolation = request->walls[wall],
+        .sandbox = request->sandboxes[sandbox],
         .options = &options,
         .image = request->image,
         .command = &request->command,
@@ -105,7 +105,7 @@ static int run_once(struct comparison *comparison, size_t wall, struct run_group
             return rc;
         memcpy(trial_request.joins, group->joins, sizeof(group->joins));
         trial_request.join_count = group->join_count;
-        if (strcmp(request->walls[wall], "vm") != 0)
+        if (request->sandboxes[sandbox]->traits & SANDBOX_OCI_RUNTIME)
             rc = string_list_add_format(&options, "--cgroup-parent=%s", group->path);
     }
     if (rc < 0)
@@ -124,24 +124,25 @@ static struct report_row *figure_row(struct comparison *comparison, enum figure 
 }
 
 static int add_figure(struct comparison *comparison, enum figure figure,
-                      enum temperature temperature, size_t wall, uint64_t value, struct error *err)
+                      enum temperature temperature, size_t sandbox, uint64_t value,
+                      struct error *err)
 {
     struct report_row *row = figure_row(comparison, figure, temperature);
-    int rc = row ? report_add_value(row, wall, (double)value) : -ENOMEM;
+    int rc = row ? report_add_value(row, sandbox, (double)value) : -ENOMEM;
 
     return rc < 0 ? error_set_errno(err, -rc, "compare") : 0;
 }
 
 static void add_reason(struct comparison *comparison, enum figure figure,
-                       enum temperature temperature, size_t wall, const char *reason)
+                       enum temperature temperature, size_t sandbox, const char *reason)
 {
     struct report_row *row = figure_row(comparison, figure, temperature);
 
     if (row)
-        report_add_note(row, wall, "%s", reason);
+        report_add_note(row, sandbox, "%s", reason);
 }
 
-static int add_times(struct comparison *comparison, size_t wall, enum temperature temperature,
+static int add_times(struct comparison *comparison, size_t sandbox, enum temperature temperature,
                      const struct trial_result *result, struct error *err)
 {
     uint64_t first_byte_ns = result->first_byte_ns;
@@ -149,23 +150,25 @@ static int add_times(struct comparison *comparison, size_t wall, enum temperatur
     int rc = 0;
 
     if (trial_step(result, "runtime", &command_ns) && command_ns > result->start_ns)
-        rc = add_figure(comparison, COMMAND, temperature, wall, command_ns - result->start_ns, err);
+        rc = add_figure(comparison, COMMAND, temperature, sandbox, command_ns - result->start_ns,
+                        err);
     else
-        add_reason(comparison, COMMAND, temperature, wall, "the run's timeline does not tell");
+        add_reason(comparison, COMMAND, temperature, sandbox, "the run's timeline does not tell");
     /* A command may write to standard error alone, where warnings of microvm go, too. */
     if (first_byte_ns == 0 && !trial_step(result, "first_byte", &first_byte_ns))
-        add_reason(comparison, FIRST_BYTE, temperature, wall, "wrote nothing");
+        add_reason(comparison, FIRST_BYTE, temperature, sandbox, "wrote nothing");
     else if (rc == 0 && first_byte_ns > result->start_ns)
-        rc = add_figure(comparison, FIRST_BYTE, temperature, wall, first_byte_ns - result->start_ns,
-                        err);
+        rc = add_figure(comparison, FIRST_BYTE, temperature, sandbox,
+                        first_byte_ns - result->start_ns, err);
     if (rc == 0)
-        rc = add_figure(comparison, RUN, temperature, wall, result->end_ns - result->start_ns, err);
+        rc = add_figure(comparison, RUN, temperature, sandbox, result->end_ns - result->start_ns,
+                        err);
     return rc;
 }
 
-static int add_processor(struct comparison *comparison, size_t wall, enum temperature temperature,
-                         const struct trial_result *result, const struct run_group *group,
-                         struct error *err)
+static int add_processor(struct comparison *comparison, size_t sandbox,
+                         enum temperature temperature, const struct trial_result *result,
+                         const struct run_group *group, struct error *err)
 {
     uint64_t all_us = result->cpu_us;
     uint64_t inside_us;
@@ -173,24 +176,24 @@ static int add_processor(struct comparison *comparison, size_t wall, enum temper
 
     if (comparison->grouped)
         (void)cgroup_read_cpu_time(group->path, &all_us);
-    rc = add_figure(comparison, PROCESSOR, temperature, wall, all_us * 1000, err);
+    rc = add_figure(comparison, PROCESSOR, temperature, sandbox, all_us * 1000, err);
     if (rc < 0)
         return rc;
-    if (!wall_count(result, "inside.cpu_us", &inside_us)) {
+    if (!trial_count(result, "inside.cpu_us", &inside_us)) {
         static const char reason[] = "not measured: the run does not tell the part inside";
 
-        add_reason(comparison, INSIDE, temperature, wall, reason);
-        add_reason(comparison, AROUND, temperature, wall, reason);
+        add_reason(comparison, INSIDE, temperature, sandbox, reason);
+        add_reason(comparison, AROUND, temperature, sandbox, reason);
         return 0;
     }
-    rc = add_figure(comparison, INSIDE, temperature, wall, inside_us * 1000, err);
+    rc = add_figure(comparison, INSIDE, temperature, sandbox, inside_us * 1000, err);
     if (rc == 0)
-        rc = add_figure(comparison, AROUND, temperature, wall,
+        rc = add_figure(comparison, AROUND, temperature, sandbox,
                         all_us > inside_us ? (all_us - inside_us) * 1000 : 0, err);
     return rc;
 }
 
-static int add_memory(struct comparison *comparison, size_t wall, enum temperature temperature,
+static int add_memory(struct comparison *comparison, size_t sandbox, enum temperature temperature,
                       const struct run_group *group, struct error *err)
 {
     char reason[REPORT_NOTE_SIZE];
@@ -201,22 +204,23 @@ static int add_memory(struct comparison *comparison, size_t wall, enum temperatu
     else if (!cgroup_read_memory_peak(group->path, &bytes))
         snprintf(reason, sizeof(reason), "not measured: this kernel keeps no peak");
     else
-        return add_figure(comparison, MEMORY, temperature, wall, bytes, err);
-    add_reason(comparison, MEMORY, temperature, wall, reason);
+        return add_figure(comparison, MEMORY, temperature, sandbox, bytes, err);
+    add_reason(comparison, MEMORY, temperature, sandbox, reason);
     return 0;
 }
 
 /* ---- all runs -------------------------------------------------------------------------------- */
 
-static void give_up(struct comparison *comparison, size_t wall, const struct trial_result *result)
+static void give_up(struct comparison *comparison, size_t sandbox,
+                    const struct trial_result *result)
 {
-    struct report_wall *report_wall = &comparison->report->walls[wall];
+    struct report_sandbox *report_sandbox = &comparison->report->sandboxes[sandbox];
 
-    trial_why(result, report_wall->reason, sizeof(report_wall->reason));
-    report_wall->status = result->status;
+    trial_why(result, report_sandbox->reason, sizeof(report_sandbox->reason));
+    report_sandbox->status = result->status;
 }
 
-static int measure_once(struct plan *plan, size_t wall, enum temperature temperature,
+static int measure_once(struct plan *plan, size_t sandbox, enum temperature temperature,
                         struct error *err)
 {
     struct comparison *comparison = &plan->comparison;
@@ -224,44 +228,45 @@ static int measure_once(struct plan *plan, size_t wall, enum temperature tempera
     struct run_group group = {0};
     int rc;
 
-    comparison_progress(comparison, wall, temperature_names[temperature]);
-    if (comparison->report->walls[wall].reason[0])
+    comparison_progress(comparison, sandbox, temperature_names[temperature]);
+    if (comparison->report->sandboxes[sandbox].reason[0])
         return 0;
     if (temperature == COLD)
         forget_files(&comparison->request->files);
-    rc = run_once(comparison, wall, &group, &result, err);
+    rc = run_once(comparison, sandbox, &group, &result, err);
     if (rc == 0 && trial_failed(&result)) {
-        give_up(comparison, wall, &result);
+        give_up(comparison, sandbox, &result);
     } else if (rc == 0) {
-        plan->statuses_differ = plan->statuses_differ || result.status != plan->first[wall].status;
-        rc = add_times(comparison, wall, temperature, &result, err);
+        plan->statuses_differ =
+            plan->statuses_differ || result.status != plan->first[sandbox].status;
+        rc = add_times(comparison, sandbox, temperature, &result, err);
         if (rc == 0)
-            rc = add_memory(comparison, wall, temperature, &group, err);
+            rc = add_memory(comparison, sandbox, temperature, &group, err);
         if (rc == 0)
-            rc = add_processor(comparison, wall, temperature, &result, &group, err);
+            rc = add_processor(comparison, sandbox, temperature, &result, &group, err);
     }
     run_group_destroy(&group);
     trial_result_release(&result);
     return rc;
 }
 
-/* The unmeasured run: does anything run behind this wall, and what does the command say? */
-static int try_wall(struct plan *plan, size_t wall, struct error *err)
+/* The unmeasured run: does anything run in this sandbox, and what does the command say? */
+static int try_sandbox(struct plan *plan, size_t sandbox, struct error *err)
 {
     struct comparison *comparison = &plan->comparison;
     struct trial_result result = {0};
     struct run_group group = {0};
     int rc;
 
-    comparison_progress(comparison, wall, "first run, not measured");
-    rc = run_once(comparison, wall, &group, &result, err);
+    comparison_progress(comparison, sandbox, "first run, not measured");
+    rc = run_once(comparison, sandbox, &group, &result, err);
     if (rc == 0 && trial_failed(&result)) {
-        give_up(comparison, wall, &result);
+        give_up(comparison, sandbox, &result);
     } else if (rc == 0) {
-        plan->first[wall].status = result.status;
-        plan->first[wall].output = result.streams[WALL_OUTPUT];
-        result.streams[WALL_OUTPUT].bytes = NULL; /* it is the plan's now */
-        comparison->report->walls[wall].status = result.status;
+        plan->first[sandbox].status = result.status;
+        plan->first[sandbox].output = result.streams[TRIAL_OUTPUT];
+        result.streams[TRIAL_OUTPUT].bytes = NULL; /* it is the plan's now */
+        comparison->report->sandboxes[sandbox].status = result.status;
     }
     run_group_destroy(&group);
     trial_result_release(&result);
@@ -279,29 +284,32 @@ static bool same_output(const struct trial_text *a, const struct trial_text *b)
 static int note_outcomes(const struct plan *plan)
 {
     struct report *report = plan->comparison.report;
-    int before = -1; /* the wall that ran, before this one */
+    int before = -1; /* the sandbox that ran, before this one */
     int rc = 0;
 
-    for (size_t i = 0; i < report->wall_count && rc == 0; i++) {
+    for (size_t i = 0; i < report->sandbox_count && rc == 0; i++) {
         const struct first_run *first = &plan->first[i];
 
-        if (report->walls[i].reason[0]) {
+        if (report->sandboxes[i].reason[0]) {
             rc = string_list_add_format(&report->notes, "%s did not run: %s",
-                                        report->walls[i].label, report->walls[i].reason);
+                                        report->sandboxes[i].kind->title,
+                                        report->sandboxes[i].reason);
             continue;
         }
         if (first->status != 0)
             rc = string_list_add_format(&report->notes, "%s: the command ended with status %d",
-                                        report->walls[i].label, first->status);
+                                        report->sandboxes[i].kind->title, first->status);
         if (rc == 0 && before >= 0 && first->status != plan->first[before].status)
             rc = string_list_add_format(&report->notes, "the exit status differs: %s %d, %s %d",
-                                        report->walls[before].label, plan->first[before].status,
-                                        report->walls[i].label, first->status);
+                                        report->sandboxes[before].kind->title,
+                                        plan->first[before].status,
+                                        report->sandboxes[i].kind->title, first->status);
         if (rc == 0 && before >= 0 && !same_output(&first->output, &plan->first[before].output))
             rc = string_list_add_format(
                 &report->notes, "the output differs: %s wrote %llu bytes, %s %llu",
-                report->walls[before].label, (unsigned long long)plan->first[before].output.total,
-                report->walls[i].label, (unsigned long long)first->output.total);
+                report->sandboxes[before].kind->title,
+                (unsigned long long)plan->first[before].output.total,
+                report->sandboxes[i].kind->title, (unsigned long long)first->output.total);
         before = (int)i;
     }
     if (rc == 0 && plan->statuses_differ)
@@ -328,7 +336,7 @@ static int note_method(const struct comparison *comparison)
 
 static bool wrote_nothing(const struct plan *plan)
 {
-    for (size_t i = 0; i < REPORT_WALLS_MAX; i++) {
+    for (size_t i = 0; i < SANDBOX_COUNT; i++) {
         if (plan->first[i].output.total > 0)
             return false;
     }
@@ -339,9 +347,6 @@ static bool wrote_nothing(const struct plan *plan)
 
 static int begin(struct plan *plan, struct error *err)
 {
-    static const struct {
-        const char *name, *label;
-    } labels[] = {{"container", "container"}, {"vm", "micro-VM"}, {"gvisor", "gVisor"}};
     struct comparison *comparison = &plan->comparison;
     const struct compare_request *request = comparison->request;
     struct report *report = comparison->report;
@@ -349,15 +354,9 @@ static int begin(struct plan *plan, struct error *err)
     struct utsname host = {0};
 
     *report = (struct report){
-        .image = request->image, .runs = request->runs, .wall_count = request->wall_count};
-    for (size_t i = 0; i < request->wall_count; i++) {
-        report->walls[i] =
-            (struct report_wall){.name = request->walls[i], .label = request->walls[i]};
-        for (size_t j = 0; j < ARRAY_LENGTH(labels); j++) {
-            if (strcmp(labels[j].name, request->walls[i]) == 0)
-                report->walls[i].label = labels[j].label;
-        }
-    }
+        .image = request->image, .runs = request->runs, .sandbox_count = request->sandbox_count};
+    for (size_t i = 0; i < request->sandbox_count; i++)
+        report->sandboxes[i].kind = request->sandboxes[i];
     uname(&host);
     snprintf(report->host, sizeof(report->host), "Linux %s, %s, %ld processors", host.release,
              host.machine, sysconf(_SC_NPROCESSORS_ONLN));
@@ -366,7 +365,7 @@ static int begin(struct plan *plan, struct error *err)
         return error_set_errno(err, ENOMEM, "compare");
     comparison->grouped = run_group_prepare(&why) == 0;
     snprintf(comparison->ungrouped, sizeof(comparison->ungrouped), "%s", why.text);
-    comparison->run_count = (unsigned)request->wall_count * (1 + TEMPERATURES * request->runs);
+    comparison->run_count = (unsigned)request->sandbox_count * (1 + TEMPERATURES * request->runs);
     if (request->costs || request->command.count == 0)
         comparison->run_count += costs_run_count(comparison);
     return 0;
@@ -389,11 +388,11 @@ static int run_command(struct plan *plan, struct error *err)
     const struct compare_request *request = plan->comparison.request;
     int rc = make_rows(&plan->comparison, err);
 
-    for (size_t wall = 0; wall < request->wall_count && rc == 0; wall++)
-        rc = try_wall(plan, wall, err);
+    for (size_t sandbox = 0; sandbox < request->sandbox_count && rc == 0; sandbox++)
+        rc = try_sandbox(plan, sandbox, err);
     for (unsigned i = 0; i < request->runs * TEMPERATURES && rc == 0; i++) {
-        for (size_t j = 0; j < request->wall_count && rc == 0; j++)
-            rc = measure_once(plan, (i / TEMPERATURES + j) % request->wall_count,
+        for (size_t j = 0; j < request->sandbox_count && rc == 0; j++)
+            rc = measure_once(plan, (i / TEMPERATURES + j) % request->sandbox_count,
                               (enum temperature)(i % TEMPERATURES), err);
     }
     return rc;
@@ -414,7 +413,7 @@ int compare_run(const struct compare_request *request, struct report *report, in
             plan.comparison.run_count += costs_run_count(&plan.comparison);
         rc = costs_measure(&plan.comparison, err);
     }
-    for (size_t i = 0; i < REPORT_WALLS_MAX; i++)
+    for (size_t i = 0; i < SANDBOX_COUNT; i++)
         free(plan.first[i].output.bytes);
     if (rc == 0)
         report_finish(report);

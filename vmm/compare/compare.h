@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: run the same command behind each wall, again and again, and gather what it costs.
+ * Run the same command under each isolation, again and again, and gather what it costs.
  *
- * The walls take turns, in an order that rotates, so that whatever changes on the host meanwhile
- * falls on all of them alike; warm and cold runs alternate. Cold means: the host's kernel was asked
- * to forget the pages of the files that a run begins with (posix_fadvise, POSIX_FADV_DONTNEED).
- * One run behind each wall comes before all others and is not measured.
+ * The sandboxes take turns, in an order that rotates, so that whatever changes on the host
+ * meanwhile falls on all of them alike; warm and cold runs alternate. Cold means: the host's kernel
+ * was asked to forget the pages of the files that a run begins with (posix_fadvise,
+ * POSIX_FADV_DONTNEED). One run under each isolation comes before all others and is not measured.
  */
 #ifndef MICROVM_COMPARE_COMPARE_H
 #define MICROVM_COMPARE_COMPARE_H
@@ -19,11 +19,11 @@
 #define COMPARE_RUNS_MAX 1000
 
 struct compare_request {
-    const char *walls[REPORT_WALLS_MAX]; /* names for --isolation */
-    size_t wall_count;
+    const struct sandbox *sandboxes[SANDBOX_COUNT];
+    size_t sandbox_count;
     unsigned runs;
     const char *image;
-    struct string_list options; /* of `run`, behind every wall */
+    struct string_list options; /* of `run`, under every isolation */
     struct string_list command; /* empty = the image's own */
     bool costs;                 /* the built-in measures, whatever the command writes */
     bool disk;                  /* --disk is among the options */
@@ -37,8 +37,8 @@ struct compare_request {
 };
 
 /*
- * Fills *report, which the caller releases whatever is returned. A wall behind which nothing runs
- * is no error: its `reason` says why. Errors: EINTR (*signal is the number), ENOMEM, those of
+ * Fills *report, which the caller releases whatever is returned. A sandbox behind which nothing
+ * runs is no error: its `reason` says why. Errors: EINTR (*signal is the number), ENOMEM, those of
  * trial_run().
  */
 int compare_run(const struct compare_request *request, struct report *report, int *signal,

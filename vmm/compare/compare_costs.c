@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the built-in measures of `microvm compare`: microvm-probes is run behind each wall and
+ * The built-in measures of `microvm compare`: microvm-probes is run under each isolation and
  * tells samples (guest/probes/measure.h), an object of JSON a line.
  *
  * What it says is said from inside: only names known here, only numbers within bounds, only
@@ -15,7 +15,7 @@
 #include "vmm/base/json.h"
 #include "vmm/compare/compare_private.h"
 
-#define ROUNDS        4 /* runs behind each wall: as few as can show a difference */
+#define ROUNDS        4 /* runs under each isolation: as few as can show a difference */
 #define OUTPUT_MAX    (1U << 20)
 #define NUMBER_MAX    INT64_C(1000000000000000000)
 #define DISK_OPTION   "--disk=256m"
@@ -25,7 +25,7 @@
 #define GROUP_MACHINE "the machine"
 
 /* Which run tells a measure. */
-enum source { BEHIND_WALL, WITH_DISK, BARE_MACHINE };
+enum source { IN_SANDBOX, WITH_DISK, BARE_MACHINE };
 
 static const struct measure {
     enum source source;
@@ -33,19 +33,19 @@ static const struct measure {
     const char *name; /* as microvm-probes says it */
     const char *id, *group, *label;
 } measures[] = {
-    {BEHIND_WALL, REPORT_TIME, "syscall", "syscall", GROUP_KERNEL, "system call (getppid)"},
-    {BEHIND_WALL, REPORT_TIME, "fork_exec", "fork_exec", GROUP_KERNEL, "fork, exec, wait"},
-    {BEHIND_WALL, REPORT_TIME, "page_fault", "page_fault", GROUP_KERNEL, "page fault, first touch"},
-    {BEHIND_WALL, REPORT_TIME, "context_switch", "context_switch", GROUP_KERNEL, "context switch"},
-    {BEHIND_WALL, REPORT_RATE, "pipe", "pipe", GROUP_KERNEL, "pipe throughput"},
-    {BEHIND_WALL, REPORT_RATE, "root_read", "root_read", GROUP_FILES, "root: read"},
-    {BEHIND_WALL, REPORT_TIME, "root_random_read", "root_random_read", GROUP_FILES,
+    {IN_SANDBOX, REPORT_TIME, "syscall", "syscall", GROUP_KERNEL, "system call (getppid)"},
+    {IN_SANDBOX, REPORT_TIME, "fork_exec", "fork_exec", GROUP_KERNEL, "fork, exec, wait"},
+    {IN_SANDBOX, REPORT_TIME, "page_fault", "page_fault", GROUP_KERNEL, "page fault, first touch"},
+    {IN_SANDBOX, REPORT_TIME, "context_switch", "context_switch", GROUP_KERNEL, "context switch"},
+    {IN_SANDBOX, REPORT_RATE, "pipe", "pipe", GROUP_KERNEL, "pipe throughput"},
+    {IN_SANDBOX, REPORT_RATE, "root_read", "root_read", GROUP_FILES, "root: read"},
+    {IN_SANDBOX, REPORT_TIME, "root_random_read", "root_random_read", GROUP_FILES,
      "root: read 4 KiB anywhere"},
-    {BEHIND_WALL, REPORT_RATE, "layer_write", "layer_write", GROUP_FILES, "layer: write"},
-    {BEHIND_WALL, REPORT_TIME, "layer_random_write", "layer_random_write", GROUP_FILES,
+    {IN_SANDBOX, REPORT_RATE, "layer_write", "layer_write", GROUP_FILES, "layer: write"},
+    {IN_SANDBOX, REPORT_TIME, "layer_random_write", "layer_random_write", GROUP_FILES,
      "layer: write 4 KiB anywhere"},
-    {BEHIND_WALL, REPORT_RATE, "layer_read", "layer_read", GROUP_FILES, "layer: read"},
-    {BEHIND_WALL, REPORT_TIME, "layer_random_read", "layer_random_read", GROUP_FILES,
+    {IN_SANDBOX, REPORT_RATE, "layer_read", "layer_read", GROUP_FILES, "layer: read"},
+    {IN_SANDBOX, REPORT_TIME, "layer_random_read", "layer_random_read", GROUP_FILES,
      "layer: read 4 KiB anywhere"},
     {WITH_DISK, REPORT_RATE, "layer_write", "disk_write", GROUP_FILES, "--disk: write"},
     {WITH_DISK, REPORT_TIME, "layer_random_write", "disk_random_write", GROUP_FILES,
@@ -110,7 +110,7 @@ static bool take_number(const json_t *line, const char *key, double *value)
 }
 
 /* One line of microvm-probes. What is not understood is passed over. */
-static int take_line(struct comparison *comparison, enum source source, size_t wall,
+static int take_line(struct comparison *comparison, enum source source, size_t sandbox,
                      const json_t *line)
 {
     const char *name = json_string_value(json_object_get(line, "measure"));
@@ -123,15 +123,15 @@ static int take_line(struct comparison *comparison, enum source source, size_t w
     if (!row)
         return measure ? -ENOMEM : 0;
     if (measure->unit == REPORT_TIME && take_number(line, "ps", &value))
-        rc = report_add_value(row, wall, value / 1000);
+        rc = report_add_value(row, sandbox, value / 1000);
     else if (measure->unit == REPORT_RATE && take_number(line, "bytes_per_second", &value))
-        rc = report_add_value(row, wall, value);
+        rc = report_add_value(row, sandbox, value);
     text = json_object_get(line, "error");
     if (json_is_string(text)) {
         char reason[REMARK_MAX];
 
         take_text(text, reason);
-        report_add_note(row, wall, "not measured: %s", reason);
+        report_add_note(row, sandbox, "not measured: %s", reason);
     }
     text = json_object_get(line, "remark");
     if (rc == 0 && json_is_string(text))
@@ -139,7 +139,7 @@ static int take_line(struct comparison *comparison, enum source source, size_t w
     return rc == -E2BIG ? 0 : rc;
 }
 
-static int take_output(struct comparison *comparison, enum source source, size_t wall,
+static int take_output(struct comparison *comparison, enum source source, size_t sandbox,
                        const struct trial_text *output)
 {
     const char *at = output->bytes;
@@ -152,7 +152,7 @@ static int take_output(struct comparison *comparison, enum source source, size_t
         json_t *line = NULL;
 
         rc = json_parse(at, size, &line, NULL);
-        rc = rc == 0 ? take_line(comparison, source, wall, line) : rc == -ENOMEM ? rc : 0;
+        rc = rc == 0 ? take_line(comparison, source, sandbox, line) : rc == -ENOMEM ? rc : 0;
         json_decref(line);
         at += size + 1;
     }
@@ -160,18 +160,18 @@ static int take_output(struct comparison *comparison, enum source source, size_t
 }
 
 /*
- * Samples of one run are alike, whatever the walls are: what else the machine did meanwhile is in
- * all of them. So a run is one value, the median of its samples. `before`: values of the cells
+ * Samples of one run are alike, whatever the sandboxes are: what else the machine did meanwhile is
+ * in all of them. So a run is one value, the median of its samples. `before`: values of the cells
  * before this run.
  */
-static void settle(struct comparison *comparison, enum source source, size_t wall,
+static void settle(struct comparison *comparison, enum source source, size_t sandbox,
                    const size_t before[])
 {
     for (size_t i = 0; i < ARRAY_LENGTH(measures); i++) {
         struct report_row *row = measures[i].source == source && source != BARE_MACHINE
                                      ? measure_row(comparison, &measures[i])
                                      : NULL;
-        struct report_cell *cell = row ? &row->cells[wall] : NULL;
+        struct report_cell *cell = row ? &row->cells[sandbox] : NULL;
         struct statistics summary;
 
         if (!cell || cell->count == before[i])
@@ -182,21 +182,21 @@ static void settle(struct comparison *comparison, enum source source, size_t wal
     }
 }
 
-static void count_values(struct comparison *comparison, enum source source, size_t wall,
+static void count_values(struct comparison *comparison, enum source source, size_t sandbox,
                          size_t before[])
 {
     for (size_t i = 0; i < ARRAY_LENGTH(measures); i++) {
         const struct report_row *row =
             measures[i].source == source ? measure_row(comparison, &measures[i]) : NULL;
 
-        before[i] = row ? row->cells[wall].count : 0;
+        before[i] = row ? row->cells[sandbox].count : 0;
     }
 }
 
 /* ---- the runs -------------------------------------------------------------------------------- */
 
 /* Notes for all measures of a run that did not take place. */
-static void note_failure(struct comparison *comparison, enum source source, size_t wall,
+static void note_failure(struct comparison *comparison, enum source source, size_t sandbox,
                          const char *reason)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(measures); i++) {
@@ -206,12 +206,12 @@ static void note_failure(struct comparison *comparison, enum source source, size
             continue;
         row = measure_row(comparison, &measures[i]);
         if (row)
-            report_add_note(row, wall, "%s", reason);
+            report_add_note(row, sandbox, "%s", reason);
     }
 }
 
-static int make_wall_arguments(const struct compare_request *request, enum source source,
-                               struct string_list *options, struct string_list *command)
+static int make_arguments(const struct compare_request *request, enum source source,
+                          struct string_list *options, struct string_list *command)
 {
     int rc = string_list_add_all(options, &request->options);
 
@@ -226,7 +226,7 @@ static int make_wall_arguments(const struct compare_request *request, enum sourc
     return rc;
 }
 
-static int measure_once(struct comparison *comparison, enum source source, size_t wall,
+static int measure_once(struct comparison *comparison, enum source source, size_t sandbox,
                         struct error *err)
 {
     static const char *const what[] = {"built-in measures", "built-in measures with --disk",
@@ -236,7 +236,7 @@ static int measure_once(struct comparison *comparison, enum source source, size_
     const struct compare_request *request = comparison->request;
     struct trial_request trial_request = {
         .arguments = source == BARE_MACHINE ? &request->machine : NULL,
-        .isolation = request->walls[wall],
+        .sandbox = request->sandboxes[sandbox],
         .options = &options,
         .image = request->image,
         .command = &command,
@@ -246,10 +246,10 @@ static int measure_once(struct comparison *comparison, enum source source, size_
     struct trial_result result = {0};
     size_t before[ARRAY_LENGTH(measures)];
     char why[REPORT_NOTE_SIZE];
-    int rc = make_wall_arguments(request, source, &options, &command);
+    int rc = make_arguments(request, source, &options, &command);
 
-    comparison_progress(comparison, wall, what[source]);
-    if (comparison->report->walls[wall].reason[0])
+    comparison_progress(comparison, sandbox, what[source]);
+    if (comparison->report->sandboxes[sandbox].reason[0])
         return 0;
     if (rc < 0)
         return error_set_errno(err, -rc, "compare");
@@ -259,21 +259,22 @@ static int measure_once(struct comparison *comparison, enum source source, size_
     if (rc == 0) {
         if (result.status != 0) {
             trial_why(&result, why, sizeof(why));
-            note_failure(comparison, source, wall, why);
+            note_failure(comparison, source, sandbox, why);
         }
-        count_values(comparison, source, wall, before);
-        if (take_output(comparison, source, wall, &result.streams[WALL_OUTPUT]) < 0)
+        count_values(comparison, source, sandbox, before);
+        if (take_output(comparison, source, sandbox, &result.streams[TRIAL_OUTPUT]) < 0)
             rc = error_set_errno(err, ENOMEM, "compare");
-        settle(comparison, source, wall, before);
+        settle(comparison, source, sandbox, before);
     }
     trial_result_release(&result);
     return rc;
 }
 
-static int find_vm(const struct comparison *comparison)
+/* The first whose machine can be measured; -1 = none. */
+static int find_machine(const struct comparison *comparison)
 {
-    for (size_t i = 0; i < comparison->request->wall_count; i++) {
-        if (strcmp(comparison->request->walls[i], "vm") == 0)
+    for (size_t i = 0; i < comparison->request->sandbox_count; i++) {
+        if (comparison->request->sandboxes[i]->traits & SANDBOX_DOORBELL)
             return (int)i;
     }
     return -1;
@@ -281,10 +282,10 @@ static int find_vm(const struct comparison *comparison)
 
 unsigned costs_run_count(const struct comparison *comparison)
 {
-    unsigned walls = (unsigned)comparison->request->wall_count;
+    unsigned sandboxes = (unsigned)comparison->request->sandbox_count;
 
-    return ROUNDS * walls * (comparison->request->disk ? 1 : 2) +
-           (find_vm(comparison) >= 0 ? 1 : 0);
+    return ROUNDS * sandboxes * (comparison->request->disk ? 1 : 2) +
+           (find_machine(comparison) >= 0 ? 1 : 0);
 }
 
 static int make_rows(struct comparison *comparison, struct error *err)
@@ -298,29 +299,29 @@ static int make_rows(struct comparison *comparison, struct error *err)
     return 0;
 }
 
-static int measure_walls(struct comparison *comparison, enum source source, struct error *err)
+static int measure_all(struct comparison *comparison, enum source source, struct error *err)
 {
-    size_t walls = comparison->request->wall_count;
+    size_t sandboxes = comparison->request->sandbox_count;
     int rc = 0;
 
-    for (size_t i = 0; i < ROUNDS * walls && rc == 0; i++)
-        rc = measure_once(comparison, source, (i / walls + i) % walls, err);
+    for (size_t i = 0; i < ROUNDS * sandboxes && rc == 0; i++)
+        rc = measure_once(comparison, source, (i / sandboxes + i) % sandboxes, err);
     return rc;
 }
 
 int costs_measure(struct comparison *comparison, struct error *err)
 {
-    int vm = find_vm(comparison);
+    int machine = find_machine(comparison);
     int rc = make_rows(comparison, err);
 
     if (rc == 0)
-        rc = measure_walls(comparison, BEHIND_WALL, err);
+        rc = measure_all(comparison, IN_SANDBOX, err);
     if (rc == 0 && !comparison->request->disk)
-        rc = measure_walls(comparison, WITH_DISK, err);
-    if (rc == 0 && vm >= 0)
-        rc = measure_once(comparison, BARE_MACHINE, (size_t)vm, err);
-    for (size_t i = 0; i < comparison->request->wall_count && rc == 0; i++) {
-        if ((int)i != vm)
+        rc = measure_all(comparison, WITH_DISK, err);
+    if (rc == 0 && machine >= 0)
+        rc = measure_once(comparison, BARE_MACHINE, (size_t)machine, err);
+    for (size_t i = 0; i < comparison->request->sandbox_count && rc == 0; i++) {
+        if (!(comparison->request->sandboxes[i]->traits & SANDBOX_DOORBELL))
             note_failure(comparison, BARE_MACHINE, i, "none: no hypervisor");
     }
     return rc;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what the runs of the command (compare.c) and the built-in measures (compare_costs.c)
+/* What the runs of the command (compare.c) and the built-in measures (compare_costs.c)
  * share. */
 #ifndef MICROVM_COMPARE_COMPARE_PRIVATE_H
 #define MICROVM_COMPARE_COMPARE_PRIVATE_H
@@ -18,13 +18,14 @@ struct comparison {
 };
 
 /* Tells the person who waits: "run 3 of 24: micro-VM, cold". */
-void comparison_progress(struct comparison *comparison, size_t wall, const char *what);
+void comparison_progress(struct comparison *comparison, size_t sandbox, const char *what);
 
 /* 0, or -EINTR when a signal has ended this run. */
 int comparison_check(struct comparison *comparison, const struct trial_result *result,
                      struct error *err);
 
-/* compare_costs.c: the measures of microvm-probes behind each wall, and of the machine itself. */
+/* compare_costs.c: the measures of microvm-probes under each isolation, and of the machine itself.
+ */
 unsigned costs_run_count(const struct comparison *comparison);
 int costs_measure(struct comparison *comparison, struct error *err);
 

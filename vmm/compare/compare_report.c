@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: gather the values of a comparison, sum them up, compare them; see compare_report.h. */
+/* Gather the values of a comparison, sum them up, compare them; see compare_report.h. */
 #include "vmm/compare/compare_report.h"
 
 #include <errno.h>
@@ -31,9 +31,9 @@ struct report_row *report_add_row(struct report *report, const char *id, const c
     return &report->rows[report->row_count++];
 }
 
-int report_add_value(struct report_row *row, size_t wall, double value)
+int report_add_value(struct report_row *row, size_t sandbox, double value)
 {
-    struct report_cell *cell = &row->cells[wall];
+    struct report_cell *cell = &row->cells[sandbox];
     double *grown;
 
     if (cell->count == REPORT_VALUES_MAX)
@@ -46,9 +46,9 @@ int report_add_value(struct report_row *row, size_t wall, double value)
     return 0;
 }
 
-void report_add_note(struct report_row *row, size_t wall, const char *format, ...)
+void report_add_note(struct report_row *row, size_t sandbox, const char *format, ...)
 {
-    struct report_cell *cell = &row->cells[wall];
+    struct report_cell *cell = &row->cells[sandbox];
     va_list args;
 
     if (cell->note[0])
@@ -60,8 +60,9 @@ void report_add_note(struct report_row *row, size_t wall, const char *format, ..
 
 int report_baseline(const struct report *report)
 {
-    for (size_t i = 0; i < report->wall_count; i++) {
-        if (strcmp(report->walls[i].name, "container") == 0 && !report->walls[i].reason[0])
+    for (size_t i = 0; i < report->sandbox_count; i++) {
+        if ((report->sandboxes[i].kind->traits & SANDBOX_BASELINE) &&
+            !report->sandboxes[i].reason[0])
             return (int)i;
     }
     return -1;
@@ -94,13 +95,13 @@ void report_finish(struct report *report)
     for (size_t i = 0; i < report->row_count; i++) {
         struct report_cell *cells = report->rows[i].cells;
 
-        for (size_t j = 0; j < report->wall_count; j++) {
+        for (size_t j = 0; j < report->sandbox_count; j++) {
             statistics_summarize(cells[j].values, cells[j].count, &cells[j].summary);
             if (cells[j].count == 0 && !cells[j].note[0])
                 snprintf(cells[j].note, sizeof(cells[j].note), "%s",
-                         report->walls[j].reason[0] ? "did not run" : "not measured");
+                         report->sandboxes[j].reason[0] ? "did not run" : "not measured");
         }
-        for (size_t j = 0; j < report->wall_count; j++)
+        for (size_t j = 0; j < report->sandbox_count; j++)
             judge(&cells[j], baseline >= 0 ? &cells[baseline] : NULL);
     }
 }
@@ -108,7 +109,7 @@ void report_finish(struct report *report)
 void report_release(struct report *report)
 {
     for (size_t i = 0; i < report->row_count; i++) {
-        for (size_t j = 0; j < REPORT_WALLS_MAX; j++)
+        for (size_t j = 0; j < SANDBOX_COUNT; j++)
             free(report->rows[i].cells[j].values);
     }
     free(report->rows);

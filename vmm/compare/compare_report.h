@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what a comparison has found, and the three ways to show it: a table for a terminal, one
+ * What a comparison has found, and the three ways to show it: a table for a terminal, one
  * JSON object, a page of HTML. docs/guide/compare.md describes the rows and the JSON.
  *
- * Values are doubles of base units. Texts may come from inside a wall: each way of showing them
+ * Values are doubles of base units. Texts may come from inside a sandbox: each way of showing them
  * escapes for itself.
  */
 #ifndef MICROVM_COMPARE_COMPARE_REPORT_H
@@ -15,9 +15,9 @@
 
 #include "vmm/base/error.h"
 #include "vmm/base/string_list.h"
+#include "vmm/sandbox/registry.h"
 #include "vmm/trial/statistics.h"
 
-#define REPORT_WALLS_MAX  3
 #define REPORT_VALUES_MAX 4096 /* of one cell */
 #define REPORT_NOTE_SIZE  256
 
@@ -36,7 +36,7 @@ enum report_verdict {
     REPORT_DIFFERENT,
 };
 
-/* One row, one wall. */
+/* One row, one sandbox. */
 struct report_cell {
     double *values; /* sorted by report_finish() */
     size_t count;
@@ -53,24 +53,23 @@ struct report_row {
     const char *group; /* heading: "the command, warm" */
     const char *label; /* "full run" */
     enum report_unit unit;
-    struct report_cell cells[REPORT_WALLS_MAX];
+    struct report_cell cells[SANDBOX_COUNT];
 };
 
-struct report_wall {
-    const char *name;  /* "vm" */
-    const char *label; /* "micro-VM" */
-    char reason[512];  /* why it did not run; "" = it did */
-    int status;        /* of the command, when it ran */
+struct report_sandbox {
+    const struct sandbox *kind;
+    char reason[512]; /* why it did not run; "" = it did */
+    int status;       /* of the command, when it ran */
 };
 
 struct report {
     const char *image;
     struct string_list command;
     struct string_list options;
-    unsigned runs; /* of each wall, warm, and as many cold */
+    unsigned runs; /* of each sandbox, warm, and as many cold */
     char host[160];
-    struct report_wall walls[REPORT_WALLS_MAX];
-    size_t wall_count;
+    struct report_sandbox sandboxes[SANDBOX_COUNT];
+    size_t sandbox_count;
     struct report_row *rows;
     size_t row_count, row_capacity;
     struct string_list notes; /* sentences below the table */
@@ -81,12 +80,12 @@ struct report {
 struct report_row *report_add_row(struct report *report, const char *id, const char *group,
                                   const char *label, enum report_unit unit);
 /* Returns 0, -ENOMEM or -E2BIG. */
-int report_add_value(struct report_row *row, size_t wall, double value);
+int report_add_value(struct report_row *row, size_t sandbox, double value);
 /* Notes why a cell has no values, unless it says something already. */
-void report_add_note(struct report_row *row, size_t wall, const char *format, ...)
+void report_add_note(struct report_row *row, size_t sandbox, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Index of the wall that others are compared with: the container's, if it ran; -1 = none. */
+/* Index of the sandbox that others are compared with: the container's, if it ran; -1 = none. */
 int report_baseline(const struct report *report);
 /* Sums up and compares; to be called once, before anything is shown. */
 void report_finish(struct report *report);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: a comparison as one page of HTML: charts, then every number.
+ * A comparison as one page of HTML: charts, then every number.
  *
  * The page needs nothing from elsewhere and runs no script; a Content-Security-Policy says so to
  * the browser, too. Bars are SVG, drawn here. Each number stands in a cell whose data-value is the
@@ -11,10 +11,11 @@
 #include "vmm/compare/compare_report.h"
 
 #define CHART_WIDTH 720
-#define CHART_LEFT  90 /* names of the walls */
+#define CHART_LEFT  90 /* names of the sandboxes */
 #define CHART_RIGHT 130
 #define BAR_HEIGHT  18
 #define BAR_STEP    26
+#define BAR_COLOURS 5 /* .box0 and so on of the style */
 
 static const char *const head =
     "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -27,9 +28,9 @@ static const char *const head =
 static const char *const style =
     "<style>\n"
     ":root{--page:#fcfcfb;--text:#0b0b0b;--soft:#52514e;--line:#dcdbd6;"
-    "--wall0:#2a78d6;--wall1:#eb6834;--wall2:#1baf7a}\n"
+    "--box0:#2a78d6;--box1:#eb6834;--box2:#1baf7a;--box3:#8a5cd1;--box4:#c79100}\n"
     "@media (prefers-color-scheme:dark){:root{--page:#1a1a19;--text:#fff;--soft:#c3c2b7;"
-    "--line:#3b3a38;--wall0:#3987e5;--wall1:#d95926;--wall2:#199e70}}\n"
+    "--line:#3b3a38;--box0:#3987e5;--box1:#d95926;--box2:#199e70;--box3:#a07be0;--box4:#d9a520}}\n"
     "body{background:var(--page);color:var(--text);font:16px/1.5 system-ui,sans-serif;"
     "max-width:60rem;margin:2rem auto;padding:0 1rem}\n"
     "h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.5rem}h3{font-size:1rem;"
@@ -37,7 +38,8 @@ static const char *const style =
     "p,li{color:var(--soft)}code{color:var(--text);overflow-wrap:anywhere}\n"
     "svg{width:100%;height:auto;display:block}\n"
     "svg text{fill:var(--text);font:13px system-ui,sans-serif}svg .soft{fill:var(--soft)}\n"
-    ".wall0{fill:var(--wall0)}.wall1{fill:var(--wall1)}.wall2{fill:var(--wall2)}\n"
+    ".box0{fill:var(--box0)}.box1{fill:var(--box1)}.box2{fill:var(--box2)}.box3{fill:var(--box3)}"
+    ".box4{fill:var(--box4)}\n"
     ".whisker{stroke:var(--text);stroke-width:1.5;fill:none}\n"
     ".scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.875rem;width:100%}\n"
     "th,td{border-bottom:1px solid var(--line);padding:.25rem .6rem;text-align:left}\n"
@@ -77,7 +79,7 @@ static double row_maximum(const struct report *report, const struct report_row *
 {
     double maximum = 0;
 
-    for (size_t i = 0; i < report->wall_count; i++) {
+    for (size_t i = 0; i < report->sandbox_count; i++) {
         if (row->cells[i].summary.maximum > maximum)
             maximum = row->cells[i].summary.maximum;
     }
@@ -85,19 +87,18 @@ static double row_maximum(const struct report *report, const struct report_row *
 }
 
 /* A bar to the median; over it a line from least to most, and a box from quartile to quartile. */
-static void write_bar(const struct report_row *row, size_t wall, double scale, unsigned top,
+static void write_bar(const struct report_row *row, size_t sandbox, double scale, unsigned top,
                       FILE *out)
 {
-    const struct report_cell *cell = &row->cells[wall];
+    const struct report_cell *cell = &row->cells[sandbox];
     const struct statistics *summary = &cell->summary;
     double middle = top + BAR_HEIGHT / 2.0;
     char number[REPORT_NUMBER_SIZE];
     char ratio[REPORT_NUMBER_SIZE];
 
     report_format_number(summary->median, summary->median, row->unit, true, number);
-    fprintf(out,
-            "<rect class=\"wall%zu\" x=\"%d\" y=\"%u\" width=\"%.1f\" height=\"%d\" rx=\"2\"/>",
-            wall, CHART_LEFT, top, summary->median * scale, BAR_HEIGHT);
+    fprintf(out, "<rect class=\"box%zu\" x=\"%d\" y=\"%u\" width=\"%.1f\" height=\"%d\" rx=\"2\"/>",
+            sandbox % BAR_COLOURS, CHART_LEFT, top, summary->median * scale, BAR_HEIGHT);
     if (cell->count > 1)
         fprintf(out,
                 "<path class=\"whisker\" d=\"M%.1f %.1fH%.1fM%.1f %.1fv8M%.1f %.1fv8"
@@ -124,14 +125,14 @@ static void write_chart(const struct report *report, const struct report_row *ro
     fputs("<h3>", out);
     write_escaped(row->label, out);
     fprintf(out, "</h3>\n<svg viewBox=\"0 0 %d %u\" role=\"img\" aria-label=\"", CHART_WIDTH,
-            (unsigned)report->wall_count * BAR_STEP);
+            (unsigned)report->sandbox_count * BAR_STEP);
     write_escaped(row->label, out);
     fputs("\">", out);
-    for (size_t i = 0; i < report->wall_count; i++) {
+    for (size_t i = 0; i < report->sandbox_count; i++) {
         unsigned top = (unsigned)i * BAR_STEP + (BAR_STEP - BAR_HEIGHT) / 2;
 
         fprintf(out, "<text x=\"0\" y=\"%u\">", top + BAR_HEIGHT - 5);
-        write_escaped(report->walls[i].label, out);
+        write_escaped(report->sandboxes[i].kind->title, out);
         fputs("</text>", out);
         if (row->cells[i].count > 0) {
             write_bar(row, i, scale, top, out);
@@ -148,31 +149,33 @@ static void write_chart(const struct report *report, const struct report_row *ro
 /* ---- all numbers ----------------------------------------------------------------------------- */
 
 /* A number for programs (data-value) and for people. */
-static void write_number(const struct report_row *row, const char *wall, const char *field,
+static void write_number(const struct report_row *row, const char *isolation, const char *field,
                          double value, double like, FILE *out)
 {
     char number[REPORT_NUMBER_SIZE];
 
     report_format_number(value, like, row->unit, true, number);
-    fprintf(out,
-            "<td data-row=\"%s\" data-wall=\"%s\" data-field=\"%s\" data-value=\"%.15g\">%s</td>",
-            row->id, wall, field, value, number);
+    fprintf(
+        out,
+        "<td data-row=\"%s\" data-isolation=\"%s\" data-field=\"%s\" data-value=\"%.15g\">%s</td>",
+        row->id, isolation, field, value, number);
 }
 
-static void write_comparison(const struct report_row *row, const char *wall,
+static void write_comparison(const struct report_row *row, const char *isolation,
                              const struct report_cell *cell, FILE *out)
 {
     char ratio[REPORT_NUMBER_SIZE];
 
     if (cell->ratio > 0) {
         report_format_ratio(cell->ratio, ratio);
-        fprintf(out,
-                "<td data-row=\"%s\" data-wall=\"%s\" data-field=\"ratio\" data-value=\"%.15g\">"
-                "%s\u00d7</td>"
-                "<td data-row=\"%s\" data-wall=\"%s\" data-field=\"probability\" "
-                "data-value=\"%.15g\">%.3g</td>",
-                row->id, wall, cell->ratio, ratio, row->id, wall, cell->probability,
-                cell->probability);
+        fprintf(
+            out,
+            "<td data-row=\"%s\" data-isolation=\"%s\" data-field=\"ratio\" data-value=\"%.15g\">"
+            "%s\u00d7</td>"
+            "<td data-row=\"%s\" data-isolation=\"%s\" data-field=\"probability\" "
+            "data-value=\"%.15g\">%.3g</td>",
+            row->id, isolation, cell->ratio, ratio, row->id, isolation, cell->probability,
+            cell->probability);
     } else {
         fputs("<td></td><td></td>", out);
     }
@@ -181,16 +184,16 @@ static void write_comparison(const struct report_row *row, const char *wall,
 
 static void write_numbers(const struct report *report, const struct report_row *row, FILE *out)
 {
-    for (size_t i = 0; i < report->wall_count; i++) {
+    for (size_t i = 0; i < report->sandbox_count; i++) {
         const struct report_cell *cell = &row->cells[i];
         const struct statistics *summary = &cell->summary;
-        const char *wall = report->walls[i].name;
+        const char *isolation = report->sandboxes[i].kind->name;
 
         fputs("<tr><th scope=\"row\">", out);
         if (i == 0)
             write_escaped(row->label, out);
         fputs("</th><td>", out);
-        write_escaped(report->walls[i].label, out);
+        write_escaped(report->sandboxes[i].kind->title, out);
         fputs("</td>", out);
         if (cell->count == 0) {
             fputs("<td colspan=\"8\">", out);
@@ -198,12 +201,12 @@ static void write_numbers(const struct report *report, const struct report_row *
             fputs("</td></tr>\n", out);
             continue;
         }
-        write_number(row, wall, "median", summary->median, summary->median, out);
-        write_number(row, wall, "minimum", summary->minimum, summary->median, out);
-        write_number(row, wall, "quartile1", summary->quartile1, summary->median, out);
-        write_number(row, wall, "quartile3", summary->quartile3, summary->median, out);
-        write_number(row, wall, "maximum", summary->maximum, summary->median, out);
-        write_comparison(row, wall, cell, out);
+        write_number(row, isolation, "median", summary->median, summary->median, out);
+        write_number(row, isolation, "minimum", summary->minimum, summary->median, out);
+        write_number(row, isolation, "quartile1", summary->quartile1, summary->median, out);
+        write_number(row, isolation, "quartile3", summary->quartile3, summary->median, out);
+        write_number(row, isolation, "maximum", summary->maximum, summary->median, out);
+        write_comparison(row, isolation, cell, out);
     }
 }
 
@@ -211,7 +214,8 @@ static void write_table(const struct report *report, FILE *out)
 {
     fputs(
         "<h2>All numbers</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">what"
-        "</th><th scope=\"col\">wall</th><th scope=\"col\">median</th><th scope=\"col\">least</th>"
+        "</th><th scope=\"col\">isolation</th><th scope=\"col\">median</th><th "
+        "scope=\"col\">least</th>"
         "<th scope=\"col\">quartile</th><th scope=\"col\">quartile</th><th scope=\"col\">most</th>"
         "<th scope=\"col\">ratio</th><th scope=\"col\">p</th><th scope=\"col\">verdict</th></tr>"
         "</thead>\n<tbody>\n",
@@ -243,13 +247,13 @@ static void write_introduction(const struct report *report, FILE *out)
 {
     fputs("<title>", out);
     write_escaped(report->image, out);
-    fputs(" behind each wall</title>\n", out);
+    fputs(" under each isolation</title>\n", out);
     fputs(style, out);
-    fputs("</head>\n<body>\n<h1>One command behind each wall</h1>\n<p><code>", out);
+    fputs("</head>\n<body>\n<h1>One command under each isolation</h1>\n<p><code>", out);
     write_escaped(report->image, out);
     write_words(&report->command, out);
     fputs("</code></p>\n<p>", out);
-    fprintf(out, "%u runs warm and %u cold behind each wall, in turns. ", report->runs,
+    fprintf(out, "%u runs warm and %u cold under each isolation, in turns. ", report->runs,
             report->runs);
     write_escaped(report->host, out);
     if (report->options.count > 0) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a comparison as one JSON object (docs/guide/compare.md). */
+/* A comparison as one JSON object (docs/guide/compare.md). */
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
@@ -35,31 +35,32 @@ static json_t *list_to_json(const struct string_list *list)
     return array;
 }
 
-static json_t *walls_to_json(const struct report *report)
+static json_t *sandboxes_to_json(const struct report *report)
 {
     json_t *array = json_array();
 
-    for (size_t i = 0; i < report->wall_count; i++) {
-        const struct report_wall *wall = &report->walls[i];
-        bool ran = !wall->reason[0];
+    for (size_t i = 0; i < report->sandbox_count; i++) {
+        const struct report_sandbox *sandbox = &report->sandboxes[i];
+        bool ran = !sandbox->reason[0];
 
-        json_array_append_new(
-            array, json_pack("{s:s, s:s, s:b, s:o, s:o}", "name", wall->name, "label", wall->label,
-                             "ran", ran, "reason", ran ? json_null() : text_to_json(wall->reason),
-                             "status", ran ? json_integer(wall->status) : json_null()));
+        json_array_append_new(array,
+                              json_pack("{s:s, s:s, s:b, s:o, s:o}", "name", sandbox->kind->name,
+                                        "label", sandbox->kind->title, "ran", ran, "reason",
+                                        ran ? json_null() : text_to_json(sandbox->reason), "status",
+                                        ran ? json_integer(sandbox->status) : json_null()));
     }
     return array;
 }
 
-static json_t *cell_to_json(const struct report_wall *wall, const struct report_cell *cell)
+static json_t *cell_to_json(const struct report_sandbox *sandbox, const struct report_cell *cell)
 {
     json_t *values = json_array();
     json_t *object;
 
     for (size_t i = 0; i < cell->count; i++)
         json_array_append_new(values, json_real(cell->values[i]));
-    object = json_pack("{s:s, s:o, s:s, s:o}", "wall", wall->name, "values", values, "verdict",
-                       report_verdict_name(cell->verdict), "note",
+    object = json_pack("{s:s, s:o, s:s, s:o}", "isolation", sandbox->kind->name, "values", values,
+                       "verdict", report_verdict_name(cell->verdict), "note",
                        cell->count == 0 ? text_to_json(cell->note) : json_null());
     if (cell->count > 0) {
         json_object_set_new(object, "median", json_real(cell->summary.median));
@@ -83,8 +84,8 @@ static json_t *rows_to_json(const struct report *report)
         const struct report_row *row = &report->rows[i];
         json_t *cells = json_array();
 
-        for (size_t j = 0; j < report->wall_count; j++)
-            json_array_append_new(cells, cell_to_json(&report->walls[j], &row->cells[j]));
+        for (size_t j = 0; j < report->sandbox_count; j++)
+            json_array_append_new(cells, cell_to_json(&report->sandboxes[j], &row->cells[j]));
         json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", row->id, "group",
                                                row->group, "label", row->label, "unit",
                                                report_unit_name(row->unit), "cells", cells));
@@ -99,8 +100,9 @@ int report_write_json(const struct report *report, FILE *out, struct error *err)
         "{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o}", "image", text_to_json(report->image),
         "command", list_to_json(&report->command), "options", list_to_json(&report->options),
         "runs", (int)report->runs, "host", text_to_json(report->host), "baseline",
-        baseline >= 0 ? json_string(report->walls[baseline].name) : json_null(), "walls",
-        walls_to_json(report), "rows", rows_to_json(report), "notes", list_to_json(&report->notes));
+        baseline >= 0 ? json_string(report->sandboxes[baseline].kind->name) : json_null(),
+        "isolations", sandboxes_to_json(report), "rows", rows_to_json(report), "notes",
+        list_to_json(&report->notes));
     int rc = -1;
 
     if (object)

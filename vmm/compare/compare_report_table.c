@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: a comparison as a table for a terminal. Each cell has two lines: the median and how it
- * compares, below it the spread. Where the walls do not fit side by side they stand below one
+ * A comparison as a table for a terminal. Each cell has two lines: the median and how it
+ * compares, below it the spread. Where the sandboxes do not fit side by side they stand below one
  * another.
  */
 #include <ctype.h>
@@ -12,7 +12,7 @@
 #define LABEL_WIDTH  32
 #define CELL_WIDTH   31
 #define SPREAD_WIDTH 30
-#define NAME_WIDTH   10 /* of a wall, where they stand below one another */
+#define NAME_WIDTH   10 /* of a sandbox, where they stand below one another */
 #define LINE_SIZE    320
 
 struct table {
@@ -72,10 +72,10 @@ static void write_wrapped(const struct table *table, const char *text, unsigned 
 }
 
 /* First line of a cell: "1.52 s  33.7x". */
-static void format_value(const struct table *table, const struct report_row *row, size_t wall,
+static void format_value(const struct table *table, const struct report_row *row, size_t sandbox,
                          char line[LINE_SIZE])
 {
-    const struct report_cell *cell = &row->cells[wall];
+    const struct report_cell *cell = &row->cells[sandbox];
     char number[REPORT_NUMBER_SIZE];
     char ratio[REPORT_NUMBER_SIZE];
     const char *times = table->utf8 ? "\u00d7" : "x";
@@ -96,10 +96,10 @@ static void format_value(const struct table *table, const struct report_row *row
 }
 
 /* Second line: "1.49 [1.50 1.58] 1.61 s". */
-static void format_spread(const struct table *table, const struct report_row *row, size_t wall,
+static void format_spread(const struct table *table, const struct report_row *row, size_t sandbox,
                           char line[LINE_SIZE])
 {
-    const struct statistics *summary = &row->cells[wall].summary;
+    const struct statistics *summary = &row->cells[sandbox].summary;
     char minimum[REPORT_NUMBER_SIZE];
     char quartile1[REPORT_NUMBER_SIZE];
     char quartile3[REPORT_NUMBER_SIZE];
@@ -130,36 +130,36 @@ static void write_cell(const struct table *table, const char *line, bool last)
 
 static void write_wide_row(const struct table *table, const struct report_row *row)
 {
-    size_t walls = table->report->wall_count;
+    size_t sandboxes = table->report->sandbox_count;
     char line[LINE_SIZE];
     bool spread = false;
 
     fprintf(table->out, "  %-*s", LABEL_WIDTH - 2, row->label);
-    for (size_t i = 0; i < walls; i++) {
+    for (size_t i = 0; i < sandboxes; i++) {
         format_value(table, row, i, line);
-        write_cell(table, line, i + 1 == walls);
+        write_cell(table, line, i + 1 == sandboxes);
         spread = spread || row->cells[i].count > 1;
     }
     fputc('\n', table->out);
     if (!spread)
         return;
     pad(table, 0, LABEL_WIDTH);
-    for (size_t i = 0; i < walls; i++) {
+    for (size_t i = 0; i < sandboxes; i++) {
         format_spread(table, row, i, line);
-        write_cell(table, line, i + 1 == walls);
+        write_cell(table, line, i + 1 == sandboxes);
     }
     fputc('\n', table->out);
 }
 
-/* One wall a line: median, comparison, spread. */
+/* One sandbox a line: median, comparison, spread. */
 static void write_narrow_row(const struct table *table, const struct report_row *row)
 {
     fprintf(table->out, "  %s\n", row->label);
-    for (size_t i = 0; i < table->report->wall_count; i++) {
+    for (size_t i = 0; i < table->report->sandbox_count; i++) {
         char line[LINE_SIZE];
 
         format_value(table, row, i, line);
-        fprintf(table->out, "    %-*s", NAME_WIDTH, table->report->walls[i].label);
+        fprintf(table->out, "    %-*s", NAME_WIDTH, table->report->sandboxes[i].kind->title);
         if (row->cells[i].count < 2) {
             write_wrapped(table, line, 4 + NAME_WIDTH);
             continue;
@@ -185,7 +185,7 @@ static void write_title(const struct table *table)
         fputc(' ', table->out);
         write_text(report->command.items[i], table->out);
     }
-    fprintf(table->out, "\n%u runs warm and %u cold behind each wall, in turns", report->runs,
+    fprintf(table->out, "\n%u runs warm and %u cold under each isolation, in turns", report->runs,
             report->runs);
     fprintf(table->out, "; %s\n", report->host);
     fprintf(table->out, "%s each median: least [quartiles] most.\n",
@@ -195,27 +195,29 @@ static void write_title(const struct table *table)
 static void write_heading(const struct table *table, const char *group)
 {
     fprintf(table->out, "\n%-*s", table->wide ? LABEL_WIDTH : 0, group);
-    for (size_t i = 0; i < table->report->wall_count && table->wide; i++)
-        write_cell(table, table->report->walls[i].label, i + 1 == table->report->wall_count);
+    for (size_t i = 0; i < table->report->sandbox_count && table->wide; i++)
+        write_cell(table, table->report->sandboxes[i].kind->title,
+                   i + 1 == table->report->sandbox_count);
     fputc('\n', table->out);
 }
 
 /* A reason that did not fit; not when a row above has told the same. */
-static void write_reason(const struct table *table, size_t row, size_t wall)
+static void write_reason(const struct table *table, size_t row, size_t sandbox)
 {
     const struct report *report = table->report;
     const struct report_row *rows = report->rows;
-    const char *note = rows[row].cells[wall].note;
+    const char *note = rows[row].cells[sandbox].note;
     char line[LINE_SIZE + REPORT_NOTE_SIZE];
 
-    if (rows[row].cells[wall].count > 0 || width_of(note) < CELL_WIDTH)
+    if (rows[row].cells[sandbox].count > 0 || width_of(note) < CELL_WIDTH)
         return;
     for (size_t i = 0; i < row; i++) {
         if (strcmp(rows[i].label, rows[row].label) == 0 &&
-            strcmp(rows[i].cells[wall].note, note) == 0)
+            strcmp(rows[i].cells[sandbox].note, note) == 0)
             return;
     }
-    snprintf(line, sizeof(line), "%s, %s: %s", rows[row].label, report->walls[wall].label, note);
+    snprintf(line, sizeof(line), "%s, %s: %s", rows[row].label,
+             report->sandboxes[sandbox].kind->title, note);
     fputs("- ", table->out);
     write_wrapped(table, line, 2);
 }
@@ -230,7 +232,7 @@ static void write_notes(const struct table *table)
         write_wrapped(table, report->notes.items[i], 2);
     }
     for (size_t i = 0; i < report->row_count && table->wide; i++) {
-        for (size_t j = 0; j < report->wall_count; j++)
+        for (size_t j = 0; j < report->sandbox_count; j++)
             write_reason(table, i, j);
     }
 }
@@ -240,7 +242,7 @@ void report_write_table(const struct report *report, unsigned columns, bool utf8
     const struct table table = {
         .report = report,
         .columns = columns,
-        .wide = LABEL_WIDTH + report->wall_count * CELL_WIDTH <= columns + 1,
+        .wide = LABEL_WIDTH + report->sandbox_count * CELL_WIDTH <= columns + 1,
         .utf8 = utf8,
         .out = out,
     };

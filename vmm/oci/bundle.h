@@ -3,8 +3,8 @@
  * Purpose: the OCI runtime bundle of one container, in memory: config.json (OCI runtime
  * specification 1.0, as crun reads it) with docker's defaults, and the small files it mounts.
  *
- * One bundle serves both walls: packed into an initramfs it runs in a VM, written to a directory it
- * runs under crun on this machine. Only the parameters below differ.
+ * One bundle serves both sandboxes: packed into an initramfs it runs in a VM, written to a
+ * directory it runs under crun on this machine. Only the parameters below differ.
  */
 #ifndef MICROVM_OCI_BUNDLE_H
 #define MICROVM_OCI_BUNDLE_H

@@ -23,7 +23,7 @@ static const char *const names_32[] = {
 };
 
 static const char *const blocked[] = {
-    /* Mounts and namespaces: what the container's walls are made of. */
+    /* Mounts and namespaces: what the container's isolation is made of. */
     "mount", "umount", "umount2", "pivot_root", "move_mount", "open_tree", "fsopen", "fsconfig",
     "fsmount", "fspick", "mount_setattr", "unshare", "setns", "sethostname", "setdomainname",
     /* The kernel's own code: modules, another kernel, programs that run in it. */

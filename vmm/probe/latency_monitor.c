@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the neighbour on the host, and the watch on the monitor; see latency_monitor.h. */
+/* The neighbour on the host, and the watch on the monitor; see latency_monitor.h. */
 #include "vmm/probe/latency_monitor.h"
 
 #include <dirent.h>

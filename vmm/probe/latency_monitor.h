@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the neighbour on the host: what it feels while somebody behind a wall misbehaves. */
+/* The neighbour on the host: what it feels while somebody under an isolation misbehaves. */
 #ifndef MICROVM_PROBE_LATENCY_MONITOR_H
 #define MICROVM_PROBE_LATENCY_MONITOR_H
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: `microvm probe`: questions asked from inside each wall, what answered, and which layer
- * stopped it, with the evidence.
+ * Purpose: `microvm probe`: questions asked from inside each sandbox, what answered, and which
+ * layer stopped it, with the evidence.
  *
- *   probe_run()      runs microvm-probes behind each wall            probe_run.c, probe_load.c
- *   probe_answers_*  reads what it wrote: an enemy's data            probe_answers.c
+ *   probe_run()      runs microvm-probes under each isolation            probe_run.c, probe_load.c
+ *   probe_answers_*  reads what it wrote: untrusted data          probe_answers.c
  *   probe_host_*     the truth to compare with                       probe_host.c
  *   probe_judge()    one answer and the truth become one cell        probe_judge.c
  *   probe_show()     the report as a table or as JSON                probe_show.c, probe_json.c
@@ -20,8 +20,8 @@
 
 #include "vmm/base/error.h"
 #include "vmm/base/string_list.h"
+#include "vmm/sandbox/registry.h"
 
-#define PROBE_WALLS_MAX    3
 #define PROBE_CALLS_MAX    1024 /* numbers of system calls are below */
 #define PROBE_ROWS_MAX     80
 #define PROBE_ANSWER_MAX   160
@@ -52,10 +52,10 @@ struct probe_row {
     const char *group;    /* heading of the table that it stands under */
     const char *title;    /* in the table */
     const char *harmless; /* why asking does no harm */
-    struct probe_cell cells[PROBE_WALLS_MAX];
+    struct probe_cell cells[SANDBOX_COUNT];
 };
 
-/* What is known of the system calls of one wall. */
+/* What is known of the system calls of one sandbox. */
 struct probe_calls {
     bool told;
     bool filter_told; /* what the filters say; else every call counts as let through */
@@ -65,13 +65,13 @@ struct probe_calls {
 
 struct probe_report {
     const char *image;
-    const char *walls[PROBE_WALLS_MAX];
-    size_t wall_count;
-    char why[PROBE_WALLS_MAX][PROBE_EVIDENCE_MAX]; /* why a wall could not be asked; "" = it was */
-    bool own_kernel[PROBE_WALLS_MAX];              /* another kernel than the host's answered */
+    const struct sandbox *sandboxes[SANDBOX_COUNT];
+    size_t sandbox_count;
+    char why[SANDBOX_COUNT][PROBE_EVIDENCE_MAX]; /* why a sandbox could not be asked; "" = it was */
+    bool own_kernel[SANDBOX_COUNT];              /* another kernel than the host's answered */
     struct probe_row rows[PROBE_ROWS_MAX];
     size_t row_count;
-    struct probe_calls calls[PROBE_WALLS_MAX];
+    struct probe_calls calls[SANDBOX_COUNT];
     unsigned monitor_calls[PROBE_CALLS_MAX];
     size_t monitor_call_count;
     int interrupted; /* number of the signal that ended the questions; 0 = none */
@@ -79,8 +79,8 @@ struct probe_report {
 
 struct probe_request {
     const char *image;
-    const char *walls[PROBE_WALLS_MAX]; /* "container", "gvisor", "vm" */
-    size_t wall_count;
+    const struct sandbox *sandboxes[SANDBOX_COUNT];
+    size_t sandbox_count;
     const char *program;           /* path of microvm-probes */
     uint64_t memory_bytes;         /* -m of every run; 0 = the default of run */
     uint64_t hog_memory_bytes;     /* -m while memory is tried */
@@ -90,8 +90,8 @@ struct probe_request {
 };
 
 /*
- * Asks behind every wall. A wall that cannot be asked is told of in the report. Errors: EPERM,
- * ENOENT and others when nothing could be asked at all, ENOMEM.
+ * Asks under every isolation. A sandbox that cannot be asked is told of in the report. Errors:
+ * EPERM, ENOENT and others when nothing could be asked at all, ENOMEM.
  */
 int probe_run(const struct probe_request *request, struct probe_report *report, struct error *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what microvm-probes wrote, read as the data of an enemy; see probe_answers.h. */
+/* What microvm-probes wrote, read as untrusted data; see probe_answers.h. */
 #include "vmm/probe/probe_answers.h"
 
 #include <errno.h>

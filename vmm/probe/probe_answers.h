@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what microvm-probes wrote behind a wall, read as the data of an enemy. */
+/* What microvm-probes wrote under an isolation, read as untrusted data. */
 #ifndef MICROVM_PROBE_PROBE_ANSWERS_H
 #define MICROVM_PROBE_PROBE_ANSWERS_H
 

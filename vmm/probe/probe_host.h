@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the truth about the host, with which `probe` compares what was seen from inside. */
+/* The truth about the host, with which `probe` compares what was seen from inside. */
 #ifndef MICROVM_PROBE_PROBE_HOST_H
 #define MICROVM_PROBE_PROBE_HOST_H
 

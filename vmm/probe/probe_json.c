@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the report of `probe` as one JSON object. */
+/* The report of `probe` as one JSON object. */
 #include <errno.h>
 #include <string.h>
 
@@ -14,12 +14,12 @@ static json_t *make_cell(const struct probe_cell *cell)
 
 static json_t *make_row(const struct probe_report *report, const struct probe_row *row)
 {
-    json_t *walls = json_object();
+    json_t *sandboxes = json_object();
 
-    for (size_t i = 0; i < report->wall_count; i++)
-        json_object_set_new(walls, report->walls[i], make_cell(&row->cells[i]));
+    for (size_t i = 0; i < report->sandbox_count; i++)
+        json_object_set_new(sandboxes, report->sandboxes[i]->name, make_cell(&row->cells[i]));
     return json_pack("{s:s, s:s, s:s, s:s, s:o}", "question", row->name, "group", row->group,
-                     "title", row->title, "harmless", row->harmless, "walls", walls);
+                     "title", row->title, "harmless", row->harmless, "isolations", sandboxes);
 }
 
 /* Names of the calls with one of these letters. */
@@ -45,18 +45,19 @@ static json_t *make_calls(const struct probe_calls *calls)
                      make_names(calls, "u"), "stopped", make_names(calls, "sk"));
 }
 
-static json_t *make_walls(const struct probe_report *report)
+static json_t *make_sandboxes(const struct probe_report *report)
 {
-    json_t *walls = json_array();
+    json_t *sandboxes = json_array();
 
-    for (size_t i = 0; i < report->wall_count; i++) {
+    for (size_t i = 0; i < report->sandbox_count; i++) {
         const char *why = report->why[i];
 
-        json_array_append_new(walls, json_pack("{s:s, s:o, s:o}", "name", report->walls[i], "why",
-                                               why[0] ? json_string(why) : json_null(), "calls",
-                                               make_calls(&report->calls[i])));
+        json_array_append_new(sandboxes,
+                              json_pack("{s:s, s:o, s:o}", "name", report->sandboxes[i]->name,
+                                        "why", why[0] ? json_string(why) : json_null(), "calls",
+                                        make_calls(&report->calls[i])));
     }
-    return walls;
+    return sandboxes;
 }
 
 int probe_write_json(const struct probe_report *report, FILE *out)
@@ -73,8 +74,8 @@ int probe_write_json(const struct probe_report *report, FILE *out)
 
         json_array_append_new(monitor, json_string(name ? name : "?"));
     }
-    root = json_pack("{s:s, s:o, s:o, s:o}", "image", report->image, "walls", make_walls(report),
-                     "rows", rows, "monitor_calls", monitor);
+    root = json_pack("{s:s, s:o, s:o, s:o}", "image", report->image, "isolations",
+                     make_sandboxes(report), "rows", rows, "monitor_calls", monitor);
     rc = root && json_dumpf(root, out, JSON_INDENT(1)) == 0 ? 0 : -ENOMEM;
     fputc('\n', out);
     json_decref(root);

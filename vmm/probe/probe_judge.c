@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: which layer stopped it; see probe_judge.h.
+ * Which layer stopped it; see probe_judge.h.
  *
  * What was refused is laid at the door of the first layer, in the order in which the kernel asks
  * them, that is shown to refuse it: the filter, the right, the mount, the device list. What was not
@@ -60,16 +60,22 @@ bool probe_has_own_kernel(const json_t *answers, const json_t *host)
     return false;
 }
 
+enum probe_layer probe_own_kernel_layer(const struct sandbox *sandbox)
+{
+    return sandbox->traits & SANDBOX_HYPERVISOR ? PROBE_HYPERVISOR : PROBE_OWN_KERNEL;
+}
+
 static void conclude_own_kernel(const struct probe_view *view, struct probe_cell *cell)
 {
     const char *boot_id = probe_answer_text(json_object_get(view->answers, "boot_id"), "text");
     const char *release = probe_answer_text(json_object_get(view->answers, "release"), "text");
-    bool machine = is(view->wall, "vm");
+    const char *beneath = view->sandbox->beneath;
 
-    conclude(cell, machine ? PROBE_HYPERVISOR : PROBE_OWN_KERNEL,
-             "a kernel of its own answered (%.60s, boot id %.40s), not the host's; behind it %s",
-             release ? release : "unknown release", boot_id ? boot_id : "unknown",
-             machine ? "is the hypervisor" : "is a program of the host");
+    conclude(
+        cell, probe_own_kernel_layer(view->sandbox),
+        "a kernel of its own answered (%.60s, boot id %.40s), not the host's; beneath it is %s",
+        release ? release : "unknown release", boot_id ? boot_id : "unknown",
+        beneath ? beneath : "the host");
 }
 
 /* Whether it is in a namespace of its own of the kind that the question is about. */

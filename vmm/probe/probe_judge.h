@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: which layer stopped it. Decided from evidence alone: what the filters say, which
+ * Which layer stopped it. Decided from evidence alone: what the filters say, which
  * capabilities are held, what is mounted where, and what the host knows of itself.
  */
 #ifndef MICROVM_PROBE_PROBE_JUDGE_H
@@ -32,9 +32,9 @@ struct probe_question {
 extern const struct probe_question probe_questions[];
 extern const size_t probe_question_count;
 
-/* What is known of one wall. */
+/* What is known of one sandbox. */
 struct probe_view {
-    const char *wall;
+    const struct sandbox *sandbox;
     const json_t *answers; /* of probe_answers_parse() */
     const json_t *host;    /* of probe_host_look() */
     bool own_kernel;       /* probe_has_own_kernel() */
@@ -42,6 +42,9 @@ struct probe_view {
 
 /* Whether the kernel that answered is another than the host's: by its boot id, else its version. */
 bool probe_has_own_kernel(const json_t *answers, const json_t *host);
+
+/* The layer that a kernel of its own is, where the sandbox has one. */
+enum probe_layer probe_own_kernel_layer(const struct sandbox *sandbox);
 
 /* Fills the cell of one question. */
 void probe_judge(const struct probe_question *question, const struct probe_view *view,

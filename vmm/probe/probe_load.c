@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: a fork bomb and a memory hog against their limits, and what the neighbour felt.
+ * A fork bomb and a memory hog against their limits, and what the neighbour felt.
  *
  * Why it is harmless stands in guest/probes/stress.c: nothing is begun where no limit shows, and
  * caps end what a limit does not.
@@ -41,7 +41,7 @@ static void fill_bomb(const json_t *answer, struct probe_cell *cell)
                      probe_answer_number(answer, "limit"));
 }
 
-static void fill_hog(const char *wall, const json_t *answer, struct probe_cell *cell)
+static void fill_hog(const struct sandbox *sandbox, const json_t *answer, struct probe_cell *cell)
 {
     const char *path = probe_answer_text(answer, "path");
     long long taken = probe_answer_number(answer, "taken") / MIB;
@@ -52,9 +52,7 @@ static void fill_hog(const char *wall, const json_t *answer, struct probe_cell *
         snprintf(cell->answer, sizeof(cell->answer), "%lld MiB taken, not ended", taken);
         return;
     }
-    cell->layer = !own_memory               ? PROBE_CGROUP
-                  : strcmp(wall, "vm") == 0 ? PROBE_HYPERVISOR
-                                            : PROBE_OWN_KERNEL;
+    cell->layer = own_memory ? probe_own_kernel_layer(sandbox) : PROBE_CGROUP;
     snprintf(cell->answer, sizeof(cell->answer), "killed at %lld MiB", taken);
     printable_format(cell->evidence, sizeof(cell->evidence),
                      own_memory ? "%.80s: %lld MiB is all the memory that its machine has"
@@ -84,12 +82,12 @@ static void fill_unasked(const char *text, struct probe_cell *cell)
     printable_copy(cell->evidence, sizeof(cell->evidence), text);
 }
 
-static int try_one(const struct probe_request *request, struct probe_report *report, size_t wall,
+static int try_one(const struct probe_request *request, struct probe_report *report, size_t sandbox,
                    const struct attempt *attempt, struct probe_cell *cell, struct probe_cell *felt,
                    struct error *err)
 {
     const struct probe_word word = {
-        .wall = request->walls[wall],
+        .sandbox = request->sandboxes[sandbox],
         .word = attempt->word,
         .argument = attempt->argument,
         .memory_bytes = attempt->memory_bytes,
@@ -118,15 +116,15 @@ static int try_one(const struct probe_request *request, struct probe_report *rep
         if (strcmp(attempt->word, "bomb") == 0)
             fill_bomb(answer, cell);
         else
-            fill_hog(request->walls[wall], answer, cell);
+            fill_hog(request->sandboxes[sandbox], answer, cell);
         fill_felt(&calm, &during, felt);
     }
     json_decref(answers);
     return rc;
 }
 
-int probe_try_limits(const struct probe_request *request, struct probe_report *report, size_t wall,
-                     struct probe_row *rows[4], struct error *err)
+int probe_try_limits(const struct probe_request *request, struct probe_report *report,
+                     size_t sandbox, struct probe_row *rows[4], struct error *err)
 {
     struct attempt attempts[] = {
         {.word = "bomb", .memory_bytes = request->memory_bytes},
@@ -138,7 +136,7 @@ int probe_try_limits(const struct probe_request *request, struct probe_report *r
     snprintf(attempts[1].argument, sizeof(attempts[1].argument), "%llu",
              (unsigned long long)request->hog_memory_bytes);
     for (size_t i = 0; i < 2 && rc == 0 && !report->interrupted; i++)
-        rc = try_one(request, report, wall, &attempts[i], &rows[2 * i]->cells[wall],
-                     &rows[2 * i + 1]->cells[wall], err);
+        rc = try_one(request, report, sandbox, &attempts[i], &rows[2 * i]->cells[sandbox],
+                     &rows[2 * i + 1]->cells[sandbox], err);
     return rc;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what the files that run `probe` share. */
+/* What the files that run `probe` share. */
 #ifndef MICROVM_PROBE_PROBE_PRIVATE_H
 #define MICROVM_PROBE_PROBE_PRIVATE_H
 
@@ -10,7 +10,7 @@
 
 /* One run of microvm-probes. */
 struct probe_word {
-    const char *wall;
+    const struct sandbox *sandbox;
     const char *word;     /* what it is to do */
     const char *argument; /* behind it; NULL = none */
     uint64_t memory_bytes;
@@ -30,8 +30,8 @@ int probe_run_word(const struct probe_request *request, const struct probe_word 
 struct probe_row *probe_add_row(struct probe_report *report, const char *name, const char *group,
                                 const char *title, const char *harmless);
 
-/* Tries both limits behind the wall of that number: cells of the four rows. */
-int probe_try_limits(const struct probe_request *request, struct probe_report *report, size_t wall,
-                     struct probe_row *rows[4], struct error *err);
+/* Tries both limits inside the sandbox of that number: cells of the four rows. */
+int probe_try_limits(const struct probe_request *request, struct probe_report *report,
+                     size_t sandbox, struct probe_row *rows[4], struct error *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the questions of `probe`: title, what they are about, why they are harmless. */
+/* The questions of `probe`: title, what they are about, why they are harmless. */
 #include "vmm/base/bytes.h"
 #include "vmm/probe/probe_judge.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the runs of `probe`, and the report made of what they said. */
+/* The runs of `probe`, and the report made of what they said. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -46,8 +46,8 @@ int probe_run_word(const struct probe_request *request, const struct probe_word 
 {
     AUTO_STRING_LIST struct string_list options = {0};
     AUTO_STRING_LIST struct string_list command = {0};
-    const struct trial_request wall = {
-        .isolation = word->wall,
+    const struct trial_request trial_request = {
+        .sandbox = word->sandbox,
         .options = &options,
         .image = request->image,
         .command = &command,
@@ -62,11 +62,11 @@ int probe_run_word(const struct probe_request *request, const struct probe_word 
     *answers = NULL;
     if (make_options(request, word, &options, &command) < 0)
         return error_set_errno(err, ENOMEM, "probe");
-    rc = trial_run(&wall, &result, err);
+    rc = trial_run(&trial_request, &result, err);
     if (rc == 0 && result.status != 0) {
         trial_why(&result, why, PROBE_EVIDENCE_MAX);
     } else if (rc == 0) {
-        const struct trial_text *output = &result.streams[WALL_OUTPUT];
+        const struct trial_text *output = &result.streams[TRIAL_OUTPUT];
 
         *answers = probe_answers_parse(output->bytes ? output->bytes : "", output->size);
         if (!*answers)
@@ -108,9 +108,8 @@ static void fill_calls(const struct probe_calls *told, const struct probe_view *
         snprintf(cell->answer, sizeof(cell->answer), "%u of %u let through", let, told->known);
     cell->layer = told->stopped > 0    ? PROBE_SECCOMP
                   : !told->filter_told ? PROBE_UNKNOWN
-                  : view->own_kernel
-                      ? (strcmp(view->wall, "vm") == 0 ? PROBE_HYPERVISOR : PROBE_OWN_KERNEL)
-                      : PROBE_NOTHING;
+                  : view->own_kernel   ? probe_own_kernel_layer(view->sandbox)
+                                       : PROBE_NOTHING;
     snprintf(cell->evidence, sizeof(cell->evidence),
              "%s %u are stopped by the filter, each asked of it without being made",
              view->own_kernel ? "of its own kernel;" : "of the host's kernel;", told->stopped);
@@ -132,10 +131,10 @@ static void fill_reachable(const struct probe_calls *told, struct probe_cell *ce
 
 /* The monitor's own: what a guest that has broken out of its machine could still ask of the host.
  */
-static void fill_monitor(const struct probe_report *report, const char *wall, int seccomp,
-                         struct probe_cell *cell)
+static void fill_monitor(const struct probe_report *report, const struct sandbox *sandbox,
+                         int seccomp, struct probe_cell *cell)
 {
-    if (strcmp(wall, "vm") != 0) {
+    if (!(sandbox->traits & SANDBOX_MONITOR)) {
         snprintf(cell->answer, sizeof(cell->answer), "no monitor");
         return;
     }
@@ -153,7 +152,7 @@ static void fill_monitor(const struct probe_report *report, const char *wall, in
              "by vmm/confine; /proc/PID/status of the running monitor said Seccomp: %d", seccomp);
 }
 
-/* The rows that are the same for every wall, in the order of the table. */
+/* The rows that are the same for every sandbox, in the order of the table. */
 struct rows {
     struct probe_row *questions;
     struct probe_row *limits[4];
@@ -184,48 +183,50 @@ static void make_rows(struct probe_report *report, struct rows *rows)
                                   "It reads the monitor's own list and /proc/PID/status.");
 }
 
-/* ---- one wall -------------------------------------------------------------------------------- */
+/* ---- one sandbox --------------------------------------------------------------------------------
+ */
 
 static void note_run(void *opaque, pid_t pid)
 {
     atomic_store(&((struct monitor_watch *)opaque)->run, pid);
 }
 
-static void judge_wall(struct probe_report *report, size_t wall, const struct probe_view *view,
-                       int seccomp, const struct rows *rows)
+static void judge_sandbox(struct probe_report *report, size_t sandbox,
+                          const struct probe_view *view, int seccomp, const struct rows *rows)
 {
     for (size_t i = 0; i < probe_question_count; i++)
-        probe_judge(&probe_questions[i], view, &rows->questions[i].cells[wall]);
-    probe_calls_parse(json_object_get(view->answers, "calls"), &report->calls[wall]);
-    fill_calls(&report->calls[wall], view, &rows->let->cells[wall]);
-    fill_reachable(&report->calls[wall], &rows->reachable->cells[wall]);
-    fill_monitor(report, view->wall, seccomp, &rows->monitor->cells[wall]);
+        probe_judge(&probe_questions[i], view, &rows->questions[i].cells[sandbox]);
+    probe_calls_parse(json_object_get(view->answers, "calls"), &report->calls[sandbox]);
+    fill_calls(&report->calls[sandbox], view, &rows->let->cells[sandbox]);
+    fill_reachable(&report->calls[sandbox], &rows->reachable->cells[sandbox]);
+    fill_monitor(report, view->sandbox, seccomp, &rows->monitor->cells[sandbox]);
 }
 
-static void fill_all(struct probe_report *report, size_t wall, const char *why)
+static void fill_all(struct probe_report *report, size_t sandbox, const char *why)
 {
     for (size_t i = 0; i < report->row_count; i++) {
-        struct probe_cell *cell = &report->rows[i].cells[wall];
+        struct probe_cell *cell = &report->rows[i].cells[sandbox];
 
         snprintf(cell->answer, sizeof(cell->answer), "could not be asked");
         printable_copy(cell->evidence, sizeof(cell->evidence), why);
     }
 }
 
-static int ask_wall(const struct probe_request *request, struct probe_report *report, size_t wall,
-                    const json_t *host, pid_t outside, struct rows *rows, struct error *err)
+static int ask_sandbox(const struct probe_request *request, struct probe_report *report,
+                       size_t sandbox, const json_t *host, pid_t outside, struct rows *rows,
+                       struct error *err)
 {
     char argument[16];
     struct monitor_watch watch;
     const struct probe_word word = {
-        .wall = request->walls[wall],
+        .sandbox = request->sandboxes[sandbox],
         .word = "ask",
         .argument = argument,
         .memory_bytes = request->memory_bytes,
         .started = note_run,
         .opaque = &watch,
     };
-    char *why = report->why[wall];
+    char *why = report->why[sandbox];
     json_t *answers;
     int seccomp;
     int rc = monitor_watch_start(&watch, err);
@@ -238,19 +239,19 @@ static int ask_wall(const struct probe_request *request, struct probe_report *re
     if (rc == 0 && answers && !json_object_get(answers, "self"))
         snprintf(why, PROBE_EVIDENCE_MAX, "microvm-probes said nothing that could be understood");
     if (rc == 0 && why[0]) {
-        fill_all(report, wall, why);
+        fill_all(report, sandbox, why);
     } else if (rc == 0) {
         const struct probe_view view = {
-            .wall = request->walls[wall],
+            .sandbox = request->sandboxes[sandbox],
             .answers = answers,
             .host = host,
             .own_kernel = probe_has_own_kernel(answers, host),
         };
 
-        report->own_kernel[wall] = view.own_kernel;
-        judge_wall(report, wall, &view, seccomp, rows);
+        report->own_kernel[sandbox] = view.own_kernel;
+        judge_sandbox(report, sandbox, &view, seccomp, rows);
         if (!report->interrupted)
-            rc = probe_try_limits(request, report, wall, rows->limits, err);
+            rc = probe_try_limits(request, report, sandbox, rows->limits, err);
     }
     json_decref(answers);
     return rc;
@@ -282,17 +283,18 @@ int probe_run(const struct probe_request *request, struct probe_report *report, 
     json_t *host = probe_host_look();
     int rc = host ? 0 : error_set_errno(err, ENOMEM, "probe");
 
-    *report = (struct probe_report){.image = request->image, .wall_count = request->wall_count};
+    *report =
+        (struct probe_report){.image = request->image, .sandbox_count = request->sandbox_count};
     report->monitor_call_count = request->monitor_call_count;
     memcpy(report->monitor_calls, request->monitor_calls,
            request->monitor_call_count * sizeof(report->monitor_calls[0]));
     make_rows(report, &rows);
-    for (size_t i = 0; i < request->wall_count && rc == 0; i++) {
-        report->walls[i] = request->walls[i];
+    for (size_t i = 0; i < request->sandbox_count && rc == 0; i++) {
+        report->sandboxes[i] = request->sandboxes[i];
         if (report->interrupted)
             fill_all(report, i, "a signal ended the questions before");
         else
-            rc = ask_wall(request, report, i, host, outside, &rows, err);
+            rc = ask_sandbox(request, report, i, host, outside, &rows, err);
     }
     if (outside > 0) {
         kill(outside, SIGKILL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the report of `probe` as a table: a row a question, a column a wall. */
+/* The report of `probe` as a table: a row a question, a column a sandbox. */
 #include <stdio.h>
 #include <string.h>
 
@@ -19,19 +19,14 @@ struct page {
     FILE *out;
 };
 
-static const char *wall_title(const char *wall)
-{
-    return strcmp(wall, "vm") == 0 ? "micro-VM" : strcmp(wall, "gvisor") == 0 ? "gVisor" : wall;
-}
-
 /* What a cell says, with the layer in brackets; why there is no answer, unless that is so for the
- * whole wall and said once below. */
-static void cell_text(const struct probe_cell *cell, bool trial_asked, char *text, size_t size)
+ * whole sandbox and said once below. */
+static void cell_text(const struct probe_cell *cell, bool sandbox_asked, char *text, size_t size)
 {
     bool acted = strcmp(cell->answer, "allowed") == 0;
     bool unasked = strcmp(cell->answer, "could not be asked") == 0;
 
-    if (unasked && trial_asked && cell->evidence[0])
+    if (unasked && sandbox_asked && cell->evidence[0])
         snprintf(text, size, "%s: %s", cell->answer, cell->evidence);
     else if (cell->layer == PROBE_UNKNOWN)
         snprintf(text, size, "%s", cell->answer);
@@ -109,20 +104,20 @@ static void pad(FILE *out, unsigned used, unsigned columns)
 /* One row, over as many lines as its longest cell takes. */
 static void write_cells(const struct page *page, const char *title, const char *const *cells)
 {
-    const char *left[PROBE_WALLS_MAX];
+    const char *left[SANDBOX_COUNT];
     bool more = true;
 
-    for (size_t i = 0; i < page->report->wall_count; i++)
+    for (size_t i = 0; i < page->report->sandbox_count; i++)
         left[i] = cells[i];
     for (unsigned line = 0; more; line++) {
         fprintf(page->out, "%-*s", TITLE_COLUMNS, line == 0 ? title : "");
         more = false;
-        for (size_t i = 0; i < page->report->wall_count; i++) {
+        for (size_t i = 0; i < page->report->sandbox_count; i++) {
             const char *text;
             size_t size = next_line(&left[i], &text, page->cell_columns);
 
             fprintf(page->out, "%*s%.*s", GAP, "", (int)size, text);
-            if (i + 1 < page->report->wall_count)
+            if (i + 1 < page->report->sandbox_count)
                 pad(page->out, columns_of(text, size), page->cell_columns);
             more = more || *left[i];
         }
@@ -133,22 +128,22 @@ static void write_cells(const struct page *page, const char *title, const char *
 static void write_why(const struct page *page, const struct probe_row *row)
 {
     fprintf(page->out, "    harmless: %s\n", row->harmless);
-    for (size_t i = 0; i < page->report->wall_count; i++) {
+    for (size_t i = 0; i < page->report->sandbox_count; i++) {
         char text[PROBE_EVIDENCE_MAX];
 
         snprintf(text, sizeof(text), "%s", row->cells[i].evidence);
         restrict_text(text, page->style->utf8);
         if (*text)
-            fprintf(page->out, "    %s: %s\n", wall_title(page->report->walls[i]), text);
+            fprintf(page->out, "    %s: %s\n", page->report->sandboxes[i]->title, text);
     }
 }
 
 static void write_row(const struct page *page, const struct probe_row *row)
 {
-    char texts[PROBE_WALLS_MAX][PROBE_ANSWER_MAX + PROBE_EVIDENCE_MAX];
-    const char *cells[PROBE_WALLS_MAX];
+    char texts[SANDBOX_COUNT][PROBE_ANSWER_MAX + PROBE_EVIDENCE_MAX];
+    const char *cells[SANDBOX_COUNT];
 
-    for (size_t i = 0; i < page->report->wall_count; i++) {
+    for (size_t i = 0; i < page->report->sandbox_count; i++) {
         cell_text(&row->cells[i], !page->report->why[i][0], texts[i], sizeof(texts[i]));
         restrict_text(texts[i], page->style->utf8);
         cells[i] = texts[i];
@@ -181,17 +176,17 @@ static void write_word(struct paragraph *paragraph, const char *word)
     paragraph->used += length;
 }
 
-static void write_calls_with(const struct page *page, size_t wall, const char *letters,
+static void write_calls_with(const struct page *page, size_t sandbox, const char *letters,
                              const char *what)
 {
-    const char *told = page->report->calls[wall].letters;
+    const char *told = page->report->calls[sandbox].letters;
     struct paragraph paragraph = {page->out, page->style->columns, 0};
 
     for (unsigned call = 0; told[call]; call++) {
         if (!strchr(letters, told[call]) || !syscall_name(call))
             continue;
         if (paragraph.used == 0)
-            fprintf(page->out, "\n%s: %s\n", wall_title(page->report->walls[wall]), what);
+            fprintf(page->out, "\n%s: %s\n", page->report->sandboxes[sandbox]->title, what);
         write_word(&paragraph, syscall_name(call));
     }
     if (paragraph.used)
@@ -202,7 +197,7 @@ static void write_calls(const struct page *page)
 {
     struct paragraph paragraph = {page->out, page->style->columns, 0};
 
-    for (size_t i = 0; i < page->report->wall_count; i++) {
+    for (size_t i = 0; i < page->report->sandbox_count; i++) {
         write_calls_with(page, i, "y", "system calls that can be made");
         write_calls_with(page, i, "u", "let through, and not made to see whether they are there");
         write_calls_with(page, i, "n", "let through, and not in this kernel");
@@ -223,18 +218,18 @@ static void write_calls(const struct page *page)
 
 static void write_notes(const struct page *page)
 {
-    for (size_t i = 0; i < page->report->wall_count; i++) {
+    for (size_t i = 0; i < page->report->sandbox_count; i++) {
         if (page->report->own_kernel[i])
             fprintf(page->out,
                     "\n%s: a kernel of its own answered. Every layer named in its column is that "
-                    "kernel's;\nwhoever gets past it is still behind %s.\n",
-                    wall_title(page->report->walls[i]),
-                    strcmp(page->report->walls[i], "vm") == 0 ? "the hypervisor"
-                                                              : "a filtered program of the host");
+                    "kernel's;\nwhoever gets past it is still above %s.\n",
+                    page->report->sandboxes[i]->title,
+                    page->report->sandboxes[i]->beneath ? page->report->sandboxes[i]->beneath
+                                                        : "the host");
     }
-    for (size_t i = 0; i < page->report->wall_count; i++) {
+    for (size_t i = 0; i < page->report->sandbox_count; i++) {
         if (page->report->why[i][0])
-            fprintf(page->out, "\n%s could not be asked: %s\n", wall_title(page->report->walls[i]),
+            fprintf(page->out, "\n%s could not be asked: %s\n", page->report->sandboxes[i]->title,
                     page->report->why[i]);
     }
 }
@@ -243,19 +238,19 @@ void probe_show(const struct probe_report *report, const struct probe_style *sty
 {
     struct probe_style bounded = *style;
     struct page page = {.report = report, .style = &bounded, .out = out};
-    const char *titles[PROBE_WALLS_MAX];
+    const char *titles[SANDBOX_COUNT];
     const char *group = NULL;
-    unsigned walls = (unsigned)(report->wall_count ? report->wall_count : 1);
+    unsigned sandboxes = (unsigned)(report->sandbox_count ? report->sandbox_count : 1);
 
     if (bounded.columns < COLUMNS_MIN)
         bounded.columns = COLUMNS_MIN;
     if (bounded.columns > COLUMNS_MAX)
         bounded.columns = COLUMNS_MAX;
-    page.cell_columns = (bounded.columns - TITLE_COLUMNS) / walls - GAP;
+    page.cell_columns = (bounded.columns - TITLE_COLUMNS) / sandboxes - GAP;
     if (page.cell_columns < CELL_MIN)
         page.cell_columns = CELL_MIN;
-    for (size_t i = 0; i < report->wall_count; i++)
-        titles[i] = wall_title(report->walls[i]);
+    for (size_t i = 0; i < report->sandbox_count; i++)
+        titles[i] = report->sandboxes[i]->title;
     write_cells(&page, "question", titles);
     for (size_t i = 0; i < report->row_count; i++) {
         if (!group || strcmp(group, report->rows[i].group) != 0)

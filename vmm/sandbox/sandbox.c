@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the table of isolations, and what they share. */
+/* What the sandboxes share. */
 #include "vmm/sandbox/sandbox.h"
 
 #include <errno.h>
@@ -9,24 +9,6 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/log.h"
-
-static const struct sandbox *const isolations[] = {
-    &sandbox_vm,
-    &sandbox_container,
-    &sandbox_gvisor,
-};
-
-int sandbox_find(const char *name, const struct sandbox **isolation, struct error *err)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(isolations); i++) {
-        if (!name || strcmp(isolations[i]->name, name) == 0) {
-            *isolation = isolations[i];
-            return 0;
-        }
-    }
-    return error_set(err, EINVAL, "--isolation: '%s' is unknown; use vm, container or gvisor",
-                     name);
-}
 
 void sandbox_request_release(struct sandbox_request *request)
 {

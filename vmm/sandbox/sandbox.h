@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what runs a bundle: one interface, a virtual machine (sandbox_vm.c) or a plain namespace
- * container (sandbox_container.c) behind it, so that both see the same request.
+ * What runs a bundle: one interface, and a VM (sandbox_vm.c), a plain namespace container
+ * (sandbox_container.c) or gVisor (sandbox_gvisor.c) behind it, so that all see the same request.
+ * registry.h lists them.
  */
 #ifndef MICROVM_SANDBOX_SANDBOX_H
 #define MICROVM_SANDBOX_SANDBOX_H
@@ -67,18 +68,45 @@ struct sandbox_request {
     struct explanation *explanation; /* gets what --explain asks for; NULL = not asked */
 };
 
+/* What a sandbox has, needs and takes. */
+enum sandbox_trait {
+    SANDBOX_BASELINE = 1 << 0, /* others are compared with it */
+    SANDBOX_NEEDS_ROOT = 1 << 1,
+    SANDBOX_VM = 1 << 2,              /* --memory, --cpus, --kernel, --initramfs are its VM's */
+    SANDBOX_HYPERVISOR = 1 << 3,      /* its kernel runs above a hypervisor */
+    SANDBOX_MONITOR = 1 << 4,         /* a child of `run`, the monitor, holds it; see monitor.h */
+    SANDBOX_DOORBELL = 1 << 5,        /* the doorbell and virtio can be measured */
+    SANDBOX_EXIT_STATISTICS = 1 << 6, /* exits are counted, and traced by --explain=live */
+    SANDBOX_EARLY_SERIAL = 1 << 7,    /* takes --earlycon */
+    SANDBOX_OCI_RUNTIME = 1 << 8,     /* takes --runtime and --cgroup-parent */
+};
+
+/* An OCI runtime that runs on the host. */
+struct sandbox_runtime {
+    const char *program; /* its name in PATH, to which a version may be appended */
+    const char *package; /* what to install */
+    bool bundled;        /* microvm brings it */
+    bool needs_cgroup2;  /* enforces no limits by cgroups of version 1 */
+    /* Why the container's system calls cannot be counted from outside; NULL = they can. */
+    const char *calls_unseen;
+    /* Lines of init's configuration (guest/protocol.h) for it; `grouped`: in a cgroup. */
+    const char *(*configuration)(bool grouped);
+};
+
 struct sandbox {
-    const char *name; /* as in --isolation=NAME */
-    /* Memory and processors are a machine's, not limits of this one's. */
-    bool has_machine;
+    const char *name;    /* as in --isolation=NAME, and in JSON */
+    const char *title;   /* in tables: "micro-VM" */
+    unsigned traits;     /* of enum sandbox_trait */
+    const char *beneath; /* between its own kernel and the host's; NULL: no kernel of its own */
+    const struct sandbox_runtime *runtime; /* the default one; NULL: none on the host */
     /*
      * Before anything is made: can it run here? Finds its programs and files. Errors: those of the
-     * part that is missing, each with the way to mend it.
+     * part that is missing, each with the way to fix it.
      */
     int (*prepare)(struct sandbox_request *request, struct error *err);
     /*
      * Once there is an instance: says where the bundle will be and what its runtime is to limit. A
-     * limit that cannot be kept here is told to the user and left out.
+     * limit that cannot be enforced here is left out, with a warning.
      */
     int (*place)(struct sandbox_request *request, struct bundle_options *options,
                  struct error *err);
@@ -89,13 +117,6 @@ struct sandbox {
      */
     int (*run)(const struct sandbox_request *request, int *status, struct error *err);
 };
-
-extern const struct sandbox sandbox_vm;
-extern const struct sandbox sandbox_container;
-extern const struct sandbox sandbox_gvisor;
-
-/* The one called `name` (NULL: the default, vm). Errors: EINVAL (names those there are). */
-int sandbox_find(const char *name, const struct sandbox **isolation, struct error *err);
 
 /* Frees what prepare() and place() have allocated. */
 void sandbox_request_release(struct sandbox_request *request);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: runs a bundle as a plain container on this machine: the same bundle, init and session as
- * in a virtual machine, and the host's kernel in place of a guest's.
+ * Runs a bundle as a plain container on this host: the same bundle, init and session as in a VM,
+ * and the host's kernel instead of a guest's.
  *
  *   client (session) -- UNIX sockets -- init, process 1 of the outer namespaces
  *                                         '-- OCI runtime -- the container
  *
  * The layout of the instance's directory is that of a guest's root: /bundle, /bundle/rootfs, /run,
- * /lower, /overlay. gVisor is the same with another runtime, whose kernel is a program.
+ * /lower, /overlay. A sandbox that is the same with another runtime starts from the functions of
+ * sandbox_container.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,11 +28,11 @@
 #include "vmm/base/program_file.h"
 #include "vmm/base/search_path.h"
 #include "vmm/sandbox/container_process.h"
-#include "vmm/sandbox/sandbox.h"
+#include "vmm/sandbox/registry.h"
+#include "vmm/sandbox/sandbox_container.h"
 #include "vmm/sandbox/session.h"
 #include "vmm/sandbox/writable_disk.h"
 
-#define GVISOR_PROGRAM "runsc"
 #define RUNTIME_STATE  PROTOCOL_RUN_DIR "/runtime"
 #define CONF_TEXT_MAX  8192
 #define MEMORY_MINIMUM (6ULL << 20) /* docker's */
@@ -39,18 +40,6 @@
 #define MEMORY_MAXIMUM (1ULL << 62) /* config.json has signed numbers, and swap on top */
 
 /* ---- before there is an instance ---- */
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
-static bool is_gvisor(const struct sandbox_request *request)
-{
-    return strncmp(base_name(request->runtime_path), GVISOR_PROGRAM, strlen(GVISOR_PROGRAM)) == 0;
-}
 
 static int check_limits(const struct sandbox_request *request, struct error *err)
 {
@@ -69,54 +58,44 @@ static int check_limits(const struct sandbox_request *request, struct error *err
     return 0;
 }
 
-static int prepare_with(struct sandbox_request *request, const char *program, struct error *err)
+/* A runtime that the user named, or the sandbox's own where that is not bundled. */
+static int find_runtime(const struct sandbox *sandbox, struct sandbox_request *request,
+                        struct error *err)
 {
-    int rc = check_limits(request, err);
+    const struct sandbox_runtime *runtime = sandbox->runtime;
 
-    if (rc == 0 && request->earlycon)
-        rc = error_set(err, EINVAL,
-                       "--earlycon: a container has no serial port; use "
-                       "--isolation=vm");
-    if (rc == 0 && request->explanation && request->explanation->live)
-        rc = error_set(err, EINVAL,
-                       "--explain=live: a container has no machine that could tell; use --explain "
-                       "or --isolation=vm");
+    request->runtime_path =
+        search_path_find(request->runtime ? request->runtime : runtime->program);
+    if (!request->runtime_path && request->runtime)
+        return error_set(err, ENOENT, "--runtime: %s is not an executable", request->runtime);
+    if (!request->runtime_path)
+        return error_set(err, ENOENT,
+                         "--isolation=%s: %s not found in PATH; install %s (package %s), or name "
+                         "it by --runtime",
+                         sandbox->name, runtime->program, sandbox->title, runtime->package);
+    if (!runtime->bundled && sandbox_runtime_find(request->runtime_path) != runtime)
+        return error_set(err, EINVAL,
+                         "--isolation=%s: --runtime %s is not %s; use --isolation=container for "
+                         "other runtimes",
+                         sandbox->name, request->runtime, runtime->program);
+    return 0;
+}
+
+int container_prepare(const struct sandbox *sandbox, struct sandbox_request *request,
+                      struct error *err)
+{
+    int rc = sandbox_check_request(sandbox, request, err);
+
+    if (rc == 0)
+        rc = check_limits(request, err);
     if (rc == 0)
         rc = program_file_find(&program_file_init, NULL, &request->init_path, err);
     if (rc < 0)
         return rc;
-    request->runtime_is_ours = !program && !request->runtime;
+    request->runtime_is_ours = sandbox->runtime->bundled && !request->runtime;
     if (request->runtime_is_ours)
         return program_file_find(&program_file_crun, NULL, &request->runtime_path, err);
-    request->runtime_path = search_path_find(request->runtime ? request->runtime : program);
-    if (request->runtime_path && program && !is_gvisor(request))
-        return error_set(err, EINVAL,
-                         "--isolation=gvisor: --runtime %s is not gVisor's runsc; use "
-                         "--isolation=container for other runtimes",
-                         request->runtime);
-    if (request->runtime_path)
-        return 0;
-    if (request->runtime)
-        return error_set(err, ENOENT, "--runtime: %s is not an executable program",
-                         request->runtime);
-    return error_set(err, ENOENT,
-                     "--isolation=gvisor: there is no %s in PATH; install gVisor (package runsc), "
-                     "or name it by --runtime",
-                     program);
-}
-
-static int container_prepare(struct sandbox_request *request, struct error *err)
-{
-    return prepare_with(request, NULL, err);
-}
-
-static int gvisor_prepare(struct sandbox_request *request, struct error *err)
-{
-    if (geteuid() != 0)
-        return error_set(err, EPERM,
-                         "--isolation=gvisor needs root; use sudo, or "
-                         "--isolation=container");
-    return prepare_with(request, GVISOR_PROGRAM, err);
+    return find_runtime(sandbox, request, err);
 }
 
 /* ---- where the bundle is, and what is limited ---- */
@@ -133,20 +112,22 @@ static bool can_group(const char *parent)
            cgroup_is_writable("pids", parent);
 }
 
-/* gVisor takes part in no group where there is a version 1. */
 static bool ignores_groups(const struct sandbox_request *request)
 {
-    return is_gvisor(request) && cgroup_version() != CGROUP_V2;
+    const struct sandbox_runtime *runtime = sandbox_runtime_find(request->runtime_path);
+
+    return runtime && runtime->needs_cgroup2 && cgroup_version() != CGROUP_V2;
 }
 
-/* Whether a limit of `controller` can be kept; says so by the option's name when it cannot. */
+/* Whether a limit of `controller` can be enforced; warns by the option's name when it cannot. */
 static bool can_limit(const struct sandbox_request *request, const char *controller,
                       const char *option, const char *parent)
 {
     char directory[PATH_MAX];
 
     if (ignores_groups(request)) {
-        log_warning("%s is not kept: gVisor limits by control groups of version 2 only", option);
+        log_warning("%s is not enforced: %s limits by cgroups of version 2 only", option,
+                    sandbox_runtime_find(request->runtime_path)->program);
         return false;
     }
     if (cgroup_is_writable(controller, parent)) {
@@ -155,12 +136,12 @@ static bool can_limit(const struct sandbox_request *request, const char *control
         controller = "devices"; /* is what there is none without */
     }
     if (cgroup_version() == CGROUP_NONE)
-        log_warning("%s is not kept: no control groups are mounted at /sys/fs/cgroup", option);
+        log_warning("%s is not enforced: no cgroups are mounted at /sys/fs/cgroup", option);
     else if (!cgroup_directory(controller, "", directory))
-        log_warning("%s is not kept: this machine has no %s controller in /sys/fs/cgroup", option,
+        log_warning("%s is not enforced: this host has no %s controller in /sys/fs/cgroup", option,
                     controller);
     else
-        log_warning("%s is not kept: control group %s is not yours to write; run as root, or name "
+        log_warning("%s is not enforced: cgroup %s is not writable for you; run as root, or name "
                     "a delegated one by --cgroup-parent",
                     option, *parent ? parent : "/");
     return false;
@@ -200,8 +181,8 @@ static bool closes_devices(const struct sandbox_request *request)
     return geteuid() == 0 && !request->cgroup_path;
 }
 
-static int container_place(struct sandbox_request *request, struct bundle_options *options,
-                           struct error *err)
+int container_place(struct sandbox_request *request, struct bundle_options *options,
+                    struct error *err)
 {
     const char *directory = request->directory;
     const char *parent = request->cgroup_parent ? request->cgroup_parent : "";
@@ -250,19 +231,12 @@ static int write_file(const struct sandbox_request *request, const char *path, m
     return rc < 0 ? error_set_errno(err, -rc, "%s%s", request->directory, path) : 0;
 }
 
-/* What each runtime needs to be told before its command; others take --root as these do. */
-static const char *runtime_options(const struct sandbox_request *request)
+/* What the runtime needs to be told before its command; others take --root as known ones do. */
+static const char *runtime_configuration(const struct sandbox_request *request)
 {
-    const char *name = base_name(request->runtime_path);
+    const struct sandbox_runtime *runtime = sandbox_runtime_find(request->runtime_path);
 
-    if (strncmp(name, "runsc", 5) == 0)
-        return request->cgroup_path && !ignores_groups(request)
-                   ? "runtime_option=--network=none\nruntime_signals=1\n"
-                   : "runtime_option=--network=none\nruntime_option=--ignore-cgroups\n"
-                     "runtime_signals=1\n";
-    if (strcmp(name, "crun") == 0 && !request->cgroup_path)
-        return "runtime_option=--cgroup-manager=disabled\n";
-    return "";
+    return runtime ? runtime->configuration(request->cgroup_path && !ignores_groups(request)) : "";
 }
 
 static int write_conf(const struct sandbox_request *request, struct error *err)
@@ -279,7 +253,7 @@ static int write_conf(const struct sandbox_request *request, struct error *err)
                  "terminal=%d\nstdin=%d\ntrace=%d\nruntime=%s\nruntime_option=--root=%s%s\n%s",
                  request->terminal, request->interactive,
                  request->explanation && !request->explanation->calls_unseen, request->runtime_path,
-                 request->directory, RUNTIME_STATE, runtime_options(request));
+                 request->directory, RUNTIME_STATE, runtime_configuration(request));
 
     if (size >= (int)sizeof(text))
         return error_set_errno(err, ENAMETOOLONG, "%s", request->runtime_path);
@@ -367,7 +341,7 @@ static void finish_cgroup(const struct sandbox_request *request)
     (void)cgroup_remove(request->cgroup_path);
 }
 
-static int container_run(const struct sandbox_request *request, int *status, struct error *err)
+int container_run(const struct sandbox_request *request, int *status, struct error *err)
 {
     struct session session = {
         .interactive = request->interactive,
@@ -377,12 +351,12 @@ static int container_run(const struct sandbox_request *request, int *status, str
         .keeper = SESSION_KEEPER_INIT,
         .link = MONITOR_LINK_INIT,
     };
+    const struct sandbox_runtime *runtime = sandbox_runtime_find(request->runtime_path);
     int init_status;
     int rc = session_prepare(&session, request->directory, err);
 
-    if (request->explanation && is_gvisor(request))
-        request->explanation->calls_unseen =
-            "gVisor's own kernel answers them, unseen from outside";
+    if (request->explanation && runtime)
+        request->explanation->calls_unseen = runtime->calls_unseen;
     if (rc == 0)
         rc = write_bundle(request, err);
     if (rc == 0)
@@ -399,16 +373,29 @@ static int container_run(const struct sandbox_request *request, int *status, str
     return rc;
 }
 
-const struct sandbox sandbox_container = {
-    .name = "container",
-    .prepare = container_prepare,
-    .place = container_place,
-    .run = container_run,
+static const char *crun_configuration(bool grouped)
+{
+    return grouped ? "" : "runtime_option=--cgroup-manager=disabled\n";
+}
+
+static const struct sandbox_runtime crun = {
+    .program = "crun",
+    .package = "crun",
+    .bundled = true,
+    .configuration = crun_configuration,
 };
 
-const struct sandbox sandbox_gvisor = {
-    .name = "gvisor",
-    .prepare = gvisor_prepare,
+static int prepare(struct sandbox_request *request, struct error *err)
+{
+    return container_prepare(&sandbox_container, request, err);
+}
+
+const struct sandbox sandbox_container = {
+    .name = "container",
+    .title = "container",
+    .traits = SANDBOX_BASELINE | SANDBOX_OCI_RUNTIME,
+    .runtime = &crun,
+    .prepare = prepare,
     .place = container_place,
     .run = container_run,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: runs a bundle inside a virtual machine: packs it behind the initramfs, describes the
+ * Runs a bundle inside a VM: packs it behind the initramfs, describes the
  * machine, launches the monitor, and holds the session with the guest.
  */
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include "vmm/base/program_file.h"
 #include "vmm/machine/host_check.h"
 #include "vmm/sandbox/cpio.h"
-#include "vmm/sandbox/sandbox.h"
+#include "vmm/sandbox/registry.h"
 #include "vmm/sandbox/session.h"
 #include "vmm/sandbox/writable_disk.h"
 
@@ -139,12 +139,10 @@ static int launch_vm(const struct sandbox_request *request, struct session *sess
 
 static int vm_prepare(struct sandbox_request *request, struct error *err)
 {
-    int rc = 0;
+    int rc = sandbox_check_request(&sandbox_vm, request, err);
 
-    if (request->runtime || request->cgroup_parent)
-        return error_set(err, EINVAL, "%s: a machine brings its own; use --isolation=container",
-                         request->runtime ? "--runtime" : "--cgroup-parent");
-    rc = host_require_kvm(true, err);
+    if (rc == 0)
+        rc = host_require_kvm(true, err);
     if (rc == 0)
         rc = program_file_find(&program_file_kernel, request->kernel, &request->kernel_path, err);
     if (rc == 0)
@@ -190,8 +188,6 @@ static int vm_run(const struct sandbox_request *request, int *status, struct err
     }
     if (rc == 0)
         rc = launch_vm(request, &session, disk, err);
-    if (rc == 0 && request->explanation)
-        request->explanation->machine = true;
     if (rc == 0)
         rc = session_run(&session, err);
     session_release(&session);
@@ -205,7 +201,10 @@ static int vm_run(const struct sandbox_request *request, int *status, struct err
 
 const struct sandbox sandbox_vm = {
     .name = "vm",
-    .has_machine = true,
+    .title = "micro-VM",
+    .traits = SANDBOX_VM | SANDBOX_HYPERVISOR | SANDBOX_MONITOR | SANDBOX_DOORBELL |
+              SANDBOX_EXIT_STATISTICS | SANDBOX_EARLY_SERIAL,
+    .beneath = "the hypervisor",
     .prepare = vm_prepare,
     .place = vm_place,
     .run = vm_run,

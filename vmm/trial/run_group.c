@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a control group for each run; see run_group.h. */
+/* A control group for each run; see run_group.h. */
 #include "vmm/trial/run_group.h"
 
 #include <dirent.h>

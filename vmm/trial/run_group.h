@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: a control group for each run, whose counters say what all of the run has cost.
+ * A control group for each run, whose counters say what all of the run has cost.
  *
  * /microvm-compare.PID.N, where PID is ours, holds two groups: `run`, which the run joins with all
  * it starts, and, made beside it by `microvm run --cgroup-parent`, the container's own. (With

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: medians, quartiles, and the rank sum test; see statistics.h. No mathematics library: one
+/* Medians, quartiles, and the rank sum test; see statistics.h. No mathematics library: one
  * more shared library would be loaded at every start of every command. */
 #include "vmm/trial/statistics.h"
 

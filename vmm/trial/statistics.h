@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what a few measured values say: middle, spread, and whether two lots of them differ.
+ * What a few measured values say: middle, spread, and whether two lots of them differ.
  *
  * Two lots are compared by the rank sum test of Mann and Whitney (two-sided, 5 %): it asks only
  * which values are larger, so one slow outlier decides nothing and no shape of distribution is

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: run one command behind one wall; see trial.h.
+ * Run one command under one isolation; see trial.h.
  *
  * The child is forked and not spawned, because it joins control groups between fork and exec:
  * nothing of the run happens outside of them. The timeline goes into a memory file of ours, which
@@ -38,8 +38,8 @@ struct running {
     struct trial_result *result;
     pid_t pid;
     int pid_fd;
-    int pipes[WALL_STREAMS]; /* our ends; -1 = at its end */
-    uint64_t deadline_ns;    /* of io_now_ns(), for its end; once interrupted */
+    int pipes[TRIAL_STREAMS]; /* our ends; -1 = at its end */
+    uint64_t deadline_ns;     /* of io_now_ns(), for its end; once interrupted */
 };
 
 /* ---- starting -------------------------------------------------------------------------------- */
@@ -54,7 +54,7 @@ static int make_arguments(const struct trial_request *request, int timeline_fd,
     if (rc == 0)
         rc = string_list_add(arguments, "run");
     if (rc == 0)
-        rc = string_list_add_format(arguments, "--isolation=%s", request->isolation);
+        rc = string_list_add_format(arguments, "--isolation=%s", request->sandbox->name);
     if (rc == 0)
         rc = string_list_add_format(arguments, "--timeline=json:/proc/%d/fd/%d", (int)getpid(),
                                     timeline_fd);
@@ -77,7 +77,7 @@ static void child_fail(const char *what)
 
 /* Between fork and exec: no memory is allocated, nothing but system calls. */
 __attribute__((noreturn)) static void child(const struct trial_request *request,
-                                            const int ends[WALL_STREAMS], char **arguments,
+                                            const int ends[TRIAL_STREAMS], char **arguments,
                                             pid_t parent)
 {
     int null_fd = open("/dev/null", O_RDONLY);
@@ -88,7 +88,7 @@ __attribute__((noreturn)) static void child(const struct trial_request *request,
     if (getppid() != parent)
         _exit(RUN_FAILED);
     if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
-        dup2(ends[WALL_OUTPUT], STDOUT_FILENO) < 0 || dup2(ends[WALL_ERRORS], STDERR_FILENO) < 0)
+        dup2(ends[TRIAL_OUTPUT], STDOUT_FILENO) < 0 || dup2(ends[TRIAL_ERRORS], STDERR_FILENO) < 0)
         _exit(RUN_FAILED);
     close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     for (size_t i = 0; i < request->join_count; i++) {
@@ -106,11 +106,11 @@ __attribute__((noreturn)) static void child(const struct trial_request *request,
 
 static int start(struct running *running, char **arguments, struct error *err)
 {
-    int ends[WALL_STREAMS] = {-1, -1};
+    int ends[TRIAL_STREAMS] = {-1, -1};
     const pid_t self = getpid();
     int rc = 0;
 
-    for (int i = 0; i < WALL_STREAMS && rc == 0; i++) {
+    for (int i = 0; i < TRIAL_STREAMS && rc == 0; i++) {
         int pair[2];
 
         if (pipe2(pair, O_CLOEXEC) < 0) {
@@ -129,7 +129,7 @@ static int start(struct running *running, char **arguments, struct error *err)
         if (running->pid < 0)
             rc = error_set_errno(err, errno, "run: fork");
     }
-    for (int i = 0; i < WALL_STREAMS; i++) {
+    for (int i = 0; i < TRIAL_STREAMS; i++) {
         if (ends[i] >= 0)
             close(ends[i]);
     }
@@ -172,7 +172,7 @@ static void take_stream(struct running *running, enum trial_stream stream)
             running->pipes[stream] = -1;
             return;
         }
-        if (stream == WALL_OUTPUT && running->result->first_byte_ns == 0)
+        if (stream == TRIAL_OUTPUT && running->result->first_byte_ns == 0)
             running->result->first_byte_ns = io_now_ns();
         keep(running->request, &running->result->streams[stream], buffer, (size_t)count);
     }
@@ -205,13 +205,13 @@ static int time_left(const struct running *running)
 /* Until the run has ended. What still holds its streams then is none of ours: not waited for. */
 static void attend(struct running *running)
 {
-    enum { POLL_SIGNAL = WALL_STREAMS, POLL_END, POLL_COUNT };
+    enum { POLL_SIGNAL = TRIAL_STREAMS, POLL_END, POLL_COUNT };
     bool ended = false;
 
     while (!ended) {
         struct pollfd polls[POLL_COUNT] = {
-            [WALL_OUTPUT] = {.fd = running->pipes[WALL_OUTPUT], .events = POLLIN},
-            [WALL_ERRORS] = {.fd = running->pipes[WALL_ERRORS], .events = POLLIN},
+            [TRIAL_OUTPUT] = {.fd = running->pipes[TRIAL_OUTPUT], .events = POLLIN},
+            [TRIAL_ERRORS] = {.fd = running->pipes[TRIAL_ERRORS], .events = POLLIN},
             [POLL_SIGNAL] = {.fd = running->request->signal_fd, .events = POLLIN},
             [POLL_END] = {.fd = running->pid_fd, .events = POLLIN},
         };
@@ -221,7 +221,7 @@ static void attend(struct running *running)
         if (time_left(running) == 0)
             kill(running->pid, SIGKILL);
         ended = polls[POLL_END].revents != 0;
-        for (int i = 0; i < WALL_STREAMS; i++)
+        for (int i = 0; i < TRIAL_STREAMS; i++)
             take_stream(running, (enum trial_stream)i);
         if (polls[POLL_SIGNAL].revents)
             take_signal(running);
@@ -278,7 +278,7 @@ int trial_run(const struct trial_request *request, struct trial_result *result, 
     }
     if (running.pid > 0)
         reap(&running);
-    for (int i = 0; i < WALL_STREAMS; i++) {
+    for (int i = 0; i < TRIAL_STREAMS; i++) {
         if (running.pipes[i] >= 0)
             close(running.pipes[i]);
     }
@@ -290,7 +290,7 @@ int trial_run(const struct trial_request *request, struct trial_result *result, 
 
 void trial_result_release(struct trial_result *result)
 {
-    for (int i = 0; i < WALL_STREAMS; i++)
+    for (int i = 0; i < TRIAL_STREAMS; i++)
         free(result->streams[i].bytes);
     json_decref(result->timeline);
     *result = (struct trial_result){0};
@@ -328,7 +328,7 @@ bool trial_step(const struct trial_result *result, const char *step, uint64_t *a
     return false;
 }
 
-bool wall_count(const struct trial_result *result, const char *name, uint64_t *value)
+bool trial_count(const struct trial_result *result, const char *name, uint64_t *value)
 {
     const json_t *counts = json_object_get(result->timeline, "counts");
 
@@ -360,7 +360,7 @@ static const char *find_message(const char *text)
 
 void trial_why(const struct trial_result *result, char *text, size_t size)
 {
-    const char *at = find_message(result->streams[WALL_ERRORS].bytes);
+    const char *at = find_message(result->streams[TRIAL_ERRORS].bytes);
     size_t used = 0;
 
     if (!at) {

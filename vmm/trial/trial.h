@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: run one command behind one wall, and keep what it said, what it cost and when.
+ * Run one command under one isolation, and keep what it said, what it cost and when.
  *
- * A wall is what `microvm run --isolation=NAME` puts around a command. The run is a child that
+ * A sandbox is what `microvm run --isolation=NAME` puts around a command. The run is a child that
  * executes this very program, so what is looked at is what a person would type. Everything in a
- * result but times and statuses comes from inside the wall: data of an enemy, bounded here, to be
+ * result but times and statuses comes from inside the sandbox: untrusted data, bounded here, to be
  * parsed strictly and escaped by whoever shows it.
  */
 #ifndef MICROVM_TRIAL_TRIAL_H
@@ -18,27 +18,28 @@
 
 #include "vmm/base/error.h"
 #include "vmm/base/string_list.h"
+#include "vmm/sandbox/sandbox.h"
 
-#define WALL_JOINS_MAX 4
+#define TRIAL_JOINS_MAX 4
 
 struct trial_request {
     /* Arguments of this program in place of `run` and the four below; NULL = none. */
     const struct string_list *arguments;
-    const char *isolation;             /* "vm", "container", "gvisor" */
+    const struct sandbox *sandbox;
     const struct string_list *options; /* further options of `run`; NULL = none */
     const char *image;
     const struct string_list *command; /* behind IMAGE; NULL = the image's own */
     size_t output_max; /* bytes kept of each stream; what comes beyond is counted and dropped */
     int signal_fd;     /* signalfd of signals the caller has blocked, handed on to the run; -1 */
     /* cgroup.procs files, open for writing, that the run joins before its first instruction. */
-    int joins[WALL_JOINS_MAX];
+    int joins[TRIAL_JOINS_MAX];
     size_t join_count;
     /* Called when the run has been started, its id given; NULL = nobody wants to know. */
     void (*started)(void *opaque, pid_t pid);
     void *opaque;
 };
 
-enum trial_stream { WALL_OUTPUT, WALL_ERRORS, WALL_STREAMS };
+enum trial_stream { TRIAL_OUTPUT, TRIAL_ERRORS, TRIAL_STREAMS };
 
 struct trial_text {
     char *bytes;    /* a NUL follows; may hold others */
@@ -52,7 +53,7 @@ struct trial_result {
     uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC: before the fork, after the wait */
     uint64_t first_byte_ns;    /* of standard output, as it arrived here; 0 = none */
     uint64_t cpu_us;           /* of the run and all that it has waited for */
-    struct trial_text streams[WALL_STREAMS];
+    struct trial_text streams[TRIAL_STREAMS];
     json_t *timeline; /* what --timeline=json wrote; NULL when there is none or it is no JSON */
 };
 
@@ -66,7 +67,7 @@ void trial_result_release(struct trial_result *result);
 /* When the timeline says that `step` ("runtime", "exit") was reached, on CLOCK_MONOTONIC. */
 bool trial_step(const struct trial_result *result, const char *step, uint64_t *at_ns);
 /* A number of the timeline's counts at the end, such as "inside.cpu_us"; false = not told. */
-bool wall_count(const struct trial_result *result, const char *name, uint64_t *value);
+bool trial_count(const struct trial_result *result, const char *name, uint64_t *value);
 
 /* Whether the command was never started: microvm failed (status 125), or it is not executable or
  * not found (126, 127). */

@@ -176,11 +176,11 @@ case_a_table_for_people() {
     expect_err ''
 }
 
-case_a_wall_that_cannot_run_is_a_column_that_says_why() {
+case_an_isolation_that_cannot_run_is_a_column_that_says_why() {
     try env MICROVM_KERNEL=/nonexistent "$MICROVM" compare -n 1 --json --isolation=vm,container busybox echo hello
     expect_status 0
-    jq -e '.walls[0] | .name == "vm" and .ran == false and (.reason | length) > 10' "$out" || fail "no reason"
-    jq -e '.walls[1].ran and .baseline == "container"' "$out"
+    jq -e '.isolations[0] | .name == "vm" and .ran == false and (.reason | length) > 10' "$out" || fail "no reason"
+    jq -e '.isolations[1].ran and .baseline == "container"' "$out"
     jq -e 'all(.rows[].cells[0]; .values == [] and (.note | length) > 0)' "$out" || fail "a column of zeros"
     jq -e 'all(.rows[].cells[1]; .values | length == 1)' "$out"
 }
@@ -191,9 +191,9 @@ case_bad_input() {
     try microvm compare -n 0 busybox true
     expect_failure 125 '--runs: 0 is outside of 1 to 1000'
     try microvm compare --isolation=container,jail busybox true
-    expect_failure 125 "--isolation: 'jail' is unknown; use container, vm, gvisor"
+    expect_failure 125 "--isolation: 'jail' is unknown; use vm, container, gvisor"
     try microvm compare --isolation=vm,vm busybox true
-    expect_failure 125 '--isolation: vm is there twice'
+    expect_failure 125 '--isolation: vm is listed twice'
     try microvm compare --html /nonexistent/page.html busybox true
     expect_failure 125 '--html: /nonexistent/page.html: No such file'
     try microvm compare

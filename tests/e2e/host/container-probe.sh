@@ -1,14 +1,14 @@
 # shellcheck shell=bash disable=SC2154 # what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: microvm probe behind a container's wall: what it says is checked by other means.
+# Purpose: microvm probe inside a container: what it says is checked by other means.
 
 # answer QUESTION: what the container's cell says; layer QUESTION: what stopped it.
 answer() {
-    jq -r --arg q "$1" '.rows[] | select(.question == $q) | .walls.container.answer' "$out"
+    jq -r --arg q "$1" '.rows[] | select(.question == $q) | .isolations.container.answer' "$out"
 }
 
 layer() {
-    jq -r --arg q "$1" '.rows[] | select(.question == $q) | .walls.container.layer' "$out"
+    jq -r --arg q "$1" '.rows[] | select(.question == $q) | .isolations.container.layer' "$out"
 }
 
 probe_container() {
@@ -35,7 +35,7 @@ case_missing_capabilities_are_named() {
     ((!(0x${effective##*[[:space:]]} >> 25 & 1))) || fail "CAP_SYS_TIME is held: $effective"
     expect_equal "$(answer clock)/$(layer clock)" EPERM/capability 'the clock'
     jq -e --arg c "${effective##*[[:space:]]}" \
-        '.rows[] | select(.question == "clock") | .walls.container.evidence | contains("CAP_SYS_TIME") and contains($c)' \
+        '.rows[] | select(.question == "clock") | .isolations.container.evidence | contains("CAP_SYS_TIME") and contains($c)' \
         "$out" >/dev/null || fail 'the evidence does not name what is missing'
 }
 
@@ -45,12 +45,12 @@ case_stopped_calls_are_stopped() {
     probe_container
     local names numbers stopped
     names=$(echo '#include <asm/unistd.h>' | gcc -E -dM - | sed -nE 's/^#define __NR_([a-z0-9_]+) ([0-9]+)$/{"\1":\2}/p' | jq -s add)
-    stopped=$(jq '.walls[0].calls.stopped | length' "$out")
+    stopped=$(jq '.isolations[0].calls.stopped | length' "$out")
     ((stopped > 30)) || fail "only $stopped calls are stopped"
-    expect_equal "$(jq -r '.walls[0].calls | (.there + .absent + .unasked + .stopped) | length' "$out")" \
+    expect_equal "$(jq -r '.isolations[0].calls | (.there + .absent + .unasked + .stopped) | length' "$out")" \
         "$(jq length <<<"$names")" 'calls known'
-    numbers=$(jq -r --argjson n "$names" '.walls[0].calls.stopped[] | $n[.]' "$out")
-    jq -e '.walls[0].calls.there | contains(["getpid", "uname", "getuid", "sched_yield"])' "$out" >/dev/null ||
+    numbers=$(jq -r --argjson n "$names" '.isolations[0].calls.stopped[] | $n[.]' "$out")
+    jq -e '.isolations[0].calls.there | contains(["getpid", "uname", "getuid", "sched_yield"])' "$out" >/dev/null ||
         fail 'harmless calls are said to be stopped'
     musl-gcc -static -O2 -Wall -Werror -o "$scratch/refused" "$E2E_TOP/tests/e2e/programs/refused.c"
     # shellcheck disable=SC2086 # a list of numbers
@@ -89,14 +89,14 @@ case_the_table_fits_and_gives_reasons() {
     expect_match '^container: stopped by the filter$'
 }
 
-case_a_wall_that_cannot_be_asked_says_so() {
+case_an_isolation_that_cannot_be_probed_says_so() {
     try env MICROVM_KERNEL="$scratch/none" "$MICROVM" probe --isolation container,vm busybox
     expect_status 0
     expect_match '^release .*could not be asked$'
     expect_match '^micro-VM could not be asked: .'
     try env MICROVM_KERNEL="$scratch/none" "$MICROVM" probe --isolation vm busybox
     expect_status 125
-    expect_err_match '^microvm: probe: no wall could be asked$'
+    expect_err_match '^microvm: probe: no isolation could be probed$'
 }
 
 case_bad_input() {

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: the wall of a container of this machine: what it closes, also where control groups cannot be had.
+# Purpose: the isolation of a container on this host: what it closes, also where control groups cannot be had.
 
 # run_here ARGUMENT…: a container of this machine.
 run_here() {
@@ -33,7 +33,7 @@ case_devices_are_closed_without_control_groups() {
     # Who asks for a limit there is told.
     try without_devices '"$MICROVM" run --isolation=container --memory 64m busybox true'
     expect_status 0
-    expect_err_match '^microvm: warning: --memory is not kept: '
+    expect_err_match '^microvm: warning: --memory is not enforced: '
 }
 
 case_device_files_of_an_image_are_refused_without_control_groups() {
@@ -84,14 +84,14 @@ case_no_control_groups_at_all() {
     try in_private_mounts 'umount -l /sys/fs/cgroup; "$MICROVM" run --isolation=container --memory 64m busybox sh -c "$1"' bash "$open_disk"
     expect_status 0
     expect_out 1
-    expect_err_match '^microvm: warning: --memory is not kept: no control groups are mounted'
+    expect_err_match '^microvm: warning: --memory is not enforced: no cgroups are mounted'
 }
 
 case_a_runtime_that_is_none() {
     local runtime
     for runtime in "$scratch" /dev/null "$scratch/none" none; do
         try run_here --runtime "$runtime" busybox true
-        expect_failure 125 "$runtime is not an executable program"
+        expect_failure 125 "$runtime is not an executable"
     done
 }
 
@@ -122,7 +122,7 @@ case_without_root() {
     try without_root "$MICROVM" run --isolation=container -m 32m busybox echo runs
     expect_status 0
     expect_out runs
-    expect_err_match '--memory is not kept'
+    expect_err_match '--memory is not enforced'
 }
 
 case_without_root_and_without_user_namespaces() {
@@ -145,7 +145,7 @@ case_gvisor() {
     try microvm run --isolation=gvisor busybox cat /proc/version
     expect_match gVisor\|4.4.0
     try "$MICROVM" run --isolation=gvisor --runtime "$E2E_BUILD/crun" busybox true
-    expect_failure 125 "not gVisor's runsc"
+    expect_failure 125 "is not runsc"
     try microvm run --isolation=gvisor busybox nosuch
     expect_failure 127 nosuch
     try microvm run --isolation=gvisor busybox /etc/passwd

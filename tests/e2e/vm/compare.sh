@@ -5,18 +5,18 @@
 compare() {
     try microvm compare --isolation=container,vm --json "$@"
     expect_status 0
-    jq -e 'all(.walls[]; .ran)' "$out" >/dev/null || fail "a wall did not run"
+    jq -e 'all(.isolations[]; .ran)' "$out" >/dev/null || fail "an isolation did not run"
 }
 
-# expect_rows FILTER: true for an object of rows, each of them an object of cells by the name of their wall.
+# expect_rows FILTER: true for an object of rows, each of them an object of cells by the name of their isolation.
 expect_rows() {
-    jq -e "[.rows[] | {(.id): ([.cells[] | {(.wall): .}] | add)}] | add | $1" "$out" || fail "it does not hold: $1"
+    jq -e "[.rows[] | {(.id): ([.cells[] | {(.isolation): .}] | add)}] | add | $1" "$out" || fail "it does not hold: $1"
 }
 
 case_both_columns() {
     compare -n 4 -m 200m busybox sh -c 'until set -- $(cat /proc/$$/stat) && [ $((${14} + ${15})) -ge 50 ]; do :; done; echo done'
     jq -e 'all(.rows[].cells[]; (.values | length) == 4)' "$out" || fail "not 4 values in each cell"
-    # The kernel behind each wall has given the shell 0.5 s; the host's own account must hold that.
+    # The kernel under each isolation has given the shell 0.5 s; the host's own account must hold that.
     expect_rows 'all(.["warm.cpu_inside"][]; .minimum >= 4.8e8)'
     # A machine's memory is a kernel's, at least; it is no more than was asked for and the monitor's own.
     expect_rows '.["warm.memory"].vm | .minimum > 2e7 and .maximum < 2.6e8'
@@ -29,7 +29,7 @@ case_different_ends_are_told() {
     local boot_id
     boot_id=$(</proc/sys/kernel/random/boot_id)
     compare -n 1 busybox sh -c "cat /proc/sys/kernel/random/boot_id; grep -q $boot_id /proc/sys/kernel/random/boot_id"
-    jq -e '.walls[0].status == 0 and .walls[1].status == 1' "$out"
+    jq -e '.isolations[0].status == 0 and .isolations[1].status == 1' "$out"
     jq -e '.notes | index("micro-VM: the command ended with status 1") != null and
         index("the exit status differs: container 0, micro-VM 1") != null and
         index("the output differs: container wrote 37 bytes, micro-VM 37") != null' "$out" || fail "notes: $(jq .notes "$out")"

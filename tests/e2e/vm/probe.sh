@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2154 # what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: microvm probe behind both walls, side by side: what it says is checked by other means.
+# Purpose: microvm probe under both isolations, side by side: what it says is checked by other means.
 # limit: 600 s a case: six runs under emulation
 
 cell() { # WALL QUESTION MEMBER
-    jq -r --arg w "$1" --arg q "$2" --arg m "$3" '.rows[] | select(.question == $q) | .walls[$w][$m]' "$out"
+    jq -r --arg w "$1" --arg q "$2" --arg m "$3" '.rows[] | select(.question == $q) | .isolations[$w][$m]' "$out"
 }
 
 case_a_machine_has_its_own_kernel() {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: walls take turns, a wall that fails is a column that says why, and what microvm-probes
+/* Sandboxes take turns, a sandbox that fails is a column that says why, and what microvm-probes
  * says from inside is believed only as far as it makes sense. The program that is run is this one,
  * which plays `microvm` when called by its words. */
 #include <stdlib.h>
@@ -66,11 +66,11 @@ static int fake(int argc, char **argv)
 
 static char log_path[] = "/tmp/test_compare.XXXXXX";
 
-static const struct report_cell *cell(const struct report *report, const char *id, size_t wall)
+static const struct report_cell *cell(const struct report *report, const char *id, size_t sandbox)
 {
     for (size_t i = 0; i < report->row_count; i++) {
         if (strcmp(report->rows[i].id, id) == 0)
-            return &report->rows[i].cells[wall];
+            return &report->rows[i].cells[sandbox];
     }
     fail_msg("no row %s", id);
     return NULL;
@@ -88,8 +88,8 @@ static bool has_note(const struct report *report, const char *note)
 static void make_request(struct compare_request *request)
 {
     *request = (struct compare_request){
-        .walls = {"container", "vm", "gvisor"},
-        .wall_count = 3,
+        .sandboxes = {&sandbox_container, &sandbox_vm, &sandbox_gvisor},
+        .sandbox_count = 3,
         .runs = 2,
         .image = "busybox",
         .probes = "/nonexistent/probes",
@@ -131,7 +131,7 @@ static void walls_take_turns(void **state)
                                "b");
     assert_int_equal(cell(&report, "warm.run", 0)->count, 2);
     assert_int_equal(cell(&report, "cold.run", 1)->count, 2);
-    assert_string_equal(report.walls[2].reason, "runsc: is not there");
+    assert_string_equal(report.sandboxes[2].reason, "runsc: is not there");
     assert_int_equal(cell(&report, "warm.run", 2)->count, 0);
     assert_string_equal(cell(&report, "warm.run", 2)->note, "did not run");
     assert_true(has_note(&report, "gVisor did not run: runsc: is not there"));

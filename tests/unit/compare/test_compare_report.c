@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what a comparison found is judged, and shown as a table, as JSON and as a page, with
- * nothing of what came from inside a wall doing harm. */
+/* What a comparison found is judged, and shown as a table, as JSON and as a page, with
+ * nothing of what came from inside a sandbox doing harm. */
 #include <stdlib.h>
 
 #include <jansson.h>
@@ -12,22 +12,22 @@
 
 enum { CONTAINER, VM, GVISOR };
 
-static void add_values(struct report *report, const char *id, enum report_unit unit, size_t wall,
+static void add_values(struct report *report, const char *id, enum report_unit unit, size_t sandbox,
                        const double values[5])
 {
     struct report_row *row = report_add_row(report, id, "the command, warm", id, unit);
 
     assert_non_null(row);
     for (size_t i = 0; i < 5; i++)
-        assert_int_equal(report_add_value(row, wall, values[i]), 0);
+        assert_int_equal(report_add_value(row, sandbox, values[i]), 0);
 }
 
-static void make_report(struct report *report, size_t walls)
+static void make_report(struct report *report, size_t sandboxes)
 {
-    *report = (struct report){.image = "busybox", .runs = 5, .wall_count = walls};
-    report->walls[CONTAINER] = (struct report_wall){.name = "container", .label = "container"};
-    report->walls[VM] = (struct report_wall){.name = "vm", .label = "micro-VM"};
-    report->walls[GVISOR] = (struct report_wall){.name = "gvisor", .label = "gVisor"};
+    *report = (struct report){.image = "busybox", .runs = 5, .sandbox_count = sandboxes};
+    report->sandboxes[CONTAINER] = (struct report_sandbox){.kind = &sandbox_container};
+    report->sandboxes[VM] = (struct report_sandbox){.kind = &sandbox_vm};
+    report->sandboxes[GVISOR] = (struct report_sandbox){.kind = &sandbox_gvisor};
     add_values(report, "run", REPORT_TIME, CONTAINER, (double[]){50e6, 40e6, 60e6, 45e6, 55e6});
     add_values(report, "run", REPORT_TIME, VM, (double[]){1.5e9, 1.4e9, 1.6e9, 1.45e9, 1.55e9});
     add_values(report, "memory", REPORT_MEMORY, CONTAINER,
@@ -76,7 +76,8 @@ static void medians_are_judged(void **state)
     report_release(&report);
 
     make_report(&report, 2);
-    snprintf(report.walls[CONTAINER].reason, sizeof(report.walls[CONTAINER].reason), "broken");
+    snprintf(report.sandboxes[CONTAINER].reason, sizeof(report.sandboxes[CONTAINER].reason),
+             "broken");
     report_finish(&report);
     assert_int_equal(report.rows[0].cells[VM].verdict, REPORT_NO_BASELINE);
     report_release(&report);
@@ -130,7 +131,7 @@ static void walls_stand_side_by_side(void **state)
     report_release(&report);
 }
 
-/* At every width at which a wall has a line of its own, no line is longer than the terminal. */
+/* At every width at which a sandbox has a line of its own, no line is longer than the terminal. */
 static void narrow_terminals_are_respected(void **state)
 {
     struct report report;
@@ -159,7 +160,8 @@ static void make_evil(struct report *report)
 {
     make_report(report, 3);
     report->image = evil;
-    snprintf(report->walls[GVISOR].reason, sizeof(report->walls[GVISOR].reason), "%s", evil);
+    snprintf(report->sandboxes[GVISOR].reason, sizeof(report->sandboxes[GVISOR].reason), "%s",
+             evil);
     report_add_note(&report->rows[0], GVISOR, "%s", evil);
     assert_int_equal(string_list_add(&report->command, evil), 0);
     assert_int_equal(string_list_add(&report->options, evil), 0);
@@ -179,7 +181,7 @@ static void a_page_runs_nothing(void **state)
     assert_null(strchr(text, '\033'));
     assert_null(strstr(text, "://"));
     expect_in(text, "&lt;script&gt;&amp;&quot;&#39;?[2J?&lt;/script&gt;");
-    expect_in(text, "data-row=\"run\" data-wall=\"vm\" data-field=\"median\" "
+    expect_in(text, "data-row=\"run\" data-isolation=\"vm\" data-field=\"median\" "
                     "data-value=\"1500000000\">1.50 s</td>");
     free(text);
     report_release(&report);

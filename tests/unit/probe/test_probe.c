@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what is said behind a wall is read as hostile data, judged by its evidence alone, and
+/* What is said under an isolation is read as hostile data, judged by its evidence alone, and
  * shown without harm. */
 #include <stdlib.h>
 
@@ -142,72 +142,77 @@ static void a_hostile_survey_is_none(void **state)
 
 static const struct {
     const char *question;
-    const char *wall;
+    const struct sandbox *sandbox;
     const char *kernel; /* OURS or OWN */
     const char *fact;   /* members behind "ask" */
     enum probe_layer layer;
     const char *answer;
 } judgements[] = {
-    {"release", "container", OURS, "\"outcome\":\"answered\",\"text\":\"6.1\"", PROBE_NOTHING,
+    {"release", &sandbox_container, OURS, "\"outcome\":\"answered\",\"text\":\"6.1\"",
+     PROBE_NOTHING, "6.1"},
+    {"release", &sandbox_vm, OWN, "\"outcome\":\"answered\",\"text\":\"6.1\"", PROBE_HYPERVISOR,
      "6.1"},
-    {"release", "vm", OWN, "\"outcome\":\"answered\",\"text\":\"6.1\"", PROBE_HYPERVISOR, "6.1"},
-    {"release", "gvisor", OWN, "\"outcome\":\"answered\",\"text\":\"4.4\"", PROBE_OWN_KERNEL,
+    {"release", &sandbox_gvisor, OWN, "\"outcome\":\"answered\",\"text\":\"4.4\"", PROBE_OWN_KERNEL,
      "4.4"},
-    {"release", "container", OURS, "\"outcome\":\"answered\",\"text\":\"9\"", PROBE_UNKNOWN, "9"},
-    {"hostname", "container", OURS, "\"outcome\":\"answered\",\"text\":\"c\"", PROBE_NAMESPACE,
-     "c"},
-    {"module", "container", OURS,
+    {"release", &sandbox_container, OURS, "\"outcome\":\"answered\",\"text\":\"9\"", PROBE_UNKNOWN,
+     "9"},
+    {"hostname", &sandbox_container, OURS, "\"outcome\":\"answered\",\"text\":\"c\"",
+     PROBE_NAMESPACE, "c"},
+    {"module", &sandbox_container, OURS,
      "\"outcome\":\"refused\",\"error\":\"EPERM\",\"call\":1,\"filter\":\"EPERM\","
      "\"capability\":\"CAP_SYS_MODULE\",\"held\":false",
      PROBE_SECCOMP, "EPERM"},
-    {"module", "container", OURS,
+    {"module", &sandbox_container, OURS,
      "\"outcome\":\"refused\",\"error\":\"EPERM\",\"call\":1,\"filter\":\"lets\","
      "\"capability\":\"CAP_SYS_MODULE\",\"held\":false",
      PROBE_CAPABILITY, "EPERM"},
-    {"module", "container", OURS,
+    {"module", &sandbox_container, OURS,
      "\"outcome\":\"refused\",\"error\":\"EPERM\",\"call\":1,\"filter\":\"lets\","
      "\"capability\":\"CAP_SYS_MODULE\",\"held\":true",
      PROBE_UNKNOWN, "EPERM"},
-    {"module", "container", OURS,
+    {"module", &sandbox_container, OURS,
      "\"outcome\":\"refused\",\"error\":\"ENOSYS\",\"call\":1,\"filter\":\"lets\"", PROBE_KERNEL,
      "ENOSYS"},
-    {"module", "container", OURS,
+    {"module", &sandbox_container, OURS,
      "\"outcome\":\"refused\",\"error\":\"ENOSYS\",\"call\":1,\"filter\":\"kills\"", PROBE_SECCOMP,
      "ENOSYS"},
-    {"module", "container", OURS, "\"outcome\":\"allowed\",\"filter\":\"lets\"", PROBE_NOTHING,
+    {"module", &sandbox_container, OURS, "\"outcome\":\"allowed\",\"filter\":\"lets\"",
+     PROBE_NOTHING, "allowed"},
+    {"module", &sandbox_vm, OWN, "\"outcome\":\"allowed\",\"filter\":\"lets\"", PROBE_HYPERVISOR,
      "allowed"},
-    {"module", "vm", OWN, "\"outcome\":\"allowed\",\"filter\":\"lets\"", PROBE_HYPERVISOR,
-     "allowed"},
-    {"sysctl", "container", OURS,
+    {"sysctl", &sandbox_container, OURS,
      "\"outcome\":\"refused\",\"error\":\"EROFS\",\"path\":\"/proc/sys/x\","
      "\"mount_point\":\"/proc/sys\",\"mount_type\":\"proc\",\"mount_options\":\"ro\"",
      PROBE_MOUNT, "EROFS"},
-    {"kcore", "container", OURS,
+    {"kcore", &sandbox_container, OURS,
      "\"outcome\":\"empty\",\"path\":\"/proc/kcore\",\"mount_point\":\"/proc/kcore\","
      "\"mount_type\":\"tmpfs\",\"mount_options\":\"rw\"",
      PROBE_MOUNT, "nothing in it"},
-    {"block_device", "container", OURS,
+    {"block_device", &sandbox_container, OURS,
      "\"outcome\":\"refused\",\"error\":\"EPERM\",\"text\":\"open\",\"path\":\"/dev/n\","
      "\"mount_point\":\"/dev\",\"mount_type\":\"tmpfs\",\"mount_options\":\"rw,nosuid\"",
      PROBE_CGROUP, "EPERM"},
-    {"block_device", "container", OURS,
+    {"block_device", &sandbox_container, OURS,
      "\"outcome\":\"refused\",\"error\":\"EACCES\",\"text\":\"open\",\"path\":\"/dev/n\","
      "\"mount_point\":\"/dev\",\"mount_type\":\"tmpfs\",\"mount_options\":\"rw,nodev\"",
      PROBE_MOUNT, "EACCES"},
-    {"signal", "container", OURS, "\"outcome\":\"refused\",\"error\":\"ESRCH\"", PROBE_NAMESPACE,
+    {"signal", &sandbox_container, OURS, "\"outcome\":\"refused\",\"error\":\"ESRCH\"",
+     PROBE_NAMESPACE, "ESRCH"},
+    {"signal", &sandbox_vm, OWN, "\"outcome\":\"refused\",\"error\":\"ESRCH\"", PROBE_HYPERVISOR,
      "ESRCH"},
-    {"signal", "vm", OWN, "\"outcome\":\"refused\",\"error\":\"ESRCH\"", PROBE_HYPERVISOR, "ESRCH"},
-    {"raw_socket", "container", OURS, "\"outcome\":\"allowed\"", PROBE_NOTHING, "allowed"},
-    {"chroot", "container", OURS, "\"outcome\":\"allowed\",\"text\":\"root 9:9\"", PROBE_NAMESPACE,
-     "allowed"},
-    {"chroot", "container", OURS, "\"outcome\":\"allowed\",\"text\":\"root 1:2\"", PROBE_NOTHING,
-     "allowed"},
-    {"module", "container", OURS, "\"outcome\":\"unasked\",\"text\":\"why\"", PROBE_UNKNOWN,
+    {"raw_socket", &sandbox_container, OURS, "\"outcome\":\"allowed\"", PROBE_NOTHING, "allowed"},
+    {"chroot", &sandbox_container, OURS, "\"outcome\":\"allowed\",\"text\":\"root 9:9\"",
+     PROBE_NAMESPACE, "allowed"},
+    {"chroot", &sandbox_container, OURS, "\"outcome\":\"allowed\",\"text\":\"root 1:2\"",
+     PROBE_NOTHING, "allowed"},
+    {"module", &sandbox_container, OURS, "\"outcome\":\"unasked\",\"text\":\"why\"", PROBE_UNKNOWN,
      "could not be asked"},
-    {"module", "container", OURS, "\"outcome\":\"something\"", PROBE_UNKNOWN, "could not be asked"},
-    {"module", "container", OURS, "\"outcome\":7,\"text\":[", PROBE_UNKNOWN, "could not be asked"},
-    {"module", "container", OURS, "\"outcome\":\"refused\",\"error\":\"\\u001b[2J\"", PROBE_UNKNOWN,
-     "?[2J"},
+    {"module", &sandbox_container, OURS, "\"outcome\":\"something\"", PROBE_UNKNOWN,
+     "could not be asked"},
+    {"module", &sandbox_container, OURS, "\"outcome\":7,\"text\":[", PROBE_UNKNOWN,
+     "could not be asked"},
+    {"module", &sandbox_container, OURS, "\"outcome\":\"refused\",\"error\":\"\\u001b[2J\"",
+     PROBE_UNKNOWN, "?[2J"},
 };
 
 static const struct probe_question *find_question(const char *name)
@@ -230,7 +235,7 @@ static void the_layer_follows_from_the_evidence(void **state)
         struct probe_cell cell;
         char text[1024];
         json_t *answers;
-        struct probe_view view = {.wall = judgements[i].wall, .host = host};
+        struct probe_view view = {.sandbox = judgements[i].sandbox, .host = host};
 
         snprintf(text, sizeof(text), "%s%s}\n{\"ask\":\"%s\",%s}\n", judgements[i].kernel, SELF,
                  judgements[i].question, judgements[i].fact);
@@ -253,7 +258,8 @@ static void a_right_that_counts_only_inside_is_the_user_namespaces(void **state)
                                       "{\"ask\":\"module\",\"outcome\":\"refused\","
                                       "\"error\":\"EPERM\",\"filter\":\"lets\","
                                       "\"capability\":\"CAP_SYS_MODULE\",\"held\":true}\n");
-    const struct probe_view view = {.wall = "container", .answers = answers, .host = host};
+    const struct probe_view view = {
+        .sandbox = &sandbox_container, .answers = answers, .host = host};
     struct probe_cell cell;
 
     (void)state;
@@ -271,7 +277,8 @@ static void a_file_of_an_unknown_owner_is_the_user_namespaces(void **state)
                                       "\"error\":\"EACCES\",\"path\":\"/proc/sys/x\","
                                       "\"mount_point\":\"/proc/sys\",\"mount_type\":\"proc\","
                                       "\"mount_options\":\"ro\"}\n");
-    const struct probe_view view = {.wall = "container", .answers = answers, .host = host};
+    const struct probe_view view = {
+        .sandbox = &sandbox_container, .answers = answers, .host = host};
     struct probe_cell cell;
 
     (void)state;
@@ -297,7 +304,8 @@ static struct probe_report *make_report(void)
     static struct probe_report report;
     struct probe_row *row = &report.rows[0];
 
-    report = (struct probe_report){.image = "i", .walls = {"container", "vm"}, .wall_count = 2};
+    report = (struct probe_report){
+        .image = "i", .sandboxes = {&sandbox_container, &sandbox_vm}, .sandbox_count = 2};
     report.row_count = 1;
     report.own_kernel[1] = true;
     *row = (struct probe_row){"q", "Group", "a question", "It only reads.", {{"", 0, ""}}};
@@ -367,7 +375,8 @@ static void json_says_the_same(void **state)
     root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(root);
     cell = json_object_get(
-        json_object_get(json_array_get(json_object_get(root, "rows"), 0), "walls"), "container");
+        json_object_get(json_array_get(json_object_get(root, "rows"), 0), "isolations"),
+        "container");
     assert_string_equal(json_string_value(json_object_get(cell, "layer")), "seccomp");
     assert_string_equal(json_string_value(json_object_get(cell, "evidence")), "because \"quoted\"");
     json_decref(root);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a run behind a wall is started, heard and accounted for. The program that is run is this
+/* A run under an isolation is started, heard and accounted for. The program that is run is this
  * one, which plays `microvm run` when called by that name. */
 #include <stdlib.h>
 
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tests/unit/unit.h"
+#include "vmm/sandbox/registry.h"
 #include "vmm/trial/trial.h"
 
 /* ---- the fake ------------------------------------------------------------------------------- */
@@ -75,7 +76,7 @@ static void run_with(struct trial_request *request, const char *verb, struct tri
     AUTO_STRING_LIST struct string_list command = {0};
     struct error err = ERROR_INIT;
 
-    request->isolation = "vm";
+    request->sandbox = &sandbox_vm;
     request->image = "busybox";
     request->command = &command;
     request->output_max = 4096;
@@ -102,11 +103,11 @@ static void says_what_a_person_would_type(void **state)
     run_with(&request, "arguments", &result);
     assert_int_equal(result.status, 0);
     assert_string_equal(
-        result.streams[WALL_OUTPUT].bytes,
+        result.streams[TRIAL_OUTPUT].bytes,
         "microvm\nrun\n--isolation=vm\n(timeline)\n-m\n64m\n--\nbusybox\narguments\n");
     assert_true(result.first_byte_ns > result.start_ns);
     assert_true(result.end_ns >= result.first_byte_ns);
-    assert_int_equal(result.streams[WALL_ERRORS].total, 0);
+    assert_int_equal(result.streams[TRIAL_ERRORS].total, 0);
     assert_null(result.timeline);
     trial_result_release(&result);
 }
@@ -123,10 +124,10 @@ static void a_timeline_is_read(void **state)
     assert_true(trial_step(&result, "runtime", &value));
     assert_int_equal(value, 1070);
     assert_false(trial_step(&result, "exit", &value));
-    assert_true(wall_count(&result, "inside.cpu_us", &value));
+    assert_true(trial_count(&result, "inside.cpu_us", &value));
     assert_int_equal(value, 4711);
-    assert_false(wall_count(&result, "bad", &value));
-    assert_false(wall_count(&result, "absent", &value));
+    assert_false(trial_count(&result, "bad", &value));
+    assert_false(trial_count(&result, "absent", &value));
     assert_int_equal(result.first_byte_ns, 0);
     trial_result_release(&result);
 }
@@ -139,7 +140,7 @@ static void a_hostile_timeline_tells_nothing(void **state)
     (void)state;
     run("hostile-timeline", &result);
     assert_false(trial_step(&result, "runtime", &value));
-    assert_false(wall_count(&result, "exits", &value));
+    assert_false(trial_count(&result, "exits", &value));
     trial_result_release(&result);
 }
 
@@ -169,9 +170,9 @@ static void output_is_bounded(void **state)
     (void)state;
     run("flood", &result);
     assert_int_equal(result.status, 0);
-    assert_int_equal(result.streams[WALL_OUTPUT].size, 4096);
-    assert_int_equal(result.streams[WALL_OUTPUT].total, 1000000);
-    assert_int_equal(result.streams[WALL_OUTPUT].bytes[4096], 0);
+    assert_int_equal(result.streams[TRIAL_OUTPUT].size, 4096);
+    assert_int_equal(result.streams[TRIAL_OUTPUT].total, 1000000);
+    assert_int_equal(result.streams[TRIAL_OUTPUT].bytes[4096], 0);
     trial_result_release(&result);
 }
 
@@ -187,7 +188,7 @@ static void processor_time_is_counted(void **state)
 
 static void groups_are_joined_first(void **state)
 {
-    char path[] = "/tmp/test_wall.XXXXXX";
+    char path[] = "/tmp/test_trial.XXXXXX";
     struct trial_request request = {.signal_fd = -1, .join_count = 1};
     struct trial_result result;
     char byte = 0;
@@ -204,7 +205,7 @@ static void groups_are_joined_first(void **state)
     request.joins[0] = open(path, O_RDONLY); /* as a group that cannot be joined */
     run_with(&request, "arguments", &result);
     assert_true(trial_failed(&result));
-    assert_non_null(strstr(result.streams[WALL_ERRORS].bytes, "cannot join the control group"));
+    assert_non_null(strstr(result.streams[TRIAL_ERRORS].bytes, "cannot join the control group"));
     close(request.joins[0]);
     unlink(path);
     trial_result_release(&result);
