@@ -27,6 +27,7 @@
 #include "vmm/cli/commands.h"
 #include "vmm/cli/console_relay.h"
 #include "vmm/cli/options.h"
+#include "vmm/cli/report_fd.h"
 #include "vmm/cli/vm_options.h"
 #include "vmm/container/instance.h"
 #include "vmm/machine/host_check.h"
@@ -45,6 +46,7 @@ struct boot_options {
     const char *cpus;
     const char *timeline;
     bool earlycon;
+    const char *report_fd;
 };
 
 #define AT(member) offsetof(struct boot_options, member)
@@ -65,6 +67,7 @@ static const struct option_row rows[] = {
      AT(timeline)},
     {0, OPTION_FLAG, "earlycon", NULL,
      "early serial port, for a kernel that dies before its console", AT(earlycon)},
+    REPORT_FD_ROW(AT(report_fd)),
 };
 
 static const struct option_table table = {
@@ -444,19 +447,22 @@ int cli_boot(int argc, char **argv)
     struct boot_options options = {0};
     struct error err = ERROR_INIT;
     int status = CLI_FAILURE;
+    int report_fd = -1;
     int first = options_parse(&table, argc, argv, &options, &err);
 
+    if (first > 0 && report_fd_take(options.report_fd, &report_fd, &err) < 0)
+        first = -EINVAL;
+    if (first > 0 && first < argc)
+        first = error_set(&err, EINVAL, "boot: takes no operand '%s'; 'microvm boot --help'",
+                          argv[first]);
     if (first == 0) {
         status = 0;
-    } else {
-        if (first > 0 && first < argc)
-            first = error_set(&err, EINVAL, "boot: takes no operand '%s'; 'microvm boot --help'",
-                              argv[first]);
-        if (first < 0 || boot_run(&options, &status, &err) < 0) {
-            log_error("%s", err.text);
-            status = CLI_FAILURE;
-        }
+    } else if (first < 0 || boot_run(&options, &status, &err) < 0) {
+        log_error("%s", err.text);
+        status = CLI_FAILURE;
     }
+    report_fd_write(report_fd, err.code ? RUN_SANDBOX : RUN_STARTED, status,
+                    err.code ? err.text : NULL);
     string_list_release(&options.disks);
     return status;
 }

@@ -27,6 +27,7 @@
 #include "vmm/cli/commands.h"
 #include "vmm/cli/image_argument.h"
 #include "vmm/cli/options.h"
+#include "vmm/cli/run_options.h"
 #include "vmm/cli/vm_options.h"
 #include "vmm/compare/compare.h"
 #include "vmm/container/instance.h"
@@ -44,20 +45,8 @@ struct compare_options {
     bool json;
     const char *html;
     bool costs;
-    struct string_list env;
-    struct string_list env_files;
-    const char *workdir;
-    const char *user;
-    const char *entrypoint;
-    uint64_t memory;
-    const char *cpus;
-    const char *pids;
-    bool read_only;
-    struct string_list tmpfs;
-    uint64_t disk;
-    const char *runtime;
-    const char *kernel;
-    const char *initramfs;
+    struct run_options run;
+    struct string_list passed; /* those of `run`, as they were given */
 };
 
 #define AT(member) offsetof(struct compare_options, member)
@@ -71,20 +60,14 @@ static const struct option_row rows[] = {
     {0, OPTION_TEXT, "html", "FILE", "write a page with charts, too", AT(html)},
     {0, OPTION_FLAG, "costs", NULL, "measure calls, files and the machine, whatever COMMAND writes",
      AT(costs)},
-    {'e', OPTION_LIST, "env", "NAME[=VALUE]", "same as for run", AT(env)},
-    {0, OPTION_LIST, "env-file", "FILE", "same as for run", AT(env_files)},
-    {'w', OPTION_TEXT, "workdir", "DIR", "same as for run", AT(workdir)},
-    {'u', OPTION_TEXT, "user", "USER[:GROUP]", "same as for run", AT(user)},
-    {0, OPTION_TEXT, "entrypoint", "PROGRAM", "same as for run", AT(entrypoint)},
-    {'m', OPTION_SIZE, "memory", "SIZE", "same as for run", AT(memory)},
-    {0, OPTION_TEXT, "cpus", "NUMBER", "same as for run", AT(cpus)},
-    {0, OPTION_TEXT, "pids-limit", "NUMBER", "same as for run", AT(pids)},
-    {0, OPTION_FLAG, "read-only", NULL, "same as for run", AT(read_only)},
-    {0, OPTION_LIST, "tmpfs", "DIR[:OPTIONS]", "same as for run", AT(tmpfs)},
-    {0, OPTION_SIZE, "disk", "SIZE", "same as for run", AT(disk)},
-    {0, OPTION_TEXT, "runtime", "PROGRAM", "same as for run", AT(runtime)},
-    {0, OPTION_TEXT, "kernel", "FILE", "same as for run", AT(kernel)},
-    {0, OPTION_TEXT, "initramfs", "FILE", "same as for run", AT(initramfs)},
+};
+
+static const struct option_pass pass = {
+    .table = &run_option_table,
+    .offset = AT(run),
+    .list_offset = AT(passed),
+    .title = "Options of 'run', for every run",
+    .refusal = run_option_refusal,
 };
 
 static const struct option_table table = {
@@ -99,6 +82,7 @@ static const struct option_table table = {
         "cannot be executed, 125 when nothing could be run for another reason.",
     .rows = rows,
     .count = ARRAY_LENGTH(rows),
+    .pass = &pass,
 };
 
 /* Everything of a comparison that lives until its end. */
@@ -122,55 +106,6 @@ static int add_text(struct string_list *list, const char *name, const char *valu
     return value ? string_list_add_format(list, "--%s=%s", name, value) : 0;
 }
 
-static int add_each(struct string_list *list, const char *name, const struct string_list *values)
-{
-    int rc = 0;
-
-    for (size_t i = 0; i < values->count && rc == 0; i++)
-        rc = add_text(list, name, values->items[i]);
-    return rc;
-}
-
-static int add_size(struct string_list *list, const char *name, uint64_t bytes)
-{
-    return bytes > 0 ? string_list_add_format(list, "--%s=%llu", name, (unsigned long long)bytes)
-                     : 0;
-}
-
-/* The options of `run`, as they were given to us. */
-static int make_run_options(const struct compare_options *options, struct string_list *list)
-{
-    int rc = add_each(list, "env", &options->env);
-
-    if (rc == 0)
-        rc = add_each(list, "env-file", &options->env_files);
-    if (rc == 0)
-        rc = add_each(list, "tmpfs", &options->tmpfs);
-    if (rc == 0)
-        rc = add_text(list, "workdir", options->workdir);
-    if (rc == 0)
-        rc = add_text(list, "user", options->user);
-    if (rc == 0)
-        rc = add_text(list, "entrypoint", options->entrypoint);
-    if (rc == 0)
-        rc = add_text(list, "cpus", options->cpus);
-    if (rc == 0)
-        rc = add_text(list, "pids-limit", options->pids);
-    if (rc == 0)
-        rc = add_text(list, "runtime", options->runtime);
-    if (rc == 0)
-        rc = add_text(list, "kernel", options->kernel);
-    if (rc == 0)
-        rc = add_text(list, "initramfs", options->initramfs);
-    if (rc == 0)
-        rc = add_size(list, "memory", options->memory);
-    if (rc == 0)
-        rc = add_size(list, "disk", options->disk);
-    if (rc == 0 && options->read_only)
-        rc = string_list_add(list, "--read-only");
-    return rc;
-}
-
 static int check_options(struct compare *compare, struct error *err)
 {
     const struct compare_options *options = compare->options;
@@ -182,11 +117,11 @@ static int check_options(struct compare *compare, struct error *err)
     if (rc == 0)
         rc = sandbox_find_all(options->isolation, compare->request.sandboxes,
                               &compare->request.sandbox_count, err);
-    if (rc == 0 && make_run_options(options, &compare->request.options) < 0)
+    if (rc == 0 && string_list_add_all(&compare->request.options, &options->passed) < 0)
         rc = error_set_errno(err, ENOMEM, "compare");
     compare->request.runs = (unsigned)runs;
     compare->request.costs = options->costs;
-    compare->request.disk = options->disk > 0;
+    compare->request.disk = options->run.disk > 0;
     return rc;
 }
 
@@ -219,8 +154,8 @@ static int list_cold_files(struct compare *compare, struct error *err)
     const struct {
         const struct program_file *file;
         const char *given;
-    } files[] = {{&program_file_kernel, options->kernel},
-                 {&program_file_initramfs, options->initramfs},
+    } files[] = {{&program_file_kernel, options->run.kernel},
+                 {&program_file_initramfs, options->run.initramfs},
                  {&program_file_init, NULL},
                  {&program_file_crun, NULL}};
     int rc = string_list_add(&compare->request.files, "/proc/self/exe");
@@ -265,7 +200,7 @@ static int make_machine(struct compare *compare, struct error *err)
         string_list_add_format(machine, "--initrd=/proc/%d/fd/%d", (int)getpid(),
                                compare->machine_fd) < 0 ||
         string_list_add(machine, "--cmdline=quiet measure-machine") < 0 ||
-        add_text(machine, "kernel", compare->options->kernel) < 0)
+        add_text(machine, "kernel", compare->options->run.kernel) < 0)
         return error_set_errno(err, ENOMEM, "compare");
     return 0;
 }
@@ -299,29 +234,26 @@ static bool anything_ran(const struct report *report)
     return false;
 }
 
-/* 126 or 127 when that is what each run ended with: the command is to blame, not a sandbox. */
-static int common_status(const struct report *report)
-{
-    for (size_t i = 1; i < report->sandbox_count; i++) {
-        if (report->sandboxes[i].status != report->sandboxes[0].status)
-            return CLI_FAILURE;
-    }
-    return report->sandboxes[0].status;
-}
-
-/* One line: all reasons, or the one that all have. */
-static int nothing_ran(const struct report *report, struct error *err)
+/* One line and a status: of the command where that is to blame, else what all runs have said. */
+static int nothing_ran(const struct report *report, int *status, struct error *err)
 {
     char text[ERROR_TEXT_SIZE];
     size_t used = 0;
     bool same = true;
 
     for (size_t i = 0; i < report->sandbox_count; i++) {
-        same = same && strcmp(report->sandboxes[i].reason, report->sandboxes[0].reason) == 0;
+        const struct report_sandbox *sandbox = &report->sandboxes[i];
+
+        if (sandbox->no_command) {
+            *status = sandbox->status;
+            return error_set(err, ENOEXEC, "compare: the command did not run: %s", sandbox->reason);
+        }
+        same = same && strcmp(sandbox->reason, report->sandboxes[0].reason) == 0;
         if (used < sizeof(text))
             used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s: %s", i ? "; " : "",
-                                     report->sandboxes[i].kind->title, report->sandboxes[i].reason);
+                                     sandbox->kind->title, sandbox->reason);
     }
+    *status = CLI_FAILURE;
     return error_set(err, ENOEXEC, "compare: the command did not run: %s",
                      same ? report->sandboxes[0].reason : text);
 }
@@ -358,10 +290,8 @@ static int write_report(struct compare *compare, struct error *err)
     const struct report *report = &compare->report;
     int rc = 0;
 
-    if (!anything_ran(report)) {
-        compare->status = common_status(report);
-        return nothing_ran(report, err);
-    }
+    if (!anything_ran(report))
+        return nothing_ran(report, &compare->status, err);
     if (compare->options->json)
         rc = report_write_json(report, stdout, err);
     else
@@ -441,8 +371,7 @@ int cli_compare(int argc, char **argv)
             instance_sweep(); /* a run that had to be killed */
     }
     release(&compare);
-    string_list_release(&options.env);
-    string_list_release(&options.env_files);
-    string_list_release(&options.tmpfs);
+    string_list_release(&options.passed);
+    run_options_release(&options.run);
     return status;
 }

@@ -22,6 +22,8 @@
 #include "vmm/cli/commands.h"
 #include "vmm/cli/image_argument.h"
 #include "vmm/cli/options.h"
+#include "vmm/cli/report_fd.h"
+#include "vmm/cli/run_options.h"
 #include "vmm/cli/vm_options.h"
 #include "vmm/container/instance.h"
 #include "vmm/image/image.h"
@@ -35,96 +37,6 @@
 #define PROGRAM_MAX  (64U << 20)
 #define PIDS_MAX     (1U << 22)    /* the kernel's PID_MAX_LIMIT */
 #define DISK_MIN     (16ULL << 20) /* an ext4 with its journal */
-
-struct run_options {
-    bool interactive;
-    bool terminal;
-    bool remove;
-    bool read_only;
-    bool earlycon;
-    const char *name;
-    struct string_list env;
-    struct string_list env_files;
-    const char *workdir;
-    const char *user;
-    const char *entrypoint;
-    uint64_t memory;
-    const char *cpus;
-    const char *hostname;
-    struct string_list tmpfs;
-    uint64_t disk;
-    const char *kernel;
-    const char *initramfs;
-    const char *isolation;
-    const char *runtime;
-    const char *pids;
-    const char *cgroup_parent;
-    const char *program;
-    const char *timeline;
-    const char *explain;
-};
-
-#define AT(member) offsetof(struct run_options, member)
-
-static const struct option_row rows[] = {
-    {'i', OPTION_FLAG, "interactive", NULL, "pass standard input to the command", AT(interactive)},
-    {'t', OPTION_FLAG, "tty", NULL, "give the command a terminal", AT(terminal)},
-    {0, OPTION_FLAG, "rm", NULL, "remove everything afterwards (always done)", AT(remove)},
-    {0, OPTION_TEXT, "name", "NAME", "name of the instance (default: an invented one)", AT(name)},
-    {'e', OPTION_LIST, "env", "NAME[=VALUE]", "set a variable, or pass it on from here", AT(env)},
-    {0, OPTION_LIST, "env-file", "FILE", "read variables from a file", AT(env_files)},
-    {'w', OPTION_TEXT, "workdir", "DIR", "working directory of the command", AT(workdir)},
-    {'u', OPTION_TEXT, "user", "USER[:GROUP]", "user of the command, name or number", AT(user)},
-    {0, OPTION_TEXT, "entrypoint", "PROGRAM", "in place of the image's entry point",
-     AT(entrypoint)},
-    {'m', OPTION_SIZE, "memory", "SIZE", VM_OPTIONS_MEMORY_HELP, AT(memory)},
-    {0, OPTION_TEXT, "cpus", "NUMBER", "processors, such as 2 or 1.5 (default 1)", AT(cpus)},
-    {'h', OPTION_TEXT, "hostname", "NAME", "host name inside (default: from the name)",
-     AT(hostname)},
-    {0, OPTION_FLAG, "read-only", NULL, "make the root file system read-only", AT(read_only)},
-    {0, OPTION_LIST, "tmpfs", "DIR[:OPTIONS]", "mount an empty file system in memory", AT(tmpfs)},
-    {0, OPTION_SIZE, "disk", "SIZE", "keep written files on a disk of this size, not in memory",
-     AT(disk)},
-    {0, OPTION_TEXT, "kernel", "FILE", "guest kernel in place of the one that comes along",
-     AT(kernel)},
-    {0, OPTION_TEXT, "initramfs", "FILE", "guest initramfs in place of the one that comes along",
-     AT(initramfs)},
-    {0, OPTION_TEXT, "isolation", SANDBOX_NAMES, "what the command runs in (default: the first)",
-     AT(isolation)},
-    {0, OPTION_TEXT, "runtime", "PROGRAM", "OCI runtime of a container (default: crun, runsc)",
-     AT(runtime)},
-    {0, OPTION_TEXT, "pids-limit", "NUMBER", "processes and threads at most (default: no limit)",
-     AT(pids)},
-    {0, OPTION_TEXT, "cgroup-parent", "PATH", "control group above that of a container",
-     AT(cgroup_parent)},
-    {0, OPTION_TEXT, "program", "FILE",
-     "run this static program of the host in place of the image's command", AT(program)},
-    {0, OPTION_OPTIONAL, "timeline", VM_OPTIONS_TIMELINE_VALUE, VM_OPTIONS_TIMELINE_HELP,
-     AT(timeline)},
-    {0, OPTION_OPTIONAL, "explain", "live",
-     "say afterwards what happened underneath, or as it happens", AT(explain)},
-    {0, OPTION_FLAG, "earlycon", NULL, "early serial port, for a kernel that dies early",
-     AT(earlycon)},
-};
-
-static const struct option_table table = {
-    .usage = "run [OPTIONS] IMAGE [COMMAND [ARGUMENT...]]",
-    .about = "Runs a command of a container image inside a virtual machine of its own, or, with\n"
-             "--isolation=container, the same as a plain container of this machine. IMAGE is a\n"
-             "stored name[:tag], a digest, an image ID, or a path (./app.tar, /srv/rootfs).",
-    .more =
-        "Exit status: that of the command; 128+N when signal N ended it; 127 when the command is\n"
-        "not found, 126 when it cannot be executed, 125 when microvm itself fails.",
-    .rows = rows,
-    .count = ARRAY_LENGTH(rows),
-};
-
-static void release_options(struct run_options *options)
-{
-    string_list_release(&options->env);
-    string_list_release(&options->env_files);
-    string_list_release(&options->tmpfs);
-}
 
 /* --program FILE, in memory. */
 struct program {
@@ -142,6 +54,8 @@ struct run {
     struct sandbox_request request;
     char hostname[HOSTNAME_MAX + 1];
     struct program program;
+    enum run_stage stage;
+    struct error failure; /* why the command could not be executed; code 0 = it could */
 };
 
 /* Label characters of a host name; others would break programs that look themselves up. */
@@ -343,10 +257,13 @@ static int run_image(struct run *run, const char *reference, char **arguments,
         rc = run->sandbox->prepare(&run->request, err);
     if (rc == 0 && run->options->program)
         rc = read_program(run->options->program, &run->program, err);
-    if (rc == 0)
+    if (rc == 0) {
+        run->stage = RUN_IMAGE;
         rc = image_argument_open(reference, &image, err);
+    }
     if (rc != 0)
         return rc;
+    run->stage = RUN_SANDBOX;
     timeline_note(&run->timeline, TIMELINE_IMAGE, io_now_ns());
     vm_options_block_signals(NULL);
     rc = instance_create(run->options->name, &run->instance, err);
@@ -358,35 +275,53 @@ static int run_image(struct run *run, const char *reference, char **arguments,
     return rc;
 }
 
+/* The message of a failure, to people and to --report-fd. */
+static void report_end(const struct run *run, int report_fd, int status, const struct error *err)
+{
+    const struct error *why = err->code ? err : &run->failure;
+    enum run_stage stage = run->stage;
+
+    if (why->code)
+        log_error("%s", why->text);
+    if (run->timeline.at_ns[TIMELINE_RUNTIME])
+        stage = RUN_STARTED;
+    else if (run->failure.code && !err->code)
+        stage = RUN_COMMAND;
+    report_fd_write(report_fd, stage, status, why->code ? why->text : NULL);
+}
+
 int cli_run(int argc, char **argv)
 {
     struct run_options options = {0};
     static struct run run; /* of 40 KiB, most of which is not touched */
     struct error err = ERROR_INIT;
+    struct error report_err = ERROR_INIT;
     int status = CLI_FAILURE;
+    int report_fd;
     int first;
 
     run.options = &options;
     run.instance = (struct instance)INSTANCE_INIT;
+    run.request.failure = &run.failure;
     timeline_note(&run.timeline, TIMELINE_COMMAND, io_now_ns());
-    first = options_parse(&table, argc, argv, &options, &err);
+    first = options_parse(&run_option_table, argc, argv, &options, &err);
     if (first == 0) {
-        release_options(&options);
+        run_options_release(&options);
         return 0;
     }
+    if (report_fd_take(options.report_fd, &report_fd, first > 0 ? &err : &report_err) < 0)
+        first = -EINVAL;
     if (first == argc)
         first = error_set(&err, EINVAL, "run: no IMAGE; 'microvm run --help' shows how");
     if (first < 0 || run_image(&run, argv[first], argv + first + 1, (size_t)(argc - first - 1),
-                               &status, &err) < 0) {
-        log_error("%s", err.text);
+                               &status, &err) < 0)
         status = CLI_FAILURE;
-    }
-    vm_options_timeline_write(&run.timeline,
-                              status == CLI_FAILURE && err.code ? NULL : options.timeline);
-    if (run.request.explanation && !(status == CLI_FAILURE && err.code))
+    report_end(&run, report_fd, status, &err);
+    vm_options_timeline_write(&run.timeline, err.code ? NULL : options.timeline);
+    if (run.request.explanation && !err.code)
         explain_write(&run.explanation, &run.timeline, stderr);
     sandbox_request_release(&run.request);
     free(run.program.data);
-    release_options(&options);
+    run_options_release(&options);
     return status;
 }

@@ -27,24 +27,64 @@ static struct typed typed_long(const char *name, size_t length)
     return typed;
 }
 
-static const struct option_row *find_long(const struct option_table *table, const char *name,
-                                          size_t length)
+/* A row that was found, and whose it is. */
+struct found {
+    const struct option_row *row;   /* NULL = there is none */
+    const struct option_pass *pass; /* of the other command that it comes from; NULL = our own */
+};
+
+static const struct option_row *find_in(const struct option_row *rows, size_t count,
+                                        const char *name, size_t length)
 {
-    for (size_t i = 0; i < table->count; i++) {
-        if (strlen(table->rows[i].name) == length &&
-            strncmp(table->rows[i].name, name, length) == 0)
-            return &table->rows[i];
+    for (size_t i = 0; i < count; i++) {
+        if (strlen(rows[i].name) == length && strncmp(rows[i].name, name, length) == 0)
+            return &rows[i];
     }
     return NULL;
 }
 
-static const struct option_row *find_letter(const struct option_table *table, char letter)
+static const struct option_row *find_letter_in(const struct option_row *rows, size_t count,
+                                               char letter)
 {
-    for (size_t i = 0; i < table->count; i++) {
-        if (table->rows[i].letter == letter)
-            return &table->rows[i];
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].letter == letter)
+            return &rows[i];
     }
     return NULL;
+}
+
+static struct found find_long(const struct option_table *table, const char *name, size_t length)
+{
+    struct found found = {find_in(table->rows, table->count, name, length), NULL};
+
+    if (!found.row && table->pass) {
+        found.row = find_in(table->pass->table->rows, table->pass->table->count, name, length);
+        found.pass = table->pass;
+        if (found.row && !found.row->help)
+            found.row = NULL;
+    }
+    return found;
+}
+
+static struct found find_letter(const struct option_table *table, char letter)
+{
+    struct found found = {find_letter_in(table->rows, table->count, letter), NULL};
+
+    if (!found.row && table->pass) {
+        found.row = find_letter_in(table->pass->table->rows, table->pass->table->count, letter);
+        found.pass = table->pass;
+    }
+    return found;
+}
+
+static size_t add_names(const struct option_row *rows, size_t row_count, const char **names,
+                        size_t count)
+{
+    for (size_t i = 0; i < row_count && count < ROWS_MAX; i++) {
+        if (rows[i].help)
+            names[count++] = rows[i].name;
+    }
+    return count;
 }
 
 static int unknown_option(const struct option_table *table, const struct typed *typed,
@@ -52,13 +92,14 @@ static int unknown_option(const struct option_table *table, const struct typed *
 {
     const char *names[ROWS_MAX];
     const char *nearest = NULL;
+    size_t count;
     int command = (int)strcspn(table->usage, "["); /* "run [OPTIONS]": length of its name */
 
-    for (size_t i = 0; i < table->count && i < ROWS_MAX; i++)
-        names[i] = table->rows[i].name;
+    count = add_names(table->rows, table->count, names, 0);
+    if (table->pass)
+        count = add_names(table->pass->table->rows, table->pass->table->count, names, count);
     if (typed->text[1] == '-')
-        nearest = suggest_nearest(typed->text + 2, names,
-                                  table->count < ROWS_MAX ? table->count : ROWS_MAX);
+        nearest = suggest_nearest(typed->text + 2, names, count);
     if (nearest)
         return error_set(err, EINVAL, "%s: unknown option; did you mean --%s?", typed->text,
                          nearest);
@@ -101,6 +142,33 @@ static int store_value(const struct option_row *row, const char *value, const ch
     return 0;
 }
 
+/* An option of another command: checked as that does, and noted to be passed on. */
+static int pass_value(const struct found *found, const char *value, const char *what, void *target,
+                      struct error *err)
+{
+    const struct option_pass *pass = found->pass;
+    const char *name = found->row->name;
+    const char *why = pass->refusal ? pass->refusal(name) : NULL;
+    struct string_list *list = (void *)((char *)target + pass->list_offset);
+    int rc;
+
+    if (why)
+        return error_set(err, EINVAL, "%s: cannot be used here: %s", what, why);
+    rc = store_value(found->row, value, what, (char *)target + pass->offset, err);
+    if (rc < 0)
+        return rc;
+    rc = value ? string_list_add_format(list, "--%s=%s", name, value)
+               : string_list_add_format(list, "--%s", name);
+    return rc < 0 ? error_set_errno(err, ENOMEM, "%s", what) : 0;
+}
+
+static int take_value(const struct found *found, const char *value, const char *what, void *target,
+                      struct error *err)
+{
+    return found->pass ? pass_value(found, value, what, target, err)
+                       : store_value(found->row, value, what, target, err);
+}
+
 static bool takes_next_word(const struct option_row *row)
 {
     return row->kind != OPTION_FLAG && row->kind != OPTION_OPTIONAL;
@@ -117,7 +185,8 @@ static int parse_long(const struct option_table *table, const char *word, const 
 {
     size_t length = strcspn(word + 2, "=");
     const char *value = word[2 + length] ? word + 2 + length + 1 : NULL;
-    const struct option_row *row = find_long(table, word + 2, length);
+    struct found found = find_long(table, word + 2, length);
+    const struct option_row *row = found.row;
     struct typed typed = typed_long(word + 2, length);
     int used = 1;
     int rc;
@@ -130,7 +199,7 @@ static int parse_long(const struct option_table *table, const char *word, const 
         value = next;
         used = 2;
     }
-    rc = store_value(row, value, typed.text, target, err);
+    rc = take_value(&found, value, typed.text, target, err);
     return rc < 0 ? rc : used;
 }
 
@@ -139,7 +208,8 @@ static int parse_letters(const struct option_table *table, const char *word, con
                          void *target, struct error *err)
 {
     for (const char *at = word + 1; *at; at++) {
-        const struct option_row *row = find_letter(table, *at);
+        struct found found = find_letter(table, *at);
+        const struct option_row *row = found.row;
         struct typed typed = {{'-', *at, '\0'}};
         const char *value = at[1] == '=' ? at + 2 : NULL;
         int rc;
@@ -150,7 +220,7 @@ static int parse_letters(const struct option_table *table, const char *word, con
             value = at[1] ? at + 1 : next;
         if (!value && takes_next_word(row))
             return missing_value(row, typed.text, err);
-        rc = store_value(row, value, typed.text, target, err);
+        rc = take_value(&found, value, typed.text, target, err);
         if (rc < 0)
             return rc;
         if (value)
@@ -187,6 +257,8 @@ static void write_row(const struct option_row *row, FILE *out)
 {
     int column = 2;
 
+    if (!row->help)
+        return;
     fputs("  ", out);
     if (row->letter)
         column += fprintf(out, "-%c, ", row->letter);
@@ -202,12 +274,28 @@ static void write_row(const struct option_row *row, FILE *out)
     fprintf(out, "%*s%s\n", HELP_COLUMN - column, "", row->help);
 }
 
+static void write_passed(const struct option_table *table, FILE *out)
+{
+    const struct option_pass *pass = table->pass;
+
+    fprintf(out, "\n%s:\n", pass->title);
+    for (size_t i = 0; i < pass->table->count; i++) {
+        const struct option_row *row = &pass->table->rows[i];
+
+        if (!find_in(table->rows, table->count, row->name, strlen(row->name)) &&
+            !(pass->refusal && pass->refusal(row->name)))
+            write_row(row, out);
+    }
+}
+
 void options_write_help(const struct option_table *table, FILE *out)
 {
     fprintf(out, "Usage: microvm %s\n\n%s\n\nOptions:\n", table->usage, table->about);
     for (size_t i = 0; i < table->count; i++)
         write_row(&table->rows[i], out);
     fprintf(out, "      --help%*sshow this help\n", HELP_COLUMN - 12, "");
+    if (table->pass)
+        write_passed(table, out);
     if (table->more)
         fprintf(out, "\n%s\n", table->more);
 }

@@ -29,8 +29,17 @@ struct option_row {
     enum option_kind kind;
     const char *name;  /* long name, without dashes */
     const char *value; /* what the help calls the value; NULL for a flag */
-    const char *help;
-    size_t offset; /* in the command's struct of options */
+    const char *help;  /* NULL: an option for microvm itself, listed nowhere */
+    size_t offset;     /* in the command's struct of options */
+};
+
+/* Options of another command, which this one passes on to it. */
+struct option_pass {
+    const struct option_table *table; /* that command's */
+    size_t offset;                    /* of that command's struct of options in `target` */
+    size_t list_offset; /* of a struct string_list in `target`: "--name=value" of each, in order */
+    const char *title;  /* heading in the help */
+    const char *(*refusal)(const char *name); /* why it is not passed on; NULL = it is */
 };
 
 struct option_table {
@@ -39,6 +48,7 @@ struct option_table {
     const char *more;  /* lines of text at the end, NULL = none */
     const struct option_row *rows;
     size_t count;
+    const struct option_pass *pass; /* NULL = none */
 };
 
 /*

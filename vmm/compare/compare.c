@@ -74,6 +74,38 @@ void comparison_progress(struct comparison *comparison, size_t sandbox, const ch
         comparison->request->progress(text);
 }
 
+static bool is_option(const char *text, const char *name)
+{
+    size_t length = strlen(name);
+
+    return strncmp(text, name, length) == 0 && (text[length] == '=' || !text[length]);
+}
+
+int comparison_add_options(const struct comparison *comparison, size_t sandbox, bool own_program,
+                           struct string_list *options)
+{
+    static const struct {
+        const char *name;
+        unsigned trait; /* of the sandboxes that take it; others would refuse it */
+    } kinds[] = {{"--runtime", SANDBOX_OCI_RUNTIME}, {"--earlycon", SANDBOX_EARLY_SERIAL}};
+    const struct string_list *all = &comparison->request->options;
+    unsigned traits = comparison->request->sandboxes[sandbox]->traits;
+    int rc = 0;
+
+    for (size_t i = 0; i < all->count && rc == 0; i++) {
+        const char *option = all->items[i];
+
+        bool taken =
+            !own_program || (!is_option(option, "--entrypoint") && !is_option(option, "--program"));
+
+        for (size_t j = 0; j < ARRAY_LENGTH(kinds); j++)
+            taken = taken && (!is_option(option, kinds[j].name) || (traits & kinds[j].trait));
+        if (taken)
+            rc = string_list_add(options, option);
+    }
+    return rc;
+}
+
 int comparison_check(struct comparison *comparison, const struct trial_result *result,
                      struct error *err)
 {
@@ -97,7 +129,7 @@ static int run_once(struct comparison *comparison, size_t sandbox, struct run_gr
         .output_max = OUTPUT_MAX,
         .signal_fd = request->signal_fd,
     };
-    int rc = string_list_add_all(&options, &request->options);
+    int rc = comparison_add_options(comparison, sandbox, false, &options);
 
     if (rc == 0 && comparison->grouped) {
         rc = run_group_create(comparison->run, group, err);
@@ -218,6 +250,7 @@ static void give_up(struct comparison *comparison, size_t sandbox,
 
     trial_why(result, report_sandbox->reason, sizeof(report_sandbox->reason));
     report_sandbox->status = result->status;
+    report_sandbox->no_command = result->recorded && result->record.stage == RUN_COMMAND;
 }
 
 static int measure_once(struct plan *plan, size_t sandbox, enum temperature temperature,

@@ -210,13 +210,13 @@ static void note_failure(struct comparison *comparison, enum source source, size
     }
 }
 
-static int make_arguments(const struct compare_request *request, enum source source,
+static int make_arguments(const struct comparison *comparison, enum source source, size_t sandbox,
                           struct string_list *options, struct string_list *command)
 {
-    int rc = string_list_add_all(options, &request->options);
+    int rc = comparison_add_options(comparison, sandbox, true, options);
 
     if (rc == 0)
-        rc = string_list_add_format(options, "--program=%s", request->probes);
+        rc = string_list_add_format(options, "--program=%s", comparison->request->probes);
     if (rc == 0 && source == WITH_DISK)
         rc = string_list_add(options, DISK_OPTION);
     if (rc == 0)
@@ -246,7 +246,7 @@ static int measure_once(struct comparison *comparison, enum source source, size_
     struct trial_result result = {0};
     size_t before[ARRAY_LENGTH(measures)];
     char why[REPORT_NOTE_SIZE];
-    int rc = make_arguments(request, source, &options, &command);
+    int rc = make_arguments(comparison, source, sandbox, &options, &command);
 
     comparison_progress(comparison, sandbox, what[source]);
     if (comparison->report->sandboxes[sandbox].reason[0])
@@ -257,7 +257,7 @@ static int measure_once(struct comparison *comparison, enum source source, size_
     if (rc == 0)
         rc = comparison_check(comparison, &result, err);
     if (rc == 0) {
-        if (result.status != 0) {
+        if (result.status != 0 || trial_failed(&result)) {
             trial_why(&result, why, sizeof(why));
             note_failure(comparison, source, sandbox, why);
         }

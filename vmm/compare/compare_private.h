@@ -20,6 +20,13 @@ struct comparison {
 /* Tells the person who waits: "run 3 of 24: micro-VM, cold". */
 void comparison_progress(struct comparison *comparison, size_t sandbox, const char *what);
 
+/*
+ * Adds the options of `run` that the user gave and that this sandbox takes; `own_program`: without
+ * those that choose the program. Returns 0 or -ENOMEM.
+ */
+int comparison_add_options(const struct comparison *comparison, size_t sandbox, bool own_program,
+                           struct string_list *options);
+
 /* 0, or -EINTR when a signal has ended this run. */
 int comparison_check(struct comparison *comparison, const struct trial_result *result,
                      struct error *err);

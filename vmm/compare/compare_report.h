@@ -59,7 +59,8 @@ struct report_row {
 struct report_sandbox {
     const struct sandbox *kind;
     char reason[512]; /* why it did not run; "" = it did */
-    int status;       /* of the command, when it ran */
+    int status;       /* of the command, when it ran, or of microvm */
+    bool no_command;  /* it did not run because the command could not be executed */
 };
 
 struct report {

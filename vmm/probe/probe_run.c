@@ -63,7 +63,7 @@ int probe_run_word(const struct probe_request *request, const struct probe_word 
     if (make_options(request, word, &options, &command) < 0)
         return error_set_errno(err, ENOMEM, "probe");
     rc = trial_run(&trial_request, &result, err);
-    if (rc == 0 && result.status != 0) {
+    if (rc == 0 && (result.status != 0 || trial_failed(&result))) {
         trial_why(&result, why, PROBE_EVIDENCE_MAX);
     } else if (rc == 0) {
         const struct trial_text *output = &result.streams[TRIAL_OUTPUT];

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "vmm/base/bytes.h"
-#include "vmm/base/log.h"
 
 void sandbox_request_release(struct sandbox_request *request)
 {
@@ -24,8 +23,9 @@ void sandbox_request_release(struct sandbox_request *request)
     }
 }
 
-void sandbox_say_failure(const struct bundle *bundle, const char *reason)
+void sandbox_note_failure(const struct sandbox_request *request, const char *reason)
 {
+    const struct bundle *bundle = request->bundle;
     json_t *config = json_loadb(bundle->files[0].data, bundle->files[0].size, 0, NULL);
     const char *command = json_string_value(
         json_array_get(json_object_get(json_object_get(config, "process"), "args"), 0));
@@ -33,8 +33,8 @@ void sandbox_say_failure(const struct bundle *bundle, const char *reason)
     if (!reason[0])
         reason = "the runtime does not say why it cannot be run";
     if (command && !strstr(reason, command))
-        log_error("%s: %s", command, reason);
+        error_set(request->failure, ENOEXEC, "%s: %s", command, reason);
     else
-        log_error("%s", reason);
+        error_set(request->failure, ENOEXEC, "%s", reason);
     json_decref(config);
 }

@@ -65,6 +65,7 @@ struct sandbox_request {
     const char *root_path;       /* squashfs of the image, for as long as this process lives */
     const char *hostname;
     struct timeline *timeline;       /* never NULL */
+    struct error *failure;           /* gets why the command could not be executed (126, 127) */
     struct explanation *explanation; /* gets what --explain asks for; NULL = not asked */
 };
 
@@ -121,8 +122,8 @@ struct sandbox {
 /* Frees what prepare() and place() have allocated. */
 void sandbox_request_release(struct sandbox_request *request);
 
-/* Says on standard error why the command of a bundle could not be started; names the command where
- * `reason`, the runtime's words, does not. */
-void sandbox_say_failure(const struct bundle *bundle, const char *reason);
+/* Fills request->failure: why the command could not be executed. Names the command where `reason`,
+ * the runtime's words, does not. */
+void sandbox_note_failure(const struct sandbox_request *request, const char *reason);
 
 #endif

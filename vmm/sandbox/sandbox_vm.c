@@ -195,7 +195,7 @@ static int vm_run(const struct sandbox_request *request, int *status, struct err
     if (rc == 0)
         rc = session_result(&session, monitor_status, status, err);
     if (rc == 0 && session.last.type == PROTOCOL_FAILURE)
-        sandbox_say_failure(request->bundle, session.last.text);
+        sandbox_note_failure(request, session.last.text);
     return rc;
 }
 

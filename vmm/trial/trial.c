@@ -4,7 +4,8 @@
  *
  * The child is forked and not spawned, because it joins control groups between fork and exec:
  * nothing of the run happens outside of them. The timeline goes into a memory file of ours, which
- * the run opens by its name in /proc: it inherits nothing, and nothing has to be removed.
+ * the run opens by its name in /proc, and its record into another, the one descriptor that it
+ * inherits: nothing has to be removed.
  */
 #include "vmm/trial/trial.h"
 
@@ -30,27 +31,42 @@
 #define TIMELINE_MAX (1U << 20)
 #define READ_SIZE    65536
 #define END_WAIT_MS  2000 /* for a run that was asked to end */
-#define RUN_FAILED   125  /* the status with which `run` says that it failed itself */
-#define NOT_FOUND    127  /* ... that there is no such command; between: it is not executable */
+#define RECORD_MAX   4096
+#define RUN_FAILED   125 /* exit status of a child that does not get to be the run */
 
 struct running {
     const struct trial_request *request;
     struct trial_result *result;
     pid_t pid;
     int pid_fd;
+    int record_fd;            /* where the run leaves its record */
     int pipes[TRIAL_STREAMS]; /* our ends; -1 = at its end */
     uint64_t deadline_ns;     /* of io_now_ns(), for its end; once interrupted */
 };
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
-static int make_arguments(const struct trial_request *request, int timeline_fd,
+/* Arguments of another command than `run`: its name, the descriptor of the record, the rest. */
+static int make_other_arguments(const struct string_list *words, int record_fd,
+                                struct string_list *arguments)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < words->count && rc == 0; i++) {
+        rc = string_list_add(arguments, words->items[i]);
+        if (rc == 0 && i == 0)
+            rc = string_list_add_format(arguments, "--report-fd=%d", record_fd);
+    }
+    return rc;
+}
+
+static int make_arguments(const struct trial_request *request, int timeline_fd, int record_fd,
                           struct string_list *arguments)
 {
     int rc = string_list_add(arguments, "microvm");
 
-    if (request->arguments)
-        return rc == 0 ? string_list_add_all(arguments, request->arguments) : rc;
+    if (rc == 0 && request->arguments)
+        return make_other_arguments(request->arguments, record_fd, arguments);
     if (rc == 0)
         rc = string_list_add(arguments, "run");
     if (rc == 0)
@@ -58,6 +74,8 @@ static int make_arguments(const struct trial_request *request, int timeline_fd,
     if (rc == 0)
         rc = string_list_add_format(arguments, "--timeline=json:/proc/%d/fd/%d", (int)getpid(),
                                     timeline_fd);
+    if (rc == 0)
+        rc = string_list_add_format(arguments, "--report-fd=%d", record_fd);
     if (rc == 0 && request->options)
         rc = string_list_add_all(arguments, request->options);
     if (rc == 0)
@@ -76,10 +94,10 @@ static void child_fail(const char *what)
 }
 
 /* Between fork and exec: no memory is allocated, nothing but system calls. */
-__attribute__((noreturn)) static void child(const struct trial_request *request,
-                                            const int ends[TRIAL_STREAMS], char **arguments,
-                                            pid_t parent)
+__attribute__((noreturn)) static void
+child(const struct running *running, const int ends[TRIAL_STREAMS], char **arguments, pid_t parent)
 {
+    const struct trial_request *request = running->request;
     int null_fd = open("/dev/null", O_RDONLY);
     sigset_t none;
 
@@ -91,6 +109,8 @@ __attribute__((noreturn)) static void child(const struct trial_request *request,
         dup2(ends[TRIAL_OUTPUT], STDOUT_FILENO) < 0 || dup2(ends[TRIAL_ERRORS], STDERR_FILENO) < 0)
         _exit(RUN_FAILED);
     close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    fcntl(running->record_fd, F_SETFD,
+          0); /* the one that the run inherits; it hands it on to none */
     for (size_t i = 0; i < request->join_count; i++) {
         if (write(request->joins[i], "0", 1) != 1)
             child_fail("cannot join the control group of this run");
@@ -125,7 +145,7 @@ static int start(struct running *running, char **arguments, struct error *err)
         running->result->start_ns = io_now_ns();
         running->pid = fork();
         if (running->pid == 0)
-            child(running->request, ends, arguments, self);
+            child(running, ends, arguments, self);
         if (running->pid < 0)
             rc = error_set_errno(err, errno, "run: fork");
     }
@@ -255,18 +275,32 @@ static void read_timeline(int fd, struct trial_result *result)
         (void)json_parse(text, (size_t)size, &result->timeline, NULL);
 }
 
+static void read_record(int fd, struct trial_result *result)
+{
+    char text[RECORD_MAX];
+    ssize_t size = io_pread_full(fd, text, sizeof(text), 0);
+
+    if (size > 0)
+        result->recorded = run_record_parse(text, (size_t)size, &result->record);
+}
+
 int trial_run(const struct trial_request *request, struct trial_result *result, struct error *err)
 {
     AUTO_STRING_LIST struct string_list arguments = {0};
     AUTO_CLOSE int timeline_fd = memfd_create("timeline", MFD_CLOEXEC);
-    struct running running = {
-        .request = request, .result = result, .pid = -1, .pid_fd = -1, .pipes = {-1, -1}};
+    AUTO_CLOSE int record_fd = memfd_create("record", MFD_CLOEXEC);
+    struct running running = {.request = request,
+                              .result = result,
+                              .pid = -1,
+                              .pid_fd = -1,
+                              .record_fd = record_fd,
+                              .pipes = {-1, -1}};
     int rc = 0;
 
     *result = (struct trial_result){0};
-    if (timeline_fd < 0)
+    if (timeline_fd < 0 || record_fd < 0)
         return error_set_errno(err, errno, "run: memfd_create");
-    if (make_arguments(request, timeline_fd, &arguments) < 0)
+    if (make_arguments(request, timeline_fd, record_fd, &arguments) < 0)
         return error_set_errno(err, ENOMEM, "run");
     rc = start(&running, arguments.items, err);
     if (rc == 0) {
@@ -285,6 +319,7 @@ int trial_run(const struct trial_request *request, struct trial_result *result, 
     if (running.pid_fd >= 0)
         close(running.pid_fd);
     read_timeline(timeline_fd, result);
+    read_record(record_fd, result);
     return rc;
 }
 
@@ -337,37 +372,16 @@ bool trial_count(const struct trial_result *result, const char *name, uint64_t *
 
 bool trial_failed(const struct trial_result *result)
 {
-    uint64_t at_ns;
-
-    return result->status >= RUN_FAILED && result->status <= NOT_FOUND &&
-           !trial_step(result, "runtime", &at_ns);
-}
-
-/* The first line that is a message of microvm and no warning; NULL = none. */
-static const char *find_message(const char *text)
-{
-    static const char prefix[] = "microvm: ";
-    static const char warning[] = "warning: ";
-
-    for (const char *line = text; line && *line; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, prefix, sizeof(prefix) - 1) == 0 &&
-            strncmp(line + sizeof(prefix) - 1, warning, sizeof(warning) - 1) != 0)
-            return line + sizeof(prefix) - 1;
-    }
-    return NULL;
+    return !result->recorded || result->record.reason[0];
 }
 
 void trial_why(const struct trial_result *result, char *text, size_t size)
 {
-    const char *at = find_message(result->streams[TRIAL_ERRORS].bytes);
-    size_t used = 0;
-
-    if (!at) {
-        snprintf(text, size, "microvm run ended with status %d and said nothing", result->status);
-        return;
-    }
-    for (; *at && *at != '\n' && used + 1 < size; at++)
-        text[used++] = *at < ' ' || *at > '~' ? '?' : *at;
-    text[used] = '\0';
+    if (result->recorded && result->record.reason[0])
+        snprintf(text, size, "%s", result->record.reason);
+    else if (result->recorded)
+        snprintf(text, size, "the command ended with status %d", result->status);
+    else
+        snprintf(text, size, "microvm ended with status %d and left no record of the run",
+                 result->status);
 }

@@ -19,6 +19,7 @@
 #include "vmm/base/error.h"
 #include "vmm/base/string_list.h"
 #include "vmm/sandbox/sandbox.h"
+#include "vmm/trial/run_record.h"
 
 #define TRIAL_JOINS_MAX 4
 
@@ -54,6 +55,8 @@ struct trial_result {
     uint64_t first_byte_ns;    /* of standard output, as it arrived here; 0 = none */
     uint64_t cpu_us;           /* of the run and all that it has waited for */
     struct trial_text streams[TRIAL_STREAMS];
+    bool recorded; /* the run left a record, which is: */
+    struct run_record record;
     json_t *timeline; /* what --timeline=json wrote; NULL when there is none or it is no JSON */
 };
 
@@ -69,11 +72,10 @@ bool trial_step(const struct trial_result *result, const char *step, uint64_t *a
 /* A number of the timeline's counts at the end, such as "inside.cpu_us"; false = not told. */
 bool trial_count(const struct trial_result *result, const char *name, uint64_t *value);
 
-/* Whether the command was never started: microvm failed (status 125), or it is not executable or
- * not found (126, 127). */
+/* Whether the run says nothing of the command: microvm failed, or was killed, or the command could
+ * not be executed (result->record.stage tells). */
 bool trial_failed(const struct trial_result *result);
-/* Why, for a person: microvm's own message of standard error, else what is known. One line of
- * printable text. */
+/* Why, for a person: the reason of the record, else what is known. One line of printable text. */
 void trial_why(const struct trial_result *result, char *text, size_t size);
 
 #endif

@@ -212,3 +212,49 @@ case_a_command_that_cannot_run_is_a_failure() {
     try microvm compare --isolation=container -n 1 busybox sh -c 'exit 127'
     expect_status 0
 }
+
+# One line and docker's status, whatever keeps the other isolations from running.
+case_a_command_that_is_not_found_is_named_in_one_line() {
+    try env MICROVM_KERNEL=/nonexistent "$MICROVM" compare --isolation=vm,container -n 1 busybox nosuch
+    expect_failure 127 '^microvm: compare: the command did not run: [^;]*nosuch[^;]*not found'
+}
+
+case_options_of_run_are_passed_on() {
+    compare -n 1 -h box -e A=1 --tmpfs /scratch --cpus=1 busybox sh -c '[ "$(hostname)$A" = box1 ] && grep -q " /scratch " /proc/mounts'
+    jq -e '.isolations[0].status == 0' "$out" || fail 'an option did not arrive'
+    jq -e '.options == ["--hostname=box", "--env=A=1", "--tmpfs=/scratch", "--cpus=1"]' "$out" || fail "$(jq -c .options "$out")"
+    # The measures choose their own program, and the command has the one that was asked for.
+    compare -n 1 --costs --entrypoint sh busybox -c 'exit 4'
+    jq -e '.isolations[0].status == 4' "$out" || fail 'the entry point did not arrive'
+    expect_equal "$(jq '.rows[] | select(.id == "syscall").cells[0].values | length' "$out")" 4 'values of a measure'
+    try microvm compare -it busybox
+    expect_failure 125 '-i: cannot be used here: the runs have no standard input'
+    try microvm compare --name=x busybox
+    expect_failure 125 '--name: cannot be used here: several runs cannot have one name'
+    try microvm compare --memory=nonsense busybox
+    expect_failure 125 '--memory: '
+}
+
+# What compare and probe read of a run: one line of JSON on a descriptor.
+case_a_run_leaves_a_record() {
+    record() {
+        try sh -c 'exec "$@" 3>"$0"' "$scratch/record" "$MICROVM" run --report-fd=3 "$@"
+        expect_equal "$(wc -l <"$scratch/record")" 1 'lines of the record'
+        expect_equal "$(jq .status "$scratch/record")" "$status" 'its status'
+    }
+    record --isolation=container busybox sh -c 'exit 3'
+    jq -e '.stage == "started" and .status == 3 and .reason == null' "$scratch/record" || fail "$(cat "$scratch/record")"
+    record --isolation=container busybox nosuch
+    jq -e '.stage == "command" and .status == 127 and (.reason | contains("nosuch"))' "$scratch/record" || fail "$(cat "$scratch/record")"
+    record --isolation=container nosuchimage
+    jq -e '.stage == "image" and .status == 125' "$scratch/record" || fail "$(cat "$scratch/record")"
+    record --isolation=moat busybox
+    jq -e '.stage == "options"' "$scratch/record" || fail "$(cat "$scratch/record")"
+    # It reaches nobody inside.
+    record --isolation=container busybox sh -c 'readlink /proc/self/fd/*'
+    ! grep -q record "$out" || fail 'the descriptor is inherited'
+    try microvm run --report-fd=3 busybox true
+    expect_failure 125 '--report-fd: 3: Bad file descriptor'
+    try microvm run --report-fd=1 busybox true
+    expect_failure 125 '--report-fd: 1 is outside of'
+}

@@ -164,6 +164,79 @@ static void help_lists_every_option(void **state)
     free(text);
 }
 
+/* ---- options of another command ---------------------------------------------------------------
+ */
+
+struct outer {
+    const char *runs;
+    struct sample inner;
+    struct string_list passed;
+};
+
+static const char *refuse_name(const char *name)
+{
+    return strcmp(name, "name") == 0 ? "because" : NULL;
+}
+
+static void options_of_another_command_are_passed_on(void **state)
+{
+    static const struct option_row hidden_rows[] = {
+        {'m', OPTION_SIZE, "memory", "SIZE", "size", offsetof(struct sample, memory)},
+        {'e', OPTION_LIST, "env", "K=V", "list", offsetof(struct sample, env)},
+        {'i', OPTION_FLAG, "interactive", NULL, "flag", offsetof(struct sample, interactive)},
+        {0, OPTION_TEXT, "name", "NAME", "text", offsetof(struct sample, name)},
+        {0, OPTION_TEXT, "hidden", "FD", NULL, offsetof(struct sample, name)},
+    };
+    static const struct option_table inner = {
+        .usage = "run", .rows = hidden_rows, .count = ARRAY_LENGTH(hidden_rows)};
+    static const struct option_row own_rows[] = {
+        {'n', OPTION_TEXT, "runs", "RUNS", "text", offsetof(struct outer, runs)}};
+    static const struct option_pass pass = {
+        .table = &inner,
+        .offset = offsetof(struct outer, inner),
+        .list_offset = offsetof(struct outer, passed),
+        .title = "Options of run",
+        .refusal = refuse_name,
+    };
+    static const struct option_table outer_table = {
+        .usage = "compare [OPTIONS]", .about = "", .rows = own_rows, .count = 1, .pass = &pass};
+    char *good[] = {"compare", "-m64m", "-n", "3", "-e", "A=1", "--interactive", "-e=B", "IMAGE"};
+    static char *const bad[][2] = {
+        {"--name=x", "--name: cannot be used here: because"},
+        {"--memory=no", "--memory: "},
+        {"--hidden=3", "--hidden: unknown option"},
+        {"--memry=1", "--memry: unknown option; did you mean --memory?"}};
+    struct outer outer = {0};
+    struct error err = ERROR_INIT;
+    char *help = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&help, &size);
+
+    (void)state;
+    assert_int_equal(options_parse(&outer_table, ARRAY_LENGTH(good), good, &outer, &err), 8);
+    assert_string_equal(outer.runs, "3");
+    assert_int_equal(outer.inner.memory, 64 << 20);
+    assert_int_equal(outer.passed.count, 4);
+    assert_string_equal(outer.passed.items[0], "--memory=64m");
+    assert_string_equal(outer.passed.items[1], "--env=A=1");
+    assert_string_equal(outer.passed.items[2], "--interactive");
+    assert_string_equal(outer.passed.items[3], "--env=B");
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        char *words[] = {"compare", bad[i][0], "IMAGE"};
+
+        assert_true(options_parse(&outer_table, 3, words, &outer, &err) < 0);
+        assert_int_equal(strncmp(err.text, bad[i][1], strlen(bad[i][1])), 0);
+    }
+    options_write_help(&outer_table, out);
+    fclose(out);
+    assert_non_null(strstr(help, "\nOptions of run:\n  -m, --memory SIZE"));
+    assert_null(strstr(help, "--name"));
+    assert_null(strstr(help, "hidden"));
+    free(help);
+    string_list_release(&outer.inner.env);
+    string_list_release(&outer.passed);
+}
+
 static void guesses(void **state)
 {
     static const char *const words[] = {"run", "boot", "image", "doctor", "version", "help"};
@@ -194,9 +267,13 @@ static void guesses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forms_of_a_value),        cmocka_unit_test(options_end_at_the_image),
-        cmocka_unit_test(kinds_of_values),         cmocka_unit_test(errors_name_the_option),
-        cmocka_unit_test(help_lists_every_option), cmocka_unit_test(guesses),
+        cmocka_unit_test(forms_of_a_value),
+        cmocka_unit_test(options_end_at_the_image),
+        cmocka_unit_test(kinds_of_values),
+        cmocka_unit_test(errors_name_the_option),
+        cmocka_unit_test(help_lists_every_option),
+        cmocka_unit_test(options_of_another_command_are_passed_on),
+        cmocka_unit_test(guesses),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

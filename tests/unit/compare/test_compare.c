@@ -9,6 +9,7 @@
 
 #include "tests/unit/unit.h"
 #include "vmm/compare/compare.h"
+#include "vmm/trial/run_record.h"
 
 /* ---- the fake: says what it was asked to do in the file that TEST_COMPARE_LOG names ---------- */
 
@@ -39,8 +40,21 @@ static void say_measures(void)
     puts("{\"measure\":\"root_read\",\"remark\":\"<b>\\u0007\"}");
 }
 
+static void fake_record(int argc, char **argv, enum run_stage stage, int status, const char *reason)
+{
+    struct run_record record = {.stage = stage, .status = status};
+
+    snprintf(record.reason, sizeof(record.reason), "%s", reason);
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--report-fd=", 12) == 0)
+            run_record_write(atoi(argv[i] + 12), &record);
+    }
+}
+
 static int fake(int argc, char **argv)
 {
+    int status = has(argc, argv, "--isolation=vm") ? 3 : 0;
+
     FILE *log = fopen(getenv("TEST_COMPARE_LOG"), "ae");
 
     if (log) {
@@ -52,14 +66,20 @@ static int fake(int argc, char **argv)
         fclose(log);
     }
     if (has(argc, argv, "--isolation=gvisor")) {
-        fputs("microvm: runsc: is not there\n", stderr);
+        fake_record(argc, argv, RUN_OPTIONS, 125, "runsc: is not there");
         return 125;
     }
     if (has(argc, argv, "boot"))
         puts("{\"measure\":\"hypercall\",\"ps\":4000}");
     else if (has(argc, argv, "--program="))
         say_measures();
-    return has(argc, argv, "--isolation=vm") ? 3 : 0;
+    /* The user's choice of a program is not for the measures, and a runtime not for a VM. */
+    if (has(argc, argv, "--program=/nonexistent/probes") && has(argc, argv, "--entrypoint="))
+        status = 9;
+    if (has(argc, argv, "--isolation=vm") && has(argc, argv, "--runtime="))
+        status = 9;
+    fake_record(argc, argv, RUN_STARTED, status, "");
+    return status;
 }
 
 /* ---- cases ----------------------------------------------------------------------------------- */
@@ -96,12 +116,15 @@ static void make_request(struct compare_request *request)
         .signal_fd = -1,
     };
     assert_int_equal(string_list_add(&request->command, "true"), 0);
+    assert_int_equal(string_list_add(&request->options, "--entrypoint=sh"), 0);
+    assert_int_equal(string_list_add(&request->options, "--runtime=runc"), 0);
     assert_int_equal(string_list_add(&request->machine, "boot"), 0);
 }
 
 static void release_request(struct compare_request *request)
 {
     string_list_release(&request->command);
+    string_list_release(&request->options);
     string_list_release(&request->machine);
 }
 

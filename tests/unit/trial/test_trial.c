@@ -32,6 +32,14 @@ static void fake_timeline(const char *option, const char *text)
     }
 }
 
+static void fake_record(const char *option, enum run_stage stage, int status, const char *reason)
+{
+    struct run_record record = {.stage = stage, .status = status};
+
+    snprintf(record.reason, sizeof(record.reason), "%s", reason);
+    run_record_write(atoi(strchr(option, '=') + 1), &record);
+}
+
 static void fake_burn(void)
 {
     while (clock() < CLOCKS_PER_SEC / 20)
@@ -44,16 +52,21 @@ static int fake_run(int argc, char **argv)
 
     if (strcmp(verb, "arguments") == 0) {
         for (int i = 0; i < argc; i++)
-            puts(i == 3 ? "(timeline)" : argv[i]);
+            puts(i == 3 ? "(timeline)" : i == 4 ? "(record)" : argv[i]);
+        fake_record(argv[4], RUN_STARTED, 0, "");
     } else if (strcmp(verb, "timeline") == 0) {
         fake_timeline(argv[3], timeline_text);
+        fake_record(argv[4], RUN_STARTED, 125, "");
         return 125; /* the command's own */
     } else if (strcmp(verb, "hostile-timeline") == 0) {
         fake_timeline(argv[3], "{\"start_ns\":\"no\",\"steps\":7,\"counts\":[]}");
     } else if (strcmp(verb, "fail") == 0) {
-        fputs("microvm: warning: it is late\nmicrovm: /dev/kvm: \033[2Jis not there\nmore\n",
-              stderr);
-        return 125;
+        fputs("microvm: not this\n", stderr); /* standard error is not looked at */
+        fake_record(argv[4], RUN_COMMAND, 127, "nosuch: \033[2Jnot found");
+        return 127;
+    } else if (strcmp(verb, "hostile-record") == 0) {
+        dprintf(atoi(strchr(argv[4], '=') + 1), "{\"stage\":\"moon\",\"status\":1,\"reason\":7}\n");
+        return 1;
     } else if (strcmp(verb, "flood") == 0) {
         for (int i = 0; i < 100000; i++)
             fputs("0123456789", stdout);
@@ -104,7 +117,7 @@ static void says_what_a_person_would_type(void **state)
     assert_int_equal(result.status, 0);
     assert_string_equal(
         result.streams[TRIAL_OUTPUT].bytes,
-        "microvm\nrun\n--isolation=vm\n(timeline)\n-m\n64m\n--\nbusybox\narguments\n");
+        "microvm\nrun\n--isolation=vm\n(timeline)\n(record)\n-m\n64m\n--\nbusybox\narguments\n");
     assert_true(result.first_byte_ns > result.start_ns);
     assert_true(result.end_ns >= result.first_byte_ns);
     assert_int_equal(result.streams[TRIAL_ERRORS].total, 0);
@@ -147,19 +160,26 @@ static void a_hostile_timeline_tells_nothing(void **state)
 static void a_failure_is_named(void **state)
 {
     struct trial_result result;
-    char text[64];
+    char text[128];
 
     (void)state;
     run("fail", &result);
     assert_true(trial_failed(&result));
+    assert_true(result.recorded);
+    assert_int_equal(result.record.stage, RUN_COMMAND);
+    assert_int_equal(result.record.status, 127);
     trial_why(&result, text, sizeof(text));
-    assert_string_equal(text, "/dev/kvm: ?[2Jis not there");
+    assert_string_equal(text, "nosuch: ?[2Jnot found");
+    trial_result_release(&result);
+    run("hostile-record", &result);
+    assert_false(result.recorded);
+    assert_true(trial_failed(&result));
     trial_result_release(&result);
     run("die", &result);
     assert_int_equal(result.status, 128 + SIGKILL);
-    assert_false(trial_failed(&result));
+    assert_true(trial_failed(&result));
     trial_why(&result, text, sizeof(text));
-    assert_string_equal(text, "microvm run ended with status 137 and said nothing");
+    assert_string_equal(text, "microvm ended with status 137 and left no record of the run");
     trial_result_release(&result);
 }
 
