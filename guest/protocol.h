@@ -115,6 +115,7 @@ _Static_assert(sizeof(struct protocol_window) == 4, "wire format");
 #define PROTOCOL_OPEN_FILES 1048576 /* a container's limit, as docker's, where it may be had */
 
 #define PROTOCOL_ROOT_DISK    "/dev/vda" /* squashfs, read-only */
+#define PROTOCOL_READ_AHEAD   8UL        /* of a squashfs, in sectors of 512 bytes: a page */
 #define PROTOCOL_OVERLAY_DISK "/dev/vdb"
 
 #endif

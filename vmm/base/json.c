@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: reading JSON; see json.h. */
+/* Reading and writing JSON; see json.h. */
 #include "vmm/base/json.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "vmm/base/printable.h"
 
@@ -22,15 +23,33 @@ int json_parse(const char *text, size_t size, json_t **root, struct error *err)
     return error_set(err, EINVAL, "not valid JSON: line %d: %s", why.line, near);
 }
 
-json_t *json_from_strings(const char *const *strings)
+/* RFC 8259, section 7: what must be escaped is the quotation mark, the backslash, and U+0000 to
+ * U+001F. */
+void json_write_string(FILE *file, const char *text)
 {
-    json_t *array = json_array();
+    static const char special[] =
+        "\"\\\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10"
+        "\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f";
 
-    for (; *strings; strings++) {
-        if (json_array_append_new(array, json_string(*strings)) < 0) {
-            json_decref(array);
-            return NULL;
-        }
+    fputc('"', file);
+    while (*text) {
+        size_t length = strcspn(text, special);
+
+        fwrite(text, 1, length, file);
+        text += length;
+        if (*text)
+            fprintf(file, "\\u%04x", (unsigned char)*text++);
     }
-    return array;
+    fputc('"', file);
+}
+
+void json_write_strings(FILE *file, const char *const *strings)
+{
+    fputc('[', file);
+    for (size_t i = 0; strings && strings[i]; i++) {
+        if (i > 0)
+            fputc(',', file);
+        json_write_string(file, strings[i]);
+    }
+    fputc(']', file);
 }

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "vmm/base/error.h"
 
@@ -16,7 +17,12 @@
  */
 int json_parse(const char *text, size_t size, json_t **root, struct error *err);
 
-/* A JSON array of the strings up to the null pointer; null when out of memory. */
-json_t *json_from_strings(const char *const *strings);
+/*
+ * Writes a string as JSON, or a list of them up to the null pointer (`strings` may be null: none).
+ * The texts are UTF-8. What is the same at each run is written so, instead of made into values that
+ * are then written. Errors stay with `file`.
+ */
+void json_write_string(FILE *file, const char *text);
+void json_write_strings(FILE *file, const char *const *strings);
 
 #endif

@@ -7,6 +7,7 @@
 #include "vmm/base/json.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,126 +60,131 @@ static const struct {
     {5, 1}, /* console */
 };
 
-static json_t *list_to_json(const struct string_list *list)
+static void write_user(FILE *file, const struct process *process)
 {
-    static const char *const none[] = {NULL};
-
-    return json_from_strings(list->count ? (const char *const *)list->items : none);
-}
-
-static json_t *make_user(const struct process *process)
-{
-    json_t *groups = json_array();
-
+    fprintf(file, "{\"uid\":%u,\"gid\":%u,\"additionalGids\":[", process->uid, process->gid);
     for (size_t i = 0; i < process->group_count; i++)
-        json_array_append_new(groups, json_integer(process->groups[i]));
-    return json_pack("{s:I, s:I, s:o}", "uid", (json_int_t)process->uid, "gid",
-                     (json_int_t)process->gid, "additionalGids", groups);
+        fprintf(file, i == 0 ? "%u" : ",%u", process->groups[i]);
+    fputs("]}", file);
 }
 
 /* A user who is not root gets no capability, but its set-user-ID programs may, as with docker. */
-static json_t *make_capabilities(const struct process *process,
-                                 const struct bundle_options *options)
+static void write_capabilities(FILE *file, const struct process *process,
+                               const struct bundle_options *options)
 {
-    json_t *names = json_array();
-    json_t *set;
+    static const char *const sets[] = {"bounding", "effective", "permitted"};
+    const char *names[ARRAY_LENGTH(capabilities)] = {NULL};
+    size_t count = 0;
 
     for (const char *const *name = capabilities; *name; name++)
         if (!options->no_devices || strcmp(*name, "CAP_MKNOD") != 0)
-            json_array_append_new(names, json_string(*name));
-    set = process->uid != 0 ? json_pack("{s:O}", "bounding", names)
-                            : json_pack("{s:O, s:O, s:O}", "bounding", names, "effective", names,
-                                        "permitted", names);
-    json_decref(names);
-    return set;
+            names[count++] = *name;
+    for (size_t i = 0; i < (process->uid != 0 ? 1 : ARRAY_LENGTH(sets)); i++) {
+        fprintf(file, "%s\"%s\":", i == 0 ? "{" : ",", sets[i]);
+        json_write_strings(file, names);
+    }
+    fputs("}", file);
 }
 
-static json_t *make_process(const struct process *process, const struct bundle_options *options)
+static void write_process(FILE *file, const struct process *process,
+                          const struct bundle_options *options)
 {
-    json_t *size = options->terminal && options->rows
-                       ? json_pack("{s:i, s:i}", "height", options->rows, "width", options->columns)
-                       : NULL;
-
-    return json_pack("{s:b, s:o, s:o, s:o, s:s, s:o, s:b, s:o*}", "terminal", options->terminal,
-                     "user", make_user(process), "args", list_to_json(&process->arguments), "env",
-                     list_to_json(&process->environment), "cwd", process->working_dir,
-                     "capabilities", make_capabilities(process, options), "noNewPrivileges", false,
-                     "consoleSize", size);
+    fprintf(file, "{\"terminal\":%s,\"noNewPrivileges\":false,\"user\":",
+            options->terminal ? "true" : "false");
+    write_user(file, process);
+    fputs(",\"args\":", file);
+    json_write_strings(file, (const char *const *)process->arguments.items);
+    fputs(",\"env\":", file);
+    json_write_strings(file, (const char *const *)process->environment.items);
+    fputs(",\"cwd\":", file);
+    json_write_string(file, process->working_dir);
+    fputs(",\"capabilities\":", file);
+    write_capabilities(file, process, options);
+    if (options->terminal && options->rows)
+        fprintf(file, ",\"consoleSize\":{\"height\":%u,\"width\":%u}", options->rows,
+                options->columns);
+    fputs("}", file);
 }
 
-static json_t *make_device_rules(void)
+static void write_resources(FILE *file, const struct bundle_options *options)
 {
-    json_t *rules = json_array();
-
-    json_array_append_new(rules, json_pack("{s:b, s:s}", "allow", false, "access", "rwm"));
+    fputs("{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}", file);
     for (size_t i = 0; i < ARRAY_LENGTH(devices); i++)
-        json_array_append_new(rules, json_pack("{s:b, s:s, s:i, s:i, s:s}", "allow", true, "type",
-                                               "c", "major", devices[i].major, "minor",
-                                               devices[i].minor, "access", "rwm"));
-    return rules;
-}
-
-static json_t *make_resources(const struct bundle_options *options)
-{
-    json_t *resources = json_pack("{s:o}", "devices", make_device_rules());
-
+        fprintf(file,
+                ",{\"allow\":true,\"type\":\"c\",\"major\":%d,\"minor\":%d,\"access\":\"rwm\"}",
+                devices[i].major, devices[i].minor);
+    fputs("]", file);
     if (options->memory_bytes) {
-        json_int_t limit = (json_int_t)options->memory_bytes;
-        json_t *memory = json_pack("{s:I}", "limit", limit);
-
+        fprintf(file, ",\"memory\":{\"limit\":%" PRIu64, options->memory_bytes);
         if (!options->swap_unlimited) /* the sum of memory and swap */
-            json_object_set_new(memory, "swap", json_integer(2 * limit));
-        json_object_set_new(resources, "memory", memory);
+            fprintf(file, ",\"swap\":%" PRIu64, 2 * options->memory_bytes);
+        fputs("}", file);
     }
     if (options->cpu_thousandths)
-        json_object_set_new(resources, "cpu",
-                            json_pack("{s:I, s:i}", "quota",
-                                      (json_int_t)options->cpu_thousandths * CPU_PERIOD_US / 1000,
-                                      "period", CPU_PERIOD_US));
+        fprintf(file, ",\"cpu\":{\"quota\":%" PRIu64 ",\"period\":%d}",
+                (uint64_t)options->cpu_thousandths * CPU_PERIOD_US / 1000, CPU_PERIOD_US);
     if (options->pids)
-        json_object_set_new(resources, "pids",
-                            json_pack("{s:I}", "limit", (json_int_t)options->pids));
-    return resources;
+        fprintf(file, ",\"pids\":{\"limit\":%" PRIu64 "}", options->pids);
+    fputs("}", file);
 }
 
-static json_t *make_namespaces(const struct bundle_options *options)
+static void write_namespaces(FILE *file, const struct bundle_options *options)
 {
     static const char *const types[] = {"mount", "uts", "ipc", "pid", "cgroup", "network"};
-    json_t *namespaces = json_array();
     size_t count = ARRAY_LENGTH(types) - (options->network_namespace ? 0 : 1);
 
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(namespaces, json_pack("{s:s}", "type", types[i]));
-    return namespaces;
+        fprintf(file, "%s{\"type\":\"%s\"}", i == 0 ? "[" : ",", types[i]);
+    fputs("]", file);
 }
 
 /* Every user may open ports below 1024 and ICMP sockets. The kernel takes no group that there is
  * not. */
-static json_t *make_sysctl(const struct bundle_options *options)
+static void write_sysctl(FILE *file, const struct bundle_options *options)
 {
     uint64_t groups = options->group_count && options->group_count < PING_GROUPS
                           ? options->group_count
                           : PING_GROUPS;
 
-    return json_pack("{s:s, s:o}", "net.ipv4.ip_unprivileged_port_start", "0",
-                     "net.ipv4.ping_group_range",
-                     json_sprintf("0 %llu", (unsigned long long)groups - 1));
+    fprintf(file,
+            ",\"sysctl\":{\"net.ipv4.ip_unprivileged_port_start\":\"0\","
+            "\"net.ipv4.ping_group_range\":\"0 %" PRIu64 "\"}",
+            groups - 1);
 }
 
-static json_t *make_linux(const struct bundle_options *options)
+/* Returns 0 or -ENOMEM. */
+static int write_seccomp(FILE *file)
 {
-    json_t *linux_part =
-        json_pack("{s:o, s:o, s:o, s:o}", "resources", make_resources(options), "namespaces",
-                  make_namespaces(options), "maskedPaths", json_from_strings(masked_paths),
-                  "readonlyPaths", json_from_strings(read_only_paths));
+    AUTO_JSON json_t *filter = bundle_make_seccomp();
+    AUTO_FREE char *text = filter ? json_dumps(filter, JSON_COMPACT) : NULL;
 
-    if (!options->compiled_seccomp)
-        json_object_set_new(linux_part, "seccomp", bundle_make_seccomp());
-    if (options->cgroup_path)
-        json_object_set_new(linux_part, "cgroupsPath", json_string(options->cgroup_path));
+    if (!text)
+        return -ENOMEM;
+    fprintf(file, ",\"seccomp\":%s", text);
+    return 0;
+}
+
+/* Returns 0 or -ENOMEM. */
+static int write_linux(FILE *file, const struct bundle_options *options)
+{
+    fputs("{\"resources\":", file);
+    write_resources(file, options);
+    fputs(",\"namespaces\":", file);
+    write_namespaces(file, options);
+    fputs(",\"maskedPaths\":", file);
+    json_write_strings(file, masked_paths);
+    fputs(",\"readonlyPaths\":", file);
+    json_write_strings(file, read_only_paths);
+    if (options->cgroup_path) {
+        fputs(",\"cgroupsPath\":", file);
+        json_write_string(file, options->cgroup_path);
+    }
     if (options->network_namespace)
-        json_object_set_new(linux_part, "sysctl", make_sysctl(options));
-    return linux_part;
+        write_sysctl(file, options);
+    if (!options->compiled_seccomp && write_seccomp(file) < 0)
+        return -ENOMEM;
+    fputs("}", file);
+    return 0;
 }
 
 static int check_environment(const struct string_list *environment, struct error *err)
@@ -221,36 +227,49 @@ static int check_texts(const struct process *process, const struct bundle_option
     return rc == 0 ? utf8_check(options->cgroup_path, "--cgroup-parent", err) : rc;
 }
 
+/* Returns 0 or -ENOMEM. */
+static int write_config(FILE *file, const struct process *process,
+                        const struct bundle_options *options, const struct bundle_mounts *mounts)
+{
+    fputs("{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":", file);
+    json_write_string(file, options->root_path);
+    fprintf(file, ",\"readonly\":%s},\"hostname\":", options->read_only ? "true" : "false");
+    json_write_string(file, options->hostname);
+    fputs(",\"process\":", file);
+    write_process(file, process, options);
+    fputs(",\"mounts\":", file);
+    bundle_write_mounts(file, mounts, options);
+    fputs(",\"linux\":", file);
+    if (write_linux(file, options) < 0)
+        return -ENOMEM;
+    fprintf(file, ",\"annotations\":%s}", bundle_annotations(options));
+    return 0;
+}
+
 static int make_config(const struct image_config *config, const struct process *process,
                        const struct bundle_options *options, char **text, char **targets,
                        size_t *targets_size, struct error *err)
 {
-    AUTO_JSON json_t *root = NULL;
-    AUTO_FREE char *object = NULL;
-    json_t *mounts;
+    AUTO_MOUNTS struct bundle_mounts mounts = {0};
     int rc = bundle_make_mounts(config, options, &mounts, err);
+    size_t size;
+    FILE *file;
 
     if (rc < 0)
         return rc;
-    if (bundle_make_targets(mounts, targets, targets_size) < 0) {
-        json_decref(mounts);
+    if (bundle_make_targets(&mounts, targets, targets_size) < 0)
         return error_set_errno(err, ENOMEM, "bundle");
+    file = open_memstream(text, &size);
+    if (file) {
+        rc = write_config(file, process, options, &mounts);
+        if (ferror(file))
+            rc = -ENOMEM;
+        if (fclose(file) != 0)
+            rc = -ENOMEM;
     }
-    /* json_pack() takes over and checks each part: a failed allocation anywhere yields null. */
-    root = json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion", "1.0.2", "process",
-                     make_process(process, options), "root", "path", options->root_path, "readonly",
-                     options->read_only, "hostname", options->hostname, "mounts", mounts, "linux",
-                     make_linux(options));
-    object = root ? json_dumps(root, JSON_COMPACT) : NULL;
-    if (!object)
-        return error_set_errno(err, ENOMEM, "cannot write the container's configuration");
-    /* One more member before the closing brace. */
-    if (asprintf(text, "%.*s,\"annotations\":%s}", (int)strlen(object) - 1, object,
-                 bundle_annotations(options)) < 0) {
-        *text = NULL;
-        return error_set_errno(err, ENOMEM, "cannot write the container's configuration");
-    }
-    return 0;
+    return !file || rc < 0
+               ? error_set_errno(err, ENOMEM, "cannot write the container's configuration")
+               : 0;
 }
 
 static int make_hosts(const struct bundle_options *options, char **text)

@@ -36,20 +36,11 @@ static const struct fixed_mount fixed_mounts[] = {
 
 const char *const bundle_bound_files[BUNDLE_BOUND_FILES] = {"hosts", "hostname", "resolv.conf"};
 
-/* Takes over `options`. */
-static json_t *make_mount(const char *destination, const char *type, const char *source,
-                          json_t *options)
+static size_t depth(const char *path)
 {
-    return json_pack("{s:s, s:s, s:s, s:o}", "destination", destination, "type", type, "source",
-                     source, "options", options);
-}
-
-static size_t depth(const json_t *mount)
-{
-    const char *path = json_string_value(json_object_get(mount, "destination"));
     size_t count = 0;
 
-    for (; path && *path; path += strcspn(path, "/")) {
+    for (; *path; path += strcspn(path, "/")) {
         path += strspn(path, "/");
         count += *path != '\0';
     }
@@ -57,19 +48,49 @@ static size_t depth(const json_t *mount)
 }
 
 /*
- * Takes over `mount`, and puts it behind all that are not deeper, but for the fixed ones: as with
- * docker /etc/hosts is seen on a tmpfs at /etc, and where a link leads that is on one.
+ * Puts a mount behind all that are not deeper: as with docker /etc/hosts is seen on a tmpfs at
+ * /etc, and where a link leads that is on one. The fixed ones come before all of these. Takes over
+ * `options`, and frees them when it fails.
  */
-static int add_mount(json_t *mounts, json_t *mount)
+static int add_mount(struct bundle_mounts *mounts, const char *destination, const char *type,
+                     const char *source, struct string_list options)
 {
-    size_t at = json_array_size(mounts);
+    struct bundle_mount *items = realloc(mounts->items, (mounts->count + 1) * sizeof(*items));
+    struct bundle_mount mount = {.type = type, .options = options};
+    size_t at = mounts->count;
 
-    while (at > ARRAY_LENGTH(fixed_mounts) && depth(json_array_get(mounts, at - 1)) > depth(mount))
-        at--;
-    return json_array_insert_new(mounts, at, mount);
+    if (items)
+        mounts->items = items;
+    mount.destination = items ? strdup(destination) : NULL;
+    mount.source = mount.destination ? strdup(source) : NULL;
+    if (!mount.source) {
+        free(mount.destination);
+        string_list_release(&options);
+        return -ENOMEM;
+    }
+    for (; at > 0 && depth(items[at - 1].destination) > depth(destination); at--)
+        items[at] = items[at - 1];
+    items[at] = mount;
+    mounts->count++;
+    return 0;
 }
 
-static int add_bound_files(json_t *mounts, const struct bundle_options *options)
+/* The same with options that are known beforehand; null at the end. */
+static int add_plain_mount(struct bundle_mounts *mounts, const char *destination, const char *type,
+                           const char *source, const char *const *options)
+{
+    struct string_list copies = {0};
+
+    for (; *options; options++) {
+        if (string_list_add(&copies, *options) < 0) {
+            string_list_release(&copies);
+            return -ENOMEM;
+        }
+    }
+    return add_mount(mounts, destination, type, source, copies);
+}
+
+static int add_bound_files(struct bundle_mounts *mounts, const struct bundle_options *options)
 {
     static const char *const writable[] = {"rbind", "rprivate", NULL};
     static const char *const read_only[] = {"rbind", "rprivate", "ro", NULL};
@@ -80,15 +101,14 @@ static int add_bound_files(json_t *mounts, const struct bundle_options *options)
 
         if (asprintf(&source, "%s/%s", options->bundle_path, bundle_bound_files[i]) < 0 ||
             asprintf(&destination, "/etc/%s", bundle_bound_files[i]) < 0 ||
-            add_mount(mounts,
-                      make_mount(destination, "bind", source,
-                                 json_from_strings(options->read_only ? read_only : writable))) < 0)
+            add_plain_mount(mounts, destination, "bind", source,
+                            options->read_only ? read_only : writable) < 0)
             return -ENOMEM;
     }
     return 0;
 }
 
-static int add_program(json_t *mounts, const struct bundle_options *options)
+static int add_program(struct bundle_mounts *mounts, const struct bundle_options *options)
 {
     static const char *const flags[] = {"rbind", "rprivate", "ro", "nosuid", "nodev", NULL};
     AUTO_FREE char *source = NULL;
@@ -96,8 +116,7 @@ static int add_program(json_t *mounts, const struct bundle_options *options)
     if (!options->program)
         return 0;
     if (asprintf(&source, "%s/program", options->bundle_path) < 0 ||
-        add_mount(mounts,
-                  make_mount(BUNDLE_PROGRAM_PATH, "bind", source, json_from_strings(flags))) < 0)
+        add_plain_mount(mounts, BUNDLE_PROGRAM_PATH, "bind", source, flags) < 0)
         return -ENOMEM;
     return 0;
 }
@@ -110,7 +129,7 @@ static const char *const flag_pairs[][2] = {
 struct tmpfs_options {
     const char
         *flags[ARRAY_LENGTH(flag_pairs)]; /* docker's defaults: the first three of the left */
-    json_t *data;
+    struct string_list data;
 };
 
 static bool set_flag(struct tmpfs_options *options, const char *text)
@@ -160,62 +179,63 @@ static int set_option(struct tmpfs_options *options, char *text, struct error *e
         rc = check_number(keys[i], equals + 1, err);
         if (rc < 0)
             return rc;
-        return json_array_append_new(options->data, json_string(text)) < 0
-                   ? error_set_errno(err, ENOMEM, "--tmpfs")
-                   : 0;
+        return string_list_add(&options->data, text) < 0 ? error_set_errno(err, ENOMEM, "--tmpfs")
+                                                         : 0;
     }
     return error_set(err, EINVAL, "--tmpfs: unknown option '%s'", text);
 }
 
-/* Parses "PATH[:OPTION,OPTION…]"; *data is the list of mount options. */
-static int parse_tmpfs(char *text, json_t *data, struct error *err)
+/* Parses "PATH[:OPTION,OPTION…]"; *list gets the mount options, flags first. */
+static int parse_tmpfs(char *text, struct string_list *list, struct error *err)
 {
-    struct tmpfs_options options = {{"noexec", "nosuid", "nodev", NULL, NULL}, data};
+    struct tmpfs_options options = {{"noexec", "nosuid", "nodev", NULL, NULL}, {0}};
     char *rest = strchr(text, ':');
     char *option;
+    int rc = 0;
 
     if (rest)
         *rest++ = '\0';
     if (text[0] != '/' || text[strspn(text, "/")] == '\0')
         return error_set(err, EINVAL, "--tmpfs: '%s' is not an absolute path below /", text);
-    while ((option = strsep(&rest, ","))) {
-        int rc = *option ? set_option(&options, option, err) : 0;
-
-        if (rc < 0)
-            return rc;
+    while (rc == 0 && (option = strsep(&rest, ",")))
+        rc = *option ? set_option(&options, option, err) : 0;
+    for (size_t i = 0; rc == 0 && i < ARRAY_LENGTH(flag_pairs); i++) {
+        if (options.flags[i] && string_list_add(list, options.flags[i]) < 0)
+            rc = error_set_errno(err, ENOMEM, "--tmpfs");
     }
-    for (size_t i = ARRAY_LENGTH(flag_pairs); i-- > 0;) {
-        if (options.flags[i] && json_array_insert_new(data, 0, json_string(options.flags[i])) < 0)
-            return error_set_errno(err, ENOMEM, "--tmpfs");
-    }
-    return 0;
+    if (rc == 0 && string_list_add_all(list, &options.data) < 0)
+        rc = error_set_errno(err, ENOMEM, "--tmpfs");
+    string_list_release(&options.data);
+    return rc;
 }
 
-static int add_tmpfs(json_t *mounts, const char *text, struct error *err)
+static int add_tmpfs(struct bundle_mounts *mounts, const char *text, struct error *err)
 {
     AUTO_FREE char *copy = strdup(text);
-    json_t *data = json_array();
-    int rc = copy && data ? parse_tmpfs(copy, data, err) : error_set_errno(err, ENOMEM, "--tmpfs");
+    struct string_list options = {0};
+    int rc;
 
+    if (!copy)
+        return error_set_errno(err, ENOMEM, "--tmpfs");
+    rc = parse_tmpfs(copy, &options, err);
     if (rc < 0) {
-        json_decref(data);
+        string_list_release(&options);
         return rc;
     }
-    if (add_mount(mounts, make_mount(copy, "tmpfs", "tmpfs", data)) < 0)
+    if (add_mount(mounts, copy, "tmpfs", "tmpfs", options) < 0)
         return error_set_errno(err, ENOMEM, "--tmpfs");
     return 0;
 }
 
 /* Is `path` the destination of a mount already? */
-static bool is_mounted(const json_t *mounts, const char *path)
+static bool is_mounted(const struct bundle_mounts *mounts, const char *path)
 {
-    for (size_t i = 0; i < json_array_size(mounts); i++) {
-        const char *destination =
-            json_string_value(json_object_get(json_array_get(mounts, i), "destination"));
-
-        if (strcmp(destination, path) == 0)
+    for (size_t i = 0; i < ARRAY_LENGTH(fixed_mounts); i++)
+        if (strcmp(fixed_mounts[i].destination, path) == 0)
             return true;
-    }
+    for (size_t i = 0; i < mounts->count; i++)
+        if (strcmp(mounts->items[i].destination, path) == 0)
+            return true;
     return false;
 }
 
@@ -223,7 +243,7 @@ static bool is_mounted(const json_t *mounts, const char *path)
  * docker makes a volume for each VOLUME of an image. With a writable root it is as good as a part
  * of the root; under --read-only it must stay writable, with what the image has there.
  */
-static int add_volumes(json_t *mounts, const struct image_config *config,
+static int add_volumes(struct bundle_mounts *mounts, const struct image_config *config,
                        const struct bundle_options *options)
 {
     static const char *const seeded[] = {"nosuid", "nodev", "tmpcopyup", NULL};
@@ -232,20 +252,10 @@ static int add_volumes(json_t *mounts, const struct image_config *config,
         const char *path = config->volumes.items[i];
 
         if (!is_mounted(mounts, path) &&
-            add_mount(mounts, make_mount(path, "tmpfs", "tmpfs", json_from_strings(seeded))) < 0)
+            add_plain_mount(mounts, path, "tmpfs", "tmpfs", seeded) < 0)
             return -ENOMEM;
     }
     return 0;
-}
-
-static json_t *fixed_options(const struct fixed_mount *mount, const struct bundle_options *options)
-{
-    json_t *array = json_array();
-
-    for (const char *const *option = mount->options; *option; option++)
-        if (options->group_count != 1 || strncmp(*option, "gid=", 4) != 0)
-            json_array_append_new(array, json_string(*option));
-    return array;
 }
 
 /* What these kinds of file systems hold is not the image's. /proc and /sys themselves must be real
@@ -256,48 +266,91 @@ static bool is_made_by_runtime(const char *path)
            strncmp(path, "/dev/", 5) == 0;
 }
 
-int bundle_make_targets(const json_t *mounts, char **text, size_t *size)
+static void write_target(FILE *file, const char *path, const char *type)
+{
+    if (!is_made_by_runtime(path))
+        fprintf(file, "%c%s%c",
+                strcmp(type, "bind") == 0 ? PROTOCOL_TARGET_FILE : PROTOCOL_TARGET_DIRECTORY, path,
+                '\0');
+}
+
+int bundle_make_targets(const struct bundle_mounts *mounts, char **text, size_t *size)
 {
     FILE *file = open_memstream(text, size);
 
     if (!file)
         return -ENOMEM;
-    for (size_t i = 0; i < json_array_size(mounts); i++) {
-        const json_t *mount = json_array_get(mounts, i);
-        const char *path = json_string_value(json_object_get(mount, "destination"));
-        const char *type = json_string_value(json_object_get(mount, "type"));
-
-        if (!is_made_by_runtime(path))
-            fprintf(file, "%c%s%c",
-                    strcmp(type, "bind") == 0 ? PROTOCOL_TARGET_FILE : PROTOCOL_TARGET_DIRECTORY,
-                    path, '\0');
-    }
+    for (size_t i = 0; i < ARRAY_LENGTH(fixed_mounts); i++)
+        write_target(file, fixed_mounts[i].destination, fixed_mounts[i].type);
+    for (size_t i = 0; i < mounts->count; i++)
+        write_target(file, mounts->items[i].destination, mounts->items[i].type);
     return fclose(file) == 0 ? 0 : -ENOMEM;
 }
 
-int bundle_make_mounts(const struct image_config *config, const struct bundle_options *options,
-                       json_t **mounts, struct error *err)
+/* All of a mount but its options. */
+static void write_mount(FILE *file, const char *destination, const char *type, const char *source)
 {
-    json_t *array = json_array();
+    fputs("{\"destination\":", file);
+    json_write_string(file, destination);
+    fputs(",\"type\":", file);
+    json_write_string(file, type);
+    fputs(",\"source\":", file);
+    json_write_string(file, source);
+    fputs(",\"options\":", file);
+}
+
+static void write_fixed_mount(FILE *file, const struct fixed_mount *mount, bool one_group)
+{
+    const char *options[OPTIONS_MAX + 1] = {NULL};
+    size_t count = 0;
+
+    for (const char *const *option = mount->options; *option; option++)
+        if (!one_group || strncmp(*option, "gid=", 4) != 0)
+            options[count++] = *option;
+    write_mount(file, mount->destination, mount->type, mount->source);
+    json_write_strings(file, options);
+    fputs("}", file);
+}
+
+void bundle_write_mounts(FILE *file, const struct bundle_mounts *mounts,
+                         const struct bundle_options *options)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(fixed_mounts); i++) {
+        fputs(i == 0 ? "[" : ",", file);
+        write_fixed_mount(file, &fixed_mounts[i], options->group_count == 1);
+    }
+    for (size_t i = 0; i < mounts->count; i++) {
+        const struct bundle_mount *mount = &mounts->items[i];
+
+        fputs(",", file);
+        write_mount(file, mount->destination, mount->type, mount->source);
+        json_write_strings(file, (const char *const *)mount->options.items);
+        fputs("}", file);
+    }
+    fputs("]", file);
+}
+
+int bundle_make_mounts(const struct image_config *config, const struct bundle_options *options,
+                       struct bundle_mounts *mounts, struct error *err)
+{
     int rc = 0;
 
-    for (size_t i = 0; i < ARRAY_LENGTH(fixed_mounts); i++) {
-        const struct fixed_mount *mount = &fixed_mounts[i];
-
-        json_array_append_new(array, make_mount(mount->destination, mount->type, mount->source,
-                                                fixed_options(mount, options)));
-    }
-    if (json_array_size(array) != ARRAY_LENGTH(fixed_mounts) ||
-        add_bound_files(array, options) < 0 || add_program(array, options) < 0)
+    if (add_bound_files(mounts, options) < 0 || add_program(mounts, options) < 0)
         rc = error_set_errno(err, ENOMEM, "bundle");
     for (size_t i = 0; rc == 0 && i < options->tmpfs.count; i++)
-        rc = add_tmpfs(array, options->tmpfs.items[i], err);
-    if (rc == 0 && add_volumes(array, config, options) < 0)
+        rc = add_tmpfs(mounts, options->tmpfs.items[i], err);
+    if (rc == 0 && add_volumes(mounts, config, options) < 0)
         rc = error_set_errno(err, ENOMEM, "bundle");
-    if (rc < 0) {
-        json_decref(array);
-        return rc;
+    return rc;
+}
+
+void bundle_release_mounts(struct bundle_mounts *mounts)
+{
+    for (size_t i = 0; i < mounts->count; i++) {
+        free(mounts->items[i].destination);
+        free(mounts->items[i].source);
+        string_list_release(&mounts->items[i].options);
     }
-    *mounts = array;
-    return 0;
+    free(mounts->items);
+    *mounts = (struct bundle_mounts){0};
 }

@@ -4,15 +4,37 @@
 #define MICROVM_OCI_BUNDLE_PRIVATE_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "vmm/oci/bundle.h"
 
-/* The array "mounts". Errors: EINVAL (--tmpfs), ENOMEM. The caller owns *mounts. */
+/* What is mounted besides docker's own, which are in a table. */
+struct bundle_mount {
+    char *destination;
+    const char *type;
+    char *source;
+    struct string_list options;
+};
+
+struct bundle_mounts {
+    struct bundle_mount *items;
+    size_t count;
+};
+
+#define AUTO_MOUNTS __attribute__((cleanup(bundle_release_mounts)))
+
+/* Adds to *mounts, which is empty before; release it after a failure, too. Errors: EINVAL
+ * (--tmpfs), ENOMEM. */
 int bundle_make_mounts(const struct image_config *config, const struct bundle_options *options,
-                       json_t **mounts, struct error *err);
+                       struct bundle_mounts *mounts, struct error *err);
+void bundle_release_mounts(struct bundle_mounts *mounts);
+
+/* The array "mounts": docker's own, then these. */
+void bundle_write_mounts(FILE *file, const struct bundle_mounts *mounts,
+                         const struct bundle_options *options);
 
 /* The text of PROTOCOL_TARGETS (guest/protocol.h) for these mounts. Returns 0 or -ENOMEM. */
-int bundle_make_targets(const json_t *mounts, char **text, size_t *size);
+int bundle_make_targets(const struct bundle_mounts *mounts, char **text, size_t *size);
 
 /* linux.seccomp: docker's default filter; null when memory is short. */
 json_t *bundle_make_seccomp(void);

@@ -25,20 +25,16 @@
 #include "vmm/base/io.h"
 #include "vmm/oci/bundle.h"
 
-#define LOOP_TRIES     64
-#define LOOP_PATH      32
-#define READ_AHEAD     256UL /* in sectors of 512 bytes: what Linux has for disks */
-#define BOUND_FILE_MAX (1U << 20)
-#define IMAGE_FD       3 /* in squashfuse */
-#define WALK_FILES     32
+#define LOOP_TRIES      64
+#define LOOP_PATH       32
+#define DISK_READ_AHEAD 256UL /* in sectors of 512 bytes: what Linux has for disks */
+#define BOUND_FILE_MAX  (1U << 20)
+#define IMAGE_FD        3 /* in squashfuse */
+#define WALK_FILES      32
 
 /*
  * Binds `file` to a free loop device, which the kernel frees with its last user. Returns a
  * descriptor of the device, to be closed once it is mounted, and its path.
- *
- * Loop devices read some megabytes ahead, and in a container that is near its memory limit what is
- * read pushes out the pages its program is executing. They are read again, with megabytes ahead:
- * it takes minutes until the kernel finds memory exhausted and ends it. So little is read ahead.
  */
 static int loop_attach(int file, bool read_only, char path[LOOP_PATH], struct error *err)
 {
@@ -58,10 +54,8 @@ static int loop_attach(int file, bool read_only, char path[LOOP_PATH], struct er
         device = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
         if (device < 0)
             break;
-        if (ioctl(device, LOOP_CONFIGURE, &config) == 0) {
-            (void)ioctl(device, BLKRASET, READ_AHEAD); /* works without, too */
+        if (ioctl(device, LOOP_CONFIGURE, &config) == 0)
             return steal_fd(&device);
-        }
         if (errno != EBUSY) /* somebody else was faster */
             break;
     }
@@ -70,6 +64,14 @@ static int loop_attach(int file, bool read_only, char path[LOOP_PATH], struct er
                      strerror(errno));
 }
 
+/*
+ * Loop devices may read some megabytes ahead, and in a container that is near its memory limit what
+ * is read pushes out the pages its program is executing. They are read again, with megabytes ahead:
+ * it takes minutes until the kernel finds memory exhausted and ends it. So little is read ahead,
+ * and of a squashfs nothing: it reads whole blocks anyway (guest/init/mount.c).
+ *
+ * After the mount, with which Linux sets its own again (seen in 6.18). A failure costs only time.
+ */
 static int mount_file(int file, const char *target, const char *type, bool read_only,
                       struct error *err)
 {
@@ -81,6 +83,7 @@ static int mount_file(int file, const char *target, const char *type, bool read_
     if (mount(device, target, type, read_only ? MS_RDONLY : 0, NULL) < 0)
         return error_set_errno(err, errno, "cannot mount the %s of %s", type,
                                read_only ? "image" : "--disk");
+    (void)ioctl(fd, BLKRASET, read_only ? PROTOCOL_READ_AHEAD : DISK_READ_AHEAD);
     return 0;
 }
 

@@ -39,3 +39,13 @@ case_at_most_2_mib_of_private_memory() {
     expect_at_most "$kib" 2048 'private memory of the monitor in KiB'
     ((kib > 50)) || fail "only $kib KiB: the count must be wrong"
 }
+
+# Linux reads 128 KiB around each page that a program touches, which for most programs is all of them.
+case_a_third_of_a_program_is_not_read() {
+    local sectors size
+    try microvm run busybox sh -c 'read -r _ _ sectors _ </sys/block/vda/stat; read -r size </sys/block/vda/size; echo $sectors $size'
+    expect_status 0
+    read -r sectors size <"$out"
+    expect_at_most "$sectors" $((size * 2 / 3)) "sectors read, of $size"
+    ((sectors > 100)) || fail "only $sectors sectors: the count must be wrong"
+}

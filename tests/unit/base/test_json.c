@@ -74,11 +74,44 @@ static void wrong_text_is_told_with_its_line(void **state)
     }
 }
 
+static void strings_come_back_as_they_were(void **state)
+{
+    char all[256];
+    const char *const strings[] = {"", "plain", "\"\\/", "gr\u00fc\u00dfe", all, NULL};
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    struct error err = ERROR_INIT;
+    json_t *root = NULL;
+
+    (void)state;
+    for (unsigned i = 0; i < 127; i++)
+        all[i] = (char)(i + 1);
+    all[127] = '\0';
+    assert_non_null(file);
+    fputc('[', file);
+    json_write_strings(file, strings);
+    fputc(',', file);
+    json_write_strings(file, NULL);
+    fputc(']', file);
+    assert_int_equal(fclose(file), 0);
+    if (json_parse(text, size, &root, &err) < 0)
+        fail_msg("%s: %s", err.text, text);
+    for (size_t i = 0; i < ARRAY_LENGTH(strings) - 1; i++)
+        assert_string_equal(json_string_value(json_array_get(json_array_get(root, 0), i)),
+                            strings[i]);
+    assert_int_equal(json_array_size(json_array_get(root, 0)), ARRAY_LENGTH(strings) - 1);
+    assert_int_equal(json_array_size(json_array_get(root, 1)), 0);
+    json_decref(root);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(short_memory_is_not_taken_for_wrong_text),
         cmocka_unit_test(wrong_text_is_told_with_its_line),
+        cmocka_unit_test(strings_come_back_as_they_were),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
