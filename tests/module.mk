@@ -30,6 +30,7 @@ lint:
 	@clang-format --dry-run --Werror $(C_FILES)
 	tests/lint/include-directions
 	tests/lint/texts
+	docs/guide/make-tables --check
 	shellcheck -x $(SHELL_SCRIPTS)
 	mandoc -T lint -W warning docs/reference/*.1
 	$(MAKE) --no-print-directory lint-tidy

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: facts as lines of JSON; see fact.h. */
+/* Facts as lines of JSON; see fact.h. */
 #include "guest/probes/fact.h"
 
 #include <errno.h>
@@ -15,14 +15,14 @@
 #define MOUNT_LINE_MAX 4096
 
 static const char *const outcome_names[] = {
-    [FACT_ANSWERED] = "answered", [FACT_ALLOWED] = "allowed", [FACT_REFUSED] = "refused",
-    [FACT_EMPTY] = "empty",       [FACT_UNASKED] = "unasked",
+    [FACT_SEEN] = "seen",   [FACT_ALLOWED] = "allowed",   [FACT_REFUSED] = "refused",
+    [FACT_EMPTY] = "empty", [FACT_UNTESTED] = "untested",
 };
 
 void fact_begin(struct fact *fact)
 {
     memset(fact, 0, sizeof(*fact));
-    fact->outcome = FACT_UNASKED;
+    fact->outcome = FACT_UNTESTED;
     fact->call = -1;
     fact->capability = -1;
 }
@@ -59,7 +59,7 @@ uint64_t fact_capabilities(void)
     return (uint64_t)data[1].effective << 32 | data[0].effective;
 }
 
-/* Those that the questions name. */
+/* Those that the checks name. */
 static const char *capability_name(int capability)
 {
     static const char *const names[] = {
@@ -179,28 +179,28 @@ static void tell_error(struct json_line *line, const char *name, int error)
 
 static void tell_filter(struct json_line *line, const struct fact *fact)
 {
-    struct filter_question question = {.call = fact->call};
+    struct filter_query query = {.call = fact->call};
     char why[128];
 
-    memcpy(question.arguments, fact->arguments, sizeof(question.arguments));
+    memcpy(query.arguments, fact->arguments, sizeof(query.arguments));
     json_number(line, "call", fact->call);
-    if (filter_ask(&question, 1, why, sizeof(why)) < 0)
+    if (filter_try(&query, 1, why, sizeof(why)) < 0)
         json_text(line, "filter_unknown", why);
-    else if (question.verdict == FILTER_LETS)
+    else if (query.verdict == FILTER_LETS)
         json_text(line, "filter", "lets");
-    else if (question.verdict == FILTER_KILLS)
+    else if (query.verdict == FILTER_KILLS)
         json_text(line, "filter", "kills");
-    else if (question.verdict == FILTER_REFUSES)
-        tell_error(line, "filter", question.error);
+    else if (query.verdict == FILTER_REFUSES)
+        tell_error(line, "filter", query.error);
 }
 
-void fact_tell(const struct fact *fact, const char *ask)
+void fact_tell(const struct fact *fact, const char *check)
 {
     static struct json_line line;
     const char *capability = capability_name(fact->capability);
 
     json_begin(&line);
-    json_text(&line, "ask", ask);
+    json_text(&line, "check", check);
     json_text(&line, "outcome", outcome_names[fact->outcome]);
     if (fact->error)
         tell_error(&line, "error", fact->error);

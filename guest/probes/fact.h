@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what one question of `ask` brought to light, with all that can tell which layer did it:
+ * What one check brought to light, with all that can tell which layer did it:
  * what the system call filters say to that call, whether the capability that it takes is held,
- * which mount lies over the path. Told as one line of JSON; judged outside.
+ * which mount lies over the path. Told as one line of JSON; the verdict is given outside.
  */
 #ifndef MICROVM_GUEST_PROBES_FACT_H
 #define MICROVM_GUEST_PROBES_FACT_H
@@ -13,11 +13,11 @@
 #define FACT_PATH_MAX 256
 
 enum fact_outcome {
-    FACT_ANSWERED, /* something could be seen: `text` */
+    FACT_SEEN,     /* something could be seen: `text` */
     FACT_ALLOWED,  /* the kernel was ready to do it */
     FACT_REFUSED,  /* `error` says how */
     FACT_EMPTY,    /* it could be opened, and there was nothing in it */
-    FACT_UNASKED,  /* it could not be asked: `text` says why */
+    FACT_UNTESTED, /* it could not be tested: `text` says why */
 };
 
 struct fact {
@@ -30,7 +30,7 @@ struct fact {
     char path[FACT_PATH_MAX]; /* "" = none */
 };
 
-/* An object with nothing found yet: FACT_UNASKED, no call, no capability, no path. */
+/* An object with nothing found yet: FACT_UNTESTED, no call, no capability, no path. */
 void fact_begin(struct fact *fact);
 void fact_set_text(struct fact *fact, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -39,8 +39,8 @@ void fact_set_result(struct fact *fact, long result);
 /* As above; `effective` is an errno that says that all checks of rights had been passed. */
 void fact_set_result_unless(struct fact *fact, long result, int effective);
 
-/* Writes the line of the question `ask`. */
-void fact_tell(const struct fact *fact, const char *ask);
+/* Writes the line of the check of that name. */
+void fact_tell(const struct fact *fact, const char *check);
 
 /* Effective capabilities as the kernel gives them; 0 when they cannot be read. */
 uint64_t fact_capabilities(void);

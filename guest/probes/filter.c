@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: ask the system call filters over this process; see filter.h for the theory.
+ * Ask the system call filters over this process; see filter.h for the theory.
  *
  * The asking child shares our table of files (CLONE_FILES), so the descriptor on which its calls
- * arrive needs no handing over. Its answers are in shared memory, where they survive it: a filter
+ * arrive needs no handing over. Its verdicts are in shared memory, where they survive it: a filter
  * that kills ends one child, and the next one goes on behind the deadly call.
  */
 #include "guest/probes/filter.h"
@@ -32,8 +32,8 @@
 struct shared {
     atomic_int listener; /* -1 = not yet */
     atomic_int failed;   /* errno of the child that could not begin */
-    atomic_size_t next;  /* the question being asked */
-    struct filter_question questions[];
+    atomic_size_t next;  /* the query being made */
+    struct filter_query queries[];
 };
 
 /* Returns the descriptor on which marked calls are told, or -1 with errno. */
@@ -65,18 +65,18 @@ __attribute__((noreturn)) static void ask_all(struct shared *shared, size_t coun
     }
     atomic_store(&shared->listener, listener);
     for (size_t at = atomic_load(&shared->next); at < count; at++) {
-        struct filter_question *question = &shared->questions[at];
-        const long *arguments = question->arguments;
+        struct filter_query *query = &shared->queries[at];
+        const long *arguments = query->arguments;
         long result;
 
         atomic_store(&shared->next, at);
-        result = syscall(question->call, arguments[0], arguments[1], arguments[2], arguments[3],
+        result = syscall(query->call, arguments[0], arguments[1], arguments[2], arguments[3],
                          arguments[4], (long)MARK);
         if (result == -1 && errno == LET_THROUGH) {
-            question->verdict = FILTER_LETS;
+            query->verdict = FILTER_LETS;
         } else if (result == -1) {
-            question->verdict = FILTER_REFUSES;
-            question->error = errno;
+            query->verdict = FILTER_REFUSES;
+            query->error = errno;
         }
     }
     atomic_store(&shared->next, count);
@@ -85,8 +85,8 @@ __attribute__((noreturn)) static void ask_all(struct shared *shared, size_t coun
     _exit(0);
 }
 
-/* Answers one call that all filters have let through. */
-static void answer(int listener)
+/* Replies to one call that all filters have allowed. */
+static void reply(int listener)
 {
     struct seccomp_notif call;
     struct seccomp_notif_resp response = {.error = -LET_THROUGH};
@@ -98,7 +98,7 @@ static void answer(int listener)
     ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
 }
 
-/* Answers until the child has ended; its wait status is returned. */
+/* Replies until the child has ended; its wait status is returned. */
 static int attend(struct shared *shared, pid_t child)
 {
     int status = 0;
@@ -107,7 +107,7 @@ static int attend(struct shared *shared, pid_t child)
         struct pollfd told = {atomic_load(&shared->listener), POLLIN, 0};
 
         if (poll(&told, 1, WAIT_MS) > 0 && (told.revents & POLLIN))
-            answer(told.fd);
+            reply(told.fd);
     }
     if (atomic_load(&shared->listener) >= 0)
         close(atomic_load(&shared->listener));
@@ -115,7 +115,7 @@ static int attend(struct shared *shared, pid_t child)
     return status;
 }
 
-/* One child, from the next question on. -1: no child can ask. */
+/* One child, from the next query on. -1: there can be no child. */
 static int ask_some(struct shared *shared, size_t count, char *why, size_t why_size)
 {
     pid_t child = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
@@ -134,17 +134,17 @@ static int ask_some(struct shared *shared, size_t count, char *why, size_t why_s
         return -1;
     }
     if (WIFSIGNALED(status) && atomic_load(&shared->next) < count) {
-        struct filter_question *question = &shared->questions[atomic_load(&shared->next)];
+        struct filter_query *query = &shared->queries[atomic_load(&shared->next)];
 
-        question->verdict = WTERMSIG(status) == SIGSYS ? FILTER_KILLS : FILTER_UNKNOWN;
+        query->verdict = WTERMSIG(status) == SIGSYS ? FILTER_KILLS : FILTER_UNKNOWN;
         atomic_fetch_add(&shared->next, 1);
     }
     return 0;
 }
 
-int filter_ask(struct filter_question *questions, size_t count, char *why, size_t why_size)
+int filter_try(struct filter_query *queries, size_t count, char *why, size_t why_size)
 {
-    size_t size = sizeof(struct shared) + count * sizeof(*questions);
+    size_t size = sizeof(struct shared) + count * sizeof(*queries);
     struct shared *shared =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int result = 0;
@@ -154,12 +154,12 @@ int filter_ask(struct filter_question *questions, size_t count, char *why, size_
         return -1;
     }
     atomic_store(&shared->listener, -1);
-    memcpy(shared->questions, questions, count * sizeof(*questions));
+    memcpy(shared->queries, queries, count * sizeof(*queries));
     for (size_t i = 0; i < count; i++)
-        shared->questions[i].verdict = FILTER_UNKNOWN;
+        shared->queries[i].verdict = FILTER_UNKNOWN;
     while (result == 0 && atomic_load(&shared->next) < count)
         result = ask_some(shared, count, why, why_size);
-    memcpy(questions, shared->questions, count * sizeof(*questions));
+    memcpy(queries, shared->queries, count * sizeof(*queries));
     munmap(shared, size);
     return result;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: ask the system call filters that lie over this process what they would do with a call,
+ * What the system call filters over this process would do with a call,
  * without the kernel ever executing it.
  *
  * Theory (seccomp(2), "Seccomp user-space notification"): of several filters the strictest answer
@@ -18,7 +18,7 @@ enum filter_verdict { FILTER_UNKNOWN, FILTER_LETS, FILTER_REFUSES, FILTER_KILLS 
 
 #define FILTER_ARGUMENTS 5 /* the sixth is the mark */
 
-struct filter_question {
+struct filter_query {
     long call;                        /* number of the system call */
     long arguments[FILTER_ARGUMENTS]; /* as a filter would see them */
     enum filter_verdict verdict;
@@ -26,9 +26,9 @@ struct filter_question {
 };
 
 /*
- * Fills verdict and error of each question. Returns 0, or -1 with the reason in *why when filters
- * cannot be asked here; all verdicts are FILTER_UNKNOWN then.
+ * Fills verdict and error of each query. Returns 0, or -1 with the reason in *why when filters
+ * cannot be tested here; all verdicts are FILTER_UNKNOWN then.
  */
-int filter_ask(struct filter_question *questions, size_t count, char *why, size_t why_size);
+int filter_try(struct filter_query *queries, size_t count, char *why, size_t why_size);
 
 #endif

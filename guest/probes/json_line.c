@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: one JSON object a line (RFC 8259); see json_line.h. */
+/* One JSON object a line (RFC 8259); see json_line.h. */
 #include "guest/probes/json_line.h"
 
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: one JSON object a line on standard output, which is all that these programs say.
+ * One JSON object a line on standard output, which is all that these programs say.
  *
  * A line is put together in memory and written by one write(2). What does not fit is cut off:
  * text at its end, a whole member otherwise; the line stays valid JSON.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the word `measure`: what things cost in this sandbox; see measure.h. */
+/* The word `measure`: what things cost in this sandbox; see measure.h. */
 #include "guest/probes/measure.h"
 
 #include <errno.h>
@@ -86,7 +86,7 @@ void measure_repeatedly(const char *name, measure_operation *operation, void *op
 }
 
 /* Arguments: the groups; none means all. */
-int word_measure(int argc, char **argv)
+int cmd_measure(int argc, char **argv)
 {
     static const struct {
         const char *name;
@@ -105,7 +105,7 @@ int word_measure(int argc, char **argv)
 }
 
 /* What measure_calls() executes to see what executing costs. */
-int word_nothing(int argc, char **argv)
+int cmd_nothing(int argc, char **argv)
 {
     (void)argc;
     (void)argv;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what the measures of `microvm compare` share: samples of something that is done over and
+ * What the measures of `microvm compare` share: samples of something that is done over and
  * over, told as JSON lines.
  *
  *   {"measure":NAME,"ps":N}                 one sample: picoseconds an operation

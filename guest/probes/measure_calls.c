@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: measures of the kernel itself: a call, a process, a page, a switch, a pipe. */
+/* Measures of the kernel itself: a call, a process, a page, a switch, a pipe. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: measures of files: reading through the root, writing and reading through the writable
+ * Measures of files: reading through the root, writing and reading through the writable
  * layer.
  *
- * Before each sample of reading, the kernel inside the sandbox is asked to forget the file's pages,
- * so that the way to it is measured and not that kernel's memory. What the host remembers it still
- * remembers: inside a sandbox nobody can ask it to forget.
+ * Before each sample of reading, the kernel inside the sandbox is asked to forget the file's
+ * pages, so that the way to it is measured and not that kernel's memory. What the host remembers it
+ * still remembers: inside a sandbox nobody can ask it to forget.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the word `measure-machine`: what a call to the monitor costs. As process 1 of a bare
+ * The word `measure-machine`: what a call to the monitor costs. As process 1 of a bare
  * guest, because inside a container nobody may ring the doorbell.
  *
  * A byte for the console is one descriptor in a virtqueue, one kick, and the driver waiting until
@@ -58,7 +58,7 @@ static void open_console(void)
     }
 }
 
-int word_measure_machine(int argc, char **argv)
+int cmd_measure_machine(int argc, char **argv)
 {
     (void)argc;
     (void)argv;

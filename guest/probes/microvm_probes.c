@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: microvm-probes, the program that `microvm probe` and `microvm compare` bring with them
+ * Microvm-probes, the program that `microvm probe` and `microvm compare` bring with them
  * under each isolation. It asks and measures there, and says what it found as JSON, an object a
  * line. It judges nothing: that is done outside, where the truth about the host is known.
  */
@@ -16,12 +16,12 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } words[] = {
-    {"ask", word_ask},
-    {"bomb", word_bomb},
-    {"hog", word_hog},
-    {"measure", word_measure},
-    {"measure-machine", word_measure_machine},
-    {"nothing", word_nothing},
+    {"check", cmd_check},
+    {"bomb", cmd_bomb},
+    {"hog", cmd_hog},
+    {"measure", cmd_measure},
+    {"measure-machine", cmd_measure_machine},
+    {"nothing", cmd_nothing},
 };
 
 int main(int argc, char **argv)

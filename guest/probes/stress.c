@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the words `bomb LIMIT` and `hog LIMIT`: try to have more processes or more memory than a
+ * The words `bomb LIMIT` and `hog LIMIT`: try to have more processes or more memory than a
  * limit allows, and tell what happened.
  *
  * Harmless: LIMIT is what the host has set. When the counters in here do not show that limit, or a
@@ -64,7 +64,7 @@ static long long read_named(const char *path, const char *name)
 
 static int tell_unasked(struct json_line *line, const char *reason)
 {
-    json_text(line, "outcome", "unasked");
+    json_text(line, "outcome", "untested");
     json_format(line, "text", "not tried: %s", reason);
     return json_end(line) < 0;
 }
@@ -93,7 +93,7 @@ static unsigned fork_until_refused(pid_t *children, int *error)
     return count;
 }
 
-int word_bomb(int argc, char **argv)
+int cmd_bomb(int argc, char **argv)
 {
     static const char *const paths[] = {"/sys/fs/cgroup/pids.max", "/sys/fs/cgroup/pids/pids.max",
                                         NULL};
@@ -106,7 +106,7 @@ int word_bomb(int argc, char **argv)
     int error;
 
     json_begin(&line);
-    json_text(&line, "ask", "bomb");
+    json_text(&line, "check", "bomb");
     if (limit <= 0 || limit > wanted)
         return tell_unasked(&line, "no limit of processes shows in pids.max");
     count = fork_until_refused(children, &error);
@@ -166,7 +166,7 @@ __attribute__((noreturn)) static void take_memory(atomic_ullong *taken)
     _exit(0);
 }
 
-int word_hog(int argc, char **argv)
+int cmd_hog(int argc, char **argv)
 {
     static struct json_line line;
     unsigned long long wanted = argc > 0 ? strtoull(argv[0], NULL, 10) : 0;
@@ -178,7 +178,7 @@ int word_hog(int argc, char **argv)
     pid_t child;
 
     json_begin(&line);
-    json_text(&line, "ask", "hog");
+    json_text(&line, "check", "hog");
     if (taken == MAP_FAILED || limit > wanted || limit > HOG_MAX)
         return tell_unasked(&line, "no limit of memory shows in here");
     child = fork();

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what microvm-probes can do: one function a word of its command line. */
+/* What microvm-probes can do: one function a word of its command line. */
 #ifndef MICROVM_GUEST_PROBES_SUBCOMMANDS_H
 #define MICROVM_GUEST_PROBES_SUBCOMMANDS_H
 
 /* Each gets what follows its word, in argv[0 .. argc - 1], and returns the exit status. */
-int word_ask(int argc, char **argv);
-int word_bomb(int argc, char **argv);
-int word_hog(int argc, char **argv);
-int word_measure(int argc, char **argv);
-int word_measure_machine(int argc, char **argv);
-int word_nothing(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_bomb(int argc, char **argv);
+int cmd_hog(int argc, char **argv);
+int cmd_measure(int argc, char **argv);
+int cmd_measure_machine(int argc, char **argv);
+int cmd_nothing(int argc, char **argv);
 
 #endif

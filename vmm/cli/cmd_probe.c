@@ -2,7 +2,7 @@
 /*
  * Purpose: `microvm probe`: what an image could see and do under each isolation, and what stops it.
  *
- * Here are the command line and the files that take part; the questions, the runs and the verdicts
+ * Here are the command line and the files that take part; the checks, the runs and the verdicts
  * are in vmm/probe and vmm/trial.
  */
 #include <errno.h>
@@ -45,7 +45,7 @@ struct probe_options {
 static const struct option_row rows[] = {
     {0, OPTION_FLAG, "json", NULL, "write one JSON object instead of the table", AT(json)},
     {0, OPTION_FLAG, "verbose", NULL,
-     "show the evidence, why each question is harmless, and lists of system calls", AT(verbose)},
+     "show evidence, what each check tries, side effects, lists of system calls", AT(verbose)},
     {'m', OPTION_SIZE, "memory", "SIZE", "same as for run", AT(memory)},
     {0, OPTION_TEXT, "isolation", "LIST",
      "isolations to run under, such as container,vm (default: all available)", AT(isolation)},
@@ -53,11 +53,12 @@ static const struct option_row rows[] = {
 
 static const struct option_table table = {
     .usage = "probe [OPTIONS] IMAGE",
-    .about = "Asks harmless questions from inside each sandbox, and shows what answered and which\n"
-             "layer stopped it: namespace, cgroup, capability, seccomp, mount, hypervisor.",
-    .more =
-        "Exit status: 0 when at least one sandbox could be asked; 128+N when signal N ended the\n"
-        "questions; 125 when nothing could be asked.",
+    .about =
+        "Makes checks without side effects inside each sandbox, and shows the result and which\n"
+        "layer stopped it: namespace, cgroup, capability, seccomp, mount, hypervisor.",
+    .more = "Exit status: 0 when at least one isolation could be tested; 128+N when signal N ended "
+            "the\n"
+            "checks; 125 when none could be tested.",
     .rows = rows,
     .count = ARRAY_LENGTH(rows),
 };
@@ -151,8 +152,8 @@ int cli_probe(int argc, char **argv)
     if (first == argc)
         first = error_set(&err, EINVAL, "probe: no IMAGE; 'microvm probe --help' shows how");
     else if (first > 0 && first + 1 < argc)
-        first = error_set(&err, EINVAL, "probe: '%s': only one IMAGE, and no command, can be asked",
-                          argv[first + 1]);
+        first =
+            error_set(&err, EINVAL, "probe: '%s': takes one IMAGE and no command", argv[first + 1]);
     if (first < 0 || probe(&options, argv[first], &report, &err) < 0) {
         log_error("%s", err.text);
         return CLI_FAILURE;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: `microvm probe`: questions asked from inside each sandbox, what answered, and which
+ * Purpose: `microvm probe`: checks made inside each sandbox, what they found, and which
  * layer stopped it, with the evidence.
  *
- *   probe_run()      runs microvm-probes under each isolation            probe_run.c, probe_load.c
- *   probe_answers_*  reads what it wrote: untrusted data          probe_answers.c
+ *   probe_run()      runs microvm-probes under each isolation       probe_run.c, probe_load.c
+ *   probe_results_*  reads what it wrote: untrusted data           probe_results.c
  *   probe_host_*     the truth to compare with                       probe_host.c
- *   probe_judge()    one answer and the truth become one cell        probe_judge.c
+ *   probe_verdict()  one result and the truth become one cell      probe_verdict.c
  *   probe_show()     the report as a table or as JSON                probe_show.c, probe_json.c
  */
 #ifndef MICROVM_PROBE_PROBE_H
@@ -24,11 +24,11 @@
 
 #define PROBE_CALLS_MAX    1024 /* numbers of system calls are below */
 #define PROBE_ROWS_MAX     80
-#define PROBE_ANSWER_MAX   160
+#define PROBE_RESULT_MAX   160
 #define PROBE_EVIDENCE_MAX 400
 
 enum probe_layer {
-    PROBE_UNKNOWN, /* not asked, or by nothing that could be told */
+    PROBE_UNKNOWN, /* not tested, or by nothing that could be shown */
     PROBE_NOTHING, /* nothing stopped it: the host's kernel did it */
     PROBE_NAMESPACE,
     PROBE_CGROUP,
@@ -42,39 +42,40 @@ enum probe_layer {
 };
 
 struct probe_cell {
-    char answer[PROBE_ANSWER_MAX]; /* printable text */
+    char result[PROBE_RESULT_MAX]; /* printable text */
     enum probe_layer layer;
     char evidence[PROBE_EVIDENCE_MAX]; /* printable text */
 };
 
 struct probe_row {
-    const char *name;     /* in JSON */
-    const char *group;    /* heading of the table that it stands under */
-    const char *title;    /* in the table */
-    const char *harmless; /* why asking does no harm */
+    const char *name;         /* in JSON */
+    const char *group;        /* heading of the table that it stands under */
+    const char *title;        /* in the table */
+    const char *tries;        /* what is done */
+    const char *side_effects; /* "none: ..." */
     struct probe_cell cells[SANDBOX_COUNT];
 };
 
 /* What is known of the system calls of one sandbox. */
 struct probe_calls {
     bool told;
-    bool filter_told; /* what the filters say; else every call counts as let through */
-    char letters[PROBE_CALLS_MAX + 1]; /* one a number, as guest/probes/ask_calls.c says */
-    unsigned known, stopped, there, absent, unasked;
+    bool filter_told; /* what the filters say; else every call counts as allowed by seccomp */
+    char letters[PROBE_CALLS_MAX + 1]; /* one a number, as guest/probes/check_calls.c says */
+    unsigned known, stopped, present, absent, untested;
 };
 
 struct probe_report {
     const char *image;
     const struct sandbox *sandboxes[SANDBOX_COUNT];
     size_t sandbox_count;
-    char why[SANDBOX_COUNT][PROBE_EVIDENCE_MAX]; /* why a sandbox could not be asked; "" = it was */
+    char why[SANDBOX_COUNT][PROBE_EVIDENCE_MAX]; /* why a sandbox was not tested; "" = it was */
     bool own_kernel[SANDBOX_COUNT];              /* another kernel than the host's answered */
     struct probe_row rows[PROBE_ROWS_MAX];
     size_t row_count;
     struct probe_calls calls[SANDBOX_COUNT];
     unsigned monitor_calls[PROBE_CALLS_MAX];
     size_t monitor_call_count;
-    int interrupted; /* number of the signal that ended the questions; 0 = none */
+    int interrupted; /* number of the signal that ended the checks; 0 = none */
 };
 
 struct probe_request {
@@ -90,7 +91,7 @@ struct probe_request {
 };
 
 /*
- * Asks under every isolation. A sandbox that cannot be asked is told of in the report. Errors:
+ * Makes the checks under every isolation. The report says which could not be tested. Errors:
  * EPERM, ENOENT and others when nothing could be asked at all, ENOMEM.
  */
 int probe_run(const struct probe_request *request, struct probe_report *report, struct error *err);
@@ -101,7 +102,7 @@ const char *probe_layer_name(enum probe_layer layer);
 struct probe_style {
     unsigned columns; /* of the terminal */
     bool utf8;
-    bool verbose; /* evidence, why it is harmless, lists of system calls */
+    bool verbose; /* evidence, why it is side_effects, lists of system calls */
 };
 
 /* Writes the table. */

@@ -6,7 +6,7 @@
 #include <jansson.h>
 
 /*
- * An object with what the questions of the same names would answer on the host: release, version,
+ * An object with what the checks of the same names would find on the host: release, version,
  * command_line, boot_id, hostname, processes, mounts, modules, block_classes, chroot (device
  * and inode of "/") and the namespaces ns_mnt, ns_pid, ... What cannot be read is not in it. NULL =
  * no memory. The caller gives it up by json_decref().

@@ -8,7 +8,7 @@
 
 static json_t *make_cell(const struct probe_cell *cell)
 {
-    return json_pack("{s:s, s:s, s:s}", "answer", cell->answer, "layer",
+    return json_pack("{s:s, s:s, s:s}", "result", cell->result, "layer",
                      probe_layer_name(cell->layer), "evidence", cell->evidence);
 }
 
@@ -18,8 +18,9 @@ static json_t *make_row(const struct probe_report *report, const struct probe_ro
 
     for (size_t i = 0; i < report->sandbox_count; i++)
         json_object_set_new(sandboxes, report->sandboxes[i]->name, make_cell(&row->cells[i]));
-    return json_pack("{s:s, s:s, s:s, s:s, s:o}", "question", row->name, "group", row->group,
-                     "title", row->title, "harmless", row->harmless, "isolations", sandboxes);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "check", row->name, "group", row->group,
+                     "title", row->title, "tries", row->tries, "side_effects", row->side_effects,
+                     "isolations", sandboxes);
 }
 
 /* Names of the calls with one of these letters. */
@@ -40,8 +41,8 @@ static json_t *make_calls(const struct probe_calls *calls)
 {
     if (!calls->told)
         return json_null();
-    return json_pack("{s:b, s:o, s:o, s:o, s:o}", "filter_told", calls->filter_told, "there",
-                     make_names(calls, "y"), "absent", make_names(calls, "n"), "unasked",
+    return json_pack("{s:b, s:o, s:o, s:o, s:o}", "filter_tested", calls->filter_told, "present",
+                     make_names(calls, "y"), "absent", make_names(calls, "n"), "untested",
                      make_names(calls, "u"), "stopped", make_names(calls, "sk"));
 }
 

@@ -11,9 +11,9 @@
 
 #include "vmm/base/printable.h"
 #include "vmm/probe/latency_monitor.h"
-#include "vmm/probe/probe_answers.h"
-#include "vmm/probe/probe_judge.h"
 #include "vmm/probe/probe_private.h"
+#include "vmm/probe/probe_results.h"
+#include "vmm/probe/probe_verdict.h"
 
 #define CALM_MS 500 /* the time before, with which the time during is compared */
 #define MIB     (1LL << 20)
@@ -24,47 +24,47 @@ struct attempt {
     uint64_t memory_bytes;
 };
 
-static void fill_bomb(const json_t *answer, struct probe_cell *cell)
+static void fill_bomb(const json_t *result, struct probe_cell *cell)
 {
-    const char *path = probe_answer_text(answer, "path");
-    long long forks = probe_answer_number(answer, "forks");
-    const char *error = probe_answer_text(answer, "error");
+    const char *path = probe_result_text(result, "path");
+    long long forks = probe_result_number(result, "forks");
+    const char *error = probe_result_text(result, "error");
 
     if (!error) {
         cell->layer = PROBE_NOTHING;
-        snprintf(cell->answer, sizeof(cell->answer), "%lld forks, none refused", forks);
+        snprintf(cell->result, sizeof(cell->result), "%lld forks, none refused", forks);
         return;
     }
     cell->layer = PROBE_CGROUP;
-    printable_format(cell->answer, sizeof(cell->answer), "%.20s after %lld forks", error, forks);
+    printable_format(cell->result, sizeof(cell->result), "%.20s after %lld forks", error, forks);
     printable_format(cell->evidence, sizeof(cell->evidence), "%.80s says %lld", path ? path : "",
-                     probe_answer_number(answer, "limit"));
+                     probe_result_number(result, "limit"));
 }
 
-static void fill_hog(const struct sandbox *sandbox, const json_t *answer, struct probe_cell *cell)
+static void fill_hog(const struct sandbox *sandbox, const json_t *result, struct probe_cell *cell)
 {
-    const char *path = probe_answer_text(answer, "path");
-    long long taken = probe_answer_number(answer, "taken") / MIB;
+    const char *path = probe_result_text(result, "path");
+    long long taken = probe_result_number(result, "taken") / MIB;
     bool own_memory = path && strcmp(path, "MemTotal") == 0;
 
-    if (probe_answer_number(answer, "signal") <= 0) {
+    if (probe_result_number(result, "signal") <= 0) {
         cell->layer = PROBE_NOTHING;
-        snprintf(cell->answer, sizeof(cell->answer), "%lld MiB taken, not ended", taken);
+        snprintf(cell->result, sizeof(cell->result), "%lld MiB taken, not ended", taken);
         return;
     }
     cell->layer = own_memory ? probe_own_kernel_layer(sandbox) : PROBE_CGROUP;
-    snprintf(cell->answer, sizeof(cell->answer), "killed at %lld MiB", taken);
+    snprintf(cell->result, sizeof(cell->result), "killed at %lld MiB", taken);
     printable_format(cell->evidence, sizeof(cell->evidence),
                      own_memory ? "%.80s: %lld MiB is all the memory that its machine has"
                                 : "%.80s says %lld MiB",
-                     path ? path : "", probe_answer_number(answer, "limit") / MIB);
+                     path ? path : "", probe_result_number(result, "limit") / MIB);
 }
 
 static void fill_felt(const struct latency_monitor_felt *calm,
                       const struct latency_monitor_felt *during, struct probe_cell *cell)
 {
     cell->layer = PROBE_UNKNOWN;
-    snprintf(cell->answer, sizeof(cell->answer), "%u -> %u loops/s, worst %.1f -> %.1f ms",
+    snprintf(cell->result, sizeof(cell->result), "%u -> %u loops/s, worst latency %.1f -> %.1f ms",
              latency_monitor_rate(calm), latency_monitor_rate(during), (double)calm->worst_ns / 1e6,
              (double)during->worst_ns / 1e6);
     snprintf(cell->evidence, sizeof(cell->evidence),
@@ -75,10 +75,10 @@ static void fill_felt(const struct latency_monitor_felt *calm,
 }
 
 /* Text from inside or from microvm as the whole cell. */
-static void fill_unasked(const char *text, struct probe_cell *cell)
+static void fill_untested(const char *text, struct probe_cell *cell)
 {
     cell->layer = PROBE_UNKNOWN;
-    snprintf(cell->answer, sizeof(cell->answer), "could not be asked");
+    snprintf(cell->result, sizeof(cell->result), "not tested");
     printable_copy(cell->evidence, sizeof(cell->evidence), text);
 }
 
@@ -95,31 +95,31 @@ static int try_one(const struct probe_request *request, struct probe_report *rep
     struct latency_monitor_felt calm;
     struct latency_monitor_felt during;
     struct witness witness;
-    char why[PROBE_EVIDENCE_MAX] = "there was no answer";
-    json_t *answers = NULL;
-    const json_t *answer;
+    char why[PROBE_EVIDENCE_MAX] = "there was no result";
+    json_t *results = NULL;
+    const json_t *result;
     int rc = latency_monitor_feel(CALM_MS, &calm, err);
 
     if (rc == 0)
         rc = latency_monitor_start(&witness, err);
     if (rc < 0)
         return rc;
-    rc = probe_run_word(request, &word, &answers, why, &report->interrupted, err);
+    rc = probe_run_word(request, &word, &results, why, &report->interrupted, err);
     during = latency_monitor_stop(&witness);
-    answer = json_object_get(answers, attempt->word);
-    if (!answer || !probe_answer_text(answer, "path")) {
-        const char *text = probe_answer_text(answer, "text");
+    result = json_object_get(results, attempt->word);
+    if (!result || !probe_result_text(result, "path")) {
+        const char *text = probe_result_text(result, "text");
 
-        fill_unasked(text ? text : why, cell);
-        fill_unasked("nothing was tried", felt);
+        fill_untested(text ? text : why, cell);
+        fill_untested("not tried", felt);
     } else {
         if (strcmp(attempt->word, "bomb") == 0)
-            fill_bomb(answer, cell);
+            fill_bomb(result, cell);
         else
-            fill_hog(request->sandboxes[sandbox], answer, cell);
+            fill_hog(request->sandboxes[sandbox], result, cell);
         fill_felt(&calm, &during, felt);
     }
-    json_decref(answers);
+    json_decref(results);
     return rc;
 }
 

@@ -19,16 +19,16 @@ struct probe_word {
 };
 
 /*
- * Runs it. *answers gets what it said, NULL when it could not be run: then why[] says why. Errors:
+ * Runs it. *results gets what it said, NULL when it could not be run: then why[] says why. Errors:
  * of trial_run().
  */
 int probe_run_word(const struct probe_request *request, const struct probe_word *word,
-                   json_t **answers, char why[PROBE_EVIDENCE_MAX], int *interrupted,
+                   json_t **results, char why[PROBE_EVIDENCE_MAX], int *interrupted,
                    struct error *err);
 
 /* Adds a row to the report; NULL when it is full. */
 struct probe_row *probe_add_row(struct probe_report *report, const char *name, const char *group,
-                                const char *title, const char *harmless);
+                                const char *title, const char *tries, const char *side_effects);
 
 /* Tries both limits inside the sandbox of that number: cells of the four rows. */
 int probe_try_limits(const struct probe_request *request, struct probe_report *report,

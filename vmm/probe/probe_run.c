@@ -11,10 +11,10 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/printable.h"
 #include "vmm/probe/latency_monitor.h"
-#include "vmm/probe/probe_answers.h"
 #include "vmm/probe/probe_host.h"
-#include "vmm/probe/probe_judge.h"
 #include "vmm/probe/probe_private.h"
+#include "vmm/probe/probe_results.h"
+#include "vmm/probe/probe_verdict.h"
 
 static const char limits[] = "Limits";
 static const char calls[] = "System calls";
@@ -41,7 +41,7 @@ static int make_options(const struct probe_request *request, const struct probe_
 }
 
 int probe_run_word(const struct probe_request *request, const struct probe_word *word,
-                   json_t **answers, char why[PROBE_EVIDENCE_MAX], int *interrupted,
+                   json_t **results, char why[PROBE_EVIDENCE_MAX], int *interrupted,
                    struct error *err)
 {
     AUTO_STRING_LIST struct string_list options = {0};
@@ -59,7 +59,7 @@ int probe_run_word(const struct probe_request *request, const struct probe_word 
     struct trial_result result;
     int rc;
 
-    *answers = NULL;
+    *results = NULL;
     if (make_options(request, word, &options, &command) < 0)
         return error_set_errno(err, ENOMEM, "probe");
     rc = trial_run(&trial_request, &result, err);
@@ -68,8 +68,8 @@ int probe_run_word(const struct probe_request *request, const struct probe_word 
     } else if (rc == 0) {
         const struct trial_text *output = &result.streams[TRIAL_OUTPUT];
 
-        *answers = probe_answers_parse(output->bytes ? output->bytes : "", output->size);
-        if (!*answers)
+        *results = probe_results_parse(output->bytes ? output->bytes : "", output->size);
+        if (!*results)
             rc = error_set_errno(err, ENOMEM, "probe");
     }
     *interrupted = result.interrupted;
@@ -80,14 +80,17 @@ int probe_run_word(const struct probe_request *request, const struct probe_word 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 struct probe_row *probe_add_row(struct probe_report *report, const char *name, const char *group,
-                                const char *title, const char *harmless)
+                                const char *title, const char *tries, const char *side_effects)
 {
     struct probe_row *row =
         report->row_count < PROBE_ROWS_MAX ? &report->rows[report->row_count++] : NULL;
 
     if (row)
-        *row =
-            (struct probe_row){.name = name, .group = group, .title = title, .harmless = harmless};
+        *row = (struct probe_row){.name = name,
+                                  .group = group,
+                                  .title = title,
+                                  .tries = tries,
+                                  .side_effects = side_effects};
     return row;
 }
 
@@ -97,36 +100,36 @@ static void fill_calls(const struct probe_calls *told, const struct probe_view *
     unsigned let = told->known - told->stopped;
 
     if (!told->told) {
-        snprintf(cell->answer, sizeof(cell->answer), "could not be asked");
+        snprintf(cell->result, sizeof(cell->result), "not tested");
         snprintf(cell->evidence, sizeof(cell->evidence),
                  "the survey is missing or not well formed");
         return;
     }
     if (!told->filter_told)
-        snprintf(cell->answer, sizeof(cell->answer), "unknown: filters cannot be asked here");
+        snprintf(cell->result, sizeof(cell->result), "unknown: filters cannot be tested here");
     else
-        snprintf(cell->answer, sizeof(cell->answer), "%u of %u let through", let, told->known);
+        snprintf(cell->result, sizeof(cell->result), "%u of %u", let, told->known);
     cell->layer = told->stopped > 0    ? PROBE_SECCOMP
                   : !told->filter_told ? PROBE_UNKNOWN
                   : view->own_kernel   ? probe_own_kernel_layer(view->sandbox)
                                        : PROBE_NOTHING;
     snprintf(cell->evidence, sizeof(cell->evidence),
-             "%s %u are stopped by the filter, each asked of it without being made",
+             "%s %u are stopped by the filter, each tested without being made",
              view->own_kernel ? "of its own kernel;" : "of the host's kernel;", told->stopped);
 }
 
 static void fill_reachable(const struct probe_calls *told, struct probe_cell *cell)
 {
     if (!told->told) {
-        snprintf(cell->answer, sizeof(cell->answer), "could not be asked");
+        snprintf(cell->result, sizeof(cell->result), "not tested");
         return;
     }
-    snprintf(cell->answer, sizeof(cell->answer), "%u there, %u not, %u not asked", told->there,
-             told->absent, told->unasked);
+    snprintf(cell->result, sizeof(cell->result), "%u present, %u absent, %u not tested",
+             told->present, told->absent, told->untested);
     snprintf(cell->evidence, sizeof(cell->evidence),
              "each was made with -1 for every argument; ENOSYS means that the kernel lacks it; %u "
              "would do something even so, and were not made",
-             told->unasked);
+             told->untested);
 }
 
 /* The monitor's own: what a guest that has broken out of its machine could still ask of the host.
@@ -135,11 +138,11 @@ static void fill_monitor(const struct probe_report *report, const struct sandbox
                          int seccomp, struct probe_cell *cell)
 {
     if (!(sandbox->traits & SANDBOX_MONITOR)) {
-        snprintf(cell->answer, sizeof(cell->answer), "no monitor");
+        snprintf(cell->result, sizeof(cell->result), "no monitor");
         return;
     }
     if (seccomp != SECCOMP_FILTERED) {
-        snprintf(cell->answer, sizeof(cell->answer), "could not be asked");
+        snprintf(cell->result, sizeof(cell->result), "not tested");
         snprintf(cell->evidence, sizeof(cell->evidence),
                  seccomp < 0 ? "the monitor was not seen while it ran"
                              : "the monitor ran without a filter (Seccomp: %d)",
@@ -147,40 +150,45 @@ static void fill_monitor(const struct probe_report *report, const struct sandbox
         return;
     }
     cell->layer = PROBE_SECCOMP;
-    snprintf(cell->answer, sizeof(cell->answer), "%zu may be made", report->monitor_call_count);
+    snprintf(cell->result, sizeof(cell->result), "%zu may be made", report->monitor_call_count);
     snprintf(cell->evidence, sizeof(cell->evidence),
              "by vmm/confine; /proc/PID/status of the running monitor said Seccomp: %d", seccomp);
 }
 
 /* The rows that are the same for every sandbox, in the order of the table. */
 struct rows {
-    struct probe_row *questions;
+    struct probe_row *checks;
     struct probe_row *limits[4];
     struct probe_row *let, *reachable, *monitor;
 };
 
 static void make_rows(struct probe_report *report, struct rows *rows)
 {
-    static const char load[] = "A limit is in place, or nothing is tried; 200 processes and 256 "
-                               "MiB are never exceeded.";
-    static const char felt[] = "A process of microvm on the host does little things and takes "
-                               "the time.";
+    static const char load[] = "processes or memory up to the limit, at most 200 and 256 MiB";
+    static const char loop[] =
+        "a process of microvm on the host starts processes and touches 1 MiB";
+    static const char small[] = "none: that process takes a little time of the host";
 
-    rows->questions = &report->rows[0];
-    for (size_t i = 0; i < probe_question_count; i++)
-        probe_add_row(report, probe_questions[i].name, probe_questions[i].group,
-                      probe_questions[i].title, probe_questions[i].harmless);
-    rows->limits[0] = probe_add_row(report, "bomb", limits, "fork bomb", load);
-    rows->limits[1] = probe_add_row(report, "bomb_felt", limits, "neighbour felt", felt);
-    rows->limits[2] = probe_add_row(report, "hog", limits, "memory hog", load);
-    rows->limits[3] = probe_add_row(report, "hog_felt", limits, "neighbour felt", felt);
-    rows->let = probe_add_row(report, "calls", calls, "pass the filters",
-                              "The filters are asked; the kernel never executes the call.");
-    rows->reachable = probe_add_row(report, "calls_there", calls, "of these, in the kernel",
-                                    "All arguments are -1; calls that would act even so are left "
-                                    "out.");
+    rows->checks = &report->rows[0];
+    for (size_t i = 0; i < probe_check_count; i++)
+        probe_add_row(report, probe_checks[i].name, probe_checks[i].group, probe_checks[i].title,
+                      probe_checks[i].tries, probe_checks[i].side_effects);
+    rows->limits[0] =
+        probe_add_row(report, "bomb", limits, "fork bomb", "fork(2) until refused", load);
+    rows->limits[1] =
+        probe_add_row(report, "bomb_neighbour", limits, "noisy neighbour", loop, small);
+    rows->limits[2] =
+        probe_add_row(report, "hog", limits, "memory hog", "touch memory until killed", load);
+    rows->limits[3] =
+        probe_add_row(report, "hog_neighbour", limits, "noisy neighbour", loop, small);
+    rows->let = probe_add_row(report, "calls", calls, "allowed by seccomp",
+                              "ask the filters for each system call",
+                              "none: the kernel executes none of them");
+    rows->reachable = probe_add_row(report, "calls_present", calls, "of these, in the kernel",
+                                    "make each that is allowed, with -1 for every argument",
+                                    "none: calls that would act even so are left out");
     rows->monitor = probe_add_row(report, "monitor", calls, "the monitor, to the host",
-                                  "It reads the monitor's own list and /proc/PID/status.");
+                                  "read its list and its /proc/PID/status", "none: it only reads");
 }
 
 /* ---- one sandbox --------------------------------------------------------------------------------
@@ -191,12 +199,12 @@ static void note_run(void *opaque, pid_t pid)
     atomic_store(&((struct monitor_watch *)opaque)->run, pid);
 }
 
-static void judge_sandbox(struct probe_report *report, size_t sandbox,
-                          const struct probe_view *view, int seccomp, const struct rows *rows)
+static void fill_sandbox(struct probe_report *report, size_t sandbox, const struct probe_view *view,
+                         int seccomp, const struct rows *rows)
 {
-    for (size_t i = 0; i < probe_question_count; i++)
-        probe_judge(&probe_questions[i], view, &rows->questions[i].cells[sandbox]);
-    probe_calls_parse(json_object_get(view->answers, "calls"), &report->calls[sandbox]);
+    for (size_t i = 0; i < probe_check_count; i++)
+        probe_verdict(&probe_checks[i], view, &rows->checks[i].cells[sandbox]);
+    probe_calls_parse(json_object_get(view->results, "calls"), &report->calls[sandbox]);
     fill_calls(&report->calls[sandbox], view, &rows->let->cells[sandbox]);
     fill_reachable(&report->calls[sandbox], &rows->reachable->cells[sandbox]);
     fill_monitor(report, view->sandbox, seccomp, &rows->monitor->cells[sandbox]);
@@ -207,59 +215,59 @@ static void fill_all(struct probe_report *report, size_t sandbox, const char *wh
     for (size_t i = 0; i < report->row_count; i++) {
         struct probe_cell *cell = &report->rows[i].cells[sandbox];
 
-        snprintf(cell->answer, sizeof(cell->answer), "could not be asked");
+        snprintf(cell->result, sizeof(cell->result), "not tested");
         printable_copy(cell->evidence, sizeof(cell->evidence), why);
     }
 }
 
-static int ask_sandbox(const struct probe_request *request, struct probe_report *report,
-                       size_t sandbox, const json_t *host, pid_t outside, struct rows *rows,
-                       struct error *err)
+static int check_sandbox(const struct probe_request *request, struct probe_report *report,
+                         size_t sandbox, const json_t *host, pid_t outside, struct rows *rows,
+                         struct error *err)
 {
     char argument[16];
     struct monitor_watch watch;
     const struct probe_word word = {
         .sandbox = request->sandboxes[sandbox],
-        .word = "ask",
+        .word = "check",
         .argument = argument,
         .memory_bytes = request->memory_bytes,
         .started = note_run,
         .opaque = &watch,
     };
     char *why = report->why[sandbox];
-    json_t *answers;
+    json_t *results;
     int seccomp;
     int rc = monitor_watch_start(&watch, err);
 
     if (rc < 0)
         return rc;
     snprintf(argument, sizeof(argument), "%d", (int)outside);
-    rc = probe_run_word(request, &word, &answers, why, &report->interrupted, err);
+    rc = probe_run_word(request, &word, &results, why, &report->interrupted, err);
     seccomp = monitor_watch_stop(&watch);
-    if (rc == 0 && answers && !json_object_get(answers, "self"))
+    if (rc == 0 && results && !json_object_get(results, "self"))
         snprintf(why, PROBE_EVIDENCE_MAX, "microvm-probes said nothing that could be understood");
     if (rc == 0 && why[0]) {
         fill_all(report, sandbox, why);
     } else if (rc == 0) {
         const struct probe_view view = {
             .sandbox = request->sandboxes[sandbox],
-            .answers = answers,
+            .results = results,
             .host = host,
-            .own_kernel = probe_has_own_kernel(answers, host),
+            .own_kernel = probe_has_own_kernel(results, host),
         };
 
         report->own_kernel[sandbox] = view.own_kernel;
-        judge_sandbox(report, sandbox, &view, seccomp, rows);
+        fill_sandbox(report, sandbox, &view, seccomp, rows);
         if (!report->interrupted)
             rc = probe_try_limits(request, report, sandbox, rows->limits, err);
     }
-    json_decref(answers);
+    json_decref(results);
     return rc;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* A process of the host that expects to be asked: it waits, and ends with us. */
+/* A process of the host that expects to be looked at: it waits, and ends with us. */
 static pid_t start_outside(void)
 {
     const pid_t self = getpid();
@@ -292,9 +300,9 @@ int probe_run(const struct probe_request *request, struct probe_report *report, 
     for (size_t i = 0; i < request->sandbox_count && rc == 0; i++) {
         report->sandboxes[i] = request->sandboxes[i];
         if (report->interrupted)
-            fill_all(report, i, "a signal ended the questions before");
+            fill_all(report, i, "a signal ended the checks before");
         else
-            rc = ask_sandbox(request, report, i, host, outside, &rows, err);
+            rc = check_sandbox(request, report, i, host, outside, &rows, err);
     }
     if (outside > 0) {
         kill(outside, SIGKILL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The report of `probe` as a table: a row a question, a column a sandbox. */
+/* The report of `probe` as a table: a row a check, a column a sandbox. */
 #include <stdio.h>
 #include <string.h>
 
@@ -19,21 +19,21 @@ struct page {
     FILE *out;
 };
 
-/* What a cell says, with the layer in brackets; why there is no answer, unless that is so for the
+/* What a cell says, with the layer in brackets; why there is no result, unless that is so for the
  * whole sandbox and said once below. */
-static void cell_text(const struct probe_cell *cell, bool sandbox_asked, char *text, size_t size)
+static void cell_text(const struct probe_cell *cell, bool sandbox_tested, char *text, size_t size)
 {
-    bool acted = strcmp(cell->answer, "allowed") == 0;
-    bool unasked = strcmp(cell->answer, "could not be asked") == 0;
+    bool acted = strcmp(cell->result, "allowed") == 0;
+    bool untested = strcmp(cell->result, "not tested") == 0;
 
-    if (unasked && sandbox_asked && cell->evidence[0])
-        snprintf(text, size, "%s: %s", cell->answer, cell->evidence);
+    if (untested && sandbox_tested && cell->evidence[0])
+        snprintf(text, size, "%s: %s", cell->result, cell->evidence);
     else if (cell->layer == PROBE_UNKNOWN)
-        snprintf(text, size, "%s", cell->answer);
+        snprintf(text, size, "%s", cell->result);
     else if (cell->layer == PROBE_NOTHING)
-        snprintf(text, size, "%s (%s)", cell->answer, acted ? "not stopped" : "the host's");
+        snprintf(text, size, "%s (%s)", cell->result, acted ? "not stopped" : "the host's");
     else
-        snprintf(text, size, "%s (%s)", cell->answer, probe_layer_name(cell->layer));
+        snprintf(text, size, "%s (%s)", cell->result, probe_layer_name(cell->layer));
 }
 
 /* On a terminal without UTF-8 whatever is beyond ASCII is a '?'. */
@@ -127,7 +127,7 @@ static void write_cells(const struct page *page, const char *title, const char *
 
 static void write_why(const struct page *page, const struct probe_row *row)
 {
-    fprintf(page->out, "    harmless: %s\n", row->harmless);
+    fprintf(page->out, "    tries: %s; side effects: %s\n", row->tries, row->side_effects);
     for (size_t i = 0; i < page->report->sandbox_count; i++) {
         char text[PROBE_EVIDENCE_MAX];
 
@@ -140,7 +140,7 @@ static void write_why(const struct page *page, const struct probe_row *row)
 
 static void write_row(const struct page *page, const struct probe_row *row)
 {
-    char texts[SANDBOX_COUNT][PROBE_ANSWER_MAX + PROBE_EVIDENCE_MAX];
+    char texts[SANDBOX_COUNT][PROBE_RESULT_MAX + PROBE_EVIDENCE_MAX];
     const char *cells[SANDBOX_COUNT];
 
     for (size_t i = 0; i < page->report->sandbox_count; i++) {
@@ -199,8 +199,8 @@ static void write_calls(const struct page *page)
 
     for (size_t i = 0; i < page->report->sandbox_count; i++) {
         write_calls_with(page, i, "y", "system calls that can be made");
-        write_calls_with(page, i, "u", "let through, and not made to see whether they are there");
-        write_calls_with(page, i, "n", "let through, and not in this kernel");
+        write_calls_with(page, i, "u", "allowed by seccomp, not tested whether present");
+        write_calls_with(page, i, "n", "allowed by seccomp, absent from this kernel");
         write_calls_with(page, i, "sk", "stopped by the filter");
     }
     fprintf(page->out, "\nThe monitor of a micro-VM may make these to the host, some of them only "
@@ -222,14 +222,14 @@ static void write_notes(const struct page *page)
         if (page->report->own_kernel[i])
             fprintf(page->out,
                     "\n%s: a kernel of its own answered. Every layer named in its column is that "
-                    "kernel's;\nwhoever gets past it is still above %s.\n",
+                    "kernel's;\nwhoever gets past it is still confined by %s.\n",
                     page->report->sandboxes[i]->title,
                     page->report->sandboxes[i]->beneath ? page->report->sandboxes[i]->beneath
                                                         : "the host");
     }
     for (size_t i = 0; i < page->report->sandbox_count; i++) {
         if (page->report->why[i][0])
-            fprintf(page->out, "\n%s could not be asked: %s\n", page->report->sandboxes[i]->title,
+            fprintf(page->out, "\n%s not tested: %s\n", page->report->sandboxes[i]->title,
                     page->report->why[i]);
     }
 }
@@ -251,7 +251,7 @@ void probe_show(const struct probe_report *report, const struct probe_style *sty
         page.cell_columns = CELL_MIN;
     for (size_t i = 0; i < report->sandbox_count; i++)
         titles[i] = report->sandboxes[i]->title;
-    write_cells(&page, "question", titles);
+    write_cells(&page, "check", titles);
     for (size_t i = 0; i < report->row_count; i++) {
         if (!group || strcmp(group, report->rows[i].group) != 0)
             fprintf(out, "\n%s\n", report->rows[i].group);

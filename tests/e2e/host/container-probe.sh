@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Purpose: microvm probe inside a container: what it says is checked by other means.
 
-# answer QUESTION: what the container's cell says; layer QUESTION: what stopped it.
-answer() {
-    jq -r --arg q "$1" '.rows[] | select(.question == $q) | .isolations.container.answer' "$out"
+# result CHECK: what the container's cell says; layer CHECK: what stopped it.
+result() {
+    jq -r --arg q "$1" '.rows[] | select(.check == $q) | .isolations.container.result' "$out"
 }
 
 layer() {
-    jq -r --arg q "$1" '.rows[] | select(.question == $q) | .isolations.container.layer' "$out"
+    jq -r --arg q "$1" '.rows[] | select(.check == $q) | .isolations.container.layer' "$out"
 }
 
 probe_container() {
@@ -22,8 +22,8 @@ in_container() {
 
 case_the_kernel_is_the_hosts() {
     probe_container
-    expect_equal "$(answer release)" "$(uname -r)" release
-    expect_equal "$(answer boot_id)" "$(cat /proc/sys/kernel/random/boot_id)" 'boot id'
+    expect_equal "$(result release)" "$(uname -r)" release
+    expect_equal "$(result boot_id)" "$(cat /proc/sys/kernel/random/boot_id)" 'boot id'
     expect_equal "$(layer release)/$(layer boot_id)" nothing/nothing layers
     expect_equal "$(layer processes)" namespace 'layer of processes'
 }
@@ -33,25 +33,25 @@ case_missing_capabilities_are_named() {
     local effective
     effective=$(in_container grep CapEff /proc/self/status)
     ((!(0x${effective##*[[:space:]]} >> 25 & 1))) || fail "CAP_SYS_TIME is held: $effective"
-    expect_equal "$(answer clock)/$(layer clock)" EPERM/capability 'the clock'
+    expect_equal "$(result clock)/$(layer clock)" EPERM/capability 'the clock'
     jq -e --arg c "${effective##*[[:space:]]}" \
-        '.rows[] | select(.question == "clock") | .isolations.container.evidence | contains("CAP_SYS_TIME") and contains($c)' \
+        '.rows[] | select(.check == "clock") | .isolations.container.evidence | contains("CAP_SYS_TIME") and contains($c)' \
         "$out" >/dev/null || fail 'the evidence does not name what is missing'
 }
 
 # Another program makes each call that is said to be stopped: a filter refuses it before it is looked at. And the other
-# way round: what is said to be let through is not refused to it (calls that only read are taken).
+# way round: what is said to be allowed is not refused to it (calls that only read are taken).
 case_stopped_calls_are_stopped() {
     probe_container
     local names numbers stopped
     names=$(echo '#include <asm/unistd.h>' | gcc -E -dM - | sed -nE 's/^#define __NR_([a-z0-9_]+) ([0-9]+)$/{"\1":\2}/p' | jq -s add)
     stopped=$(jq '.isolations[0].calls.stopped | length' "$out")
     ((stopped > 30)) || fail "only $stopped calls are stopped"
-    expect_equal "$(jq -r '.isolations[0].calls | (.there + .absent + .unasked + .stopped) | length' "$out")" \
+    expect_equal "$(jq -r '.isolations[0].calls | (.present + .absent + .untested + .stopped) | length' "$out")" \
         "$(jq length <<<"$names")" 'calls known'
     numbers=$(jq -r --argjson n "$names" '.isolations[0].calls.stopped[] | $n[.]' "$out")
-    jq -e '.isolations[0].calls.there | contains(["getpid", "uname", "getuid", "sched_yield"])' "$out" >/dev/null ||
-        fail 'harmless calls are said to be stopped'
+    jq -e '.isolations[0].calls.present | contains(["getpid", "uname", "getuid", "sched_yield"])' "$out" >/dev/null ||
+        fail 'calls without effect are said to be stopped'
     musl-gcc -static -O2 -Wall -Werror -o "$scratch/refused" "$E2E_TOP/tests/e2e/programs/refused.c"
     # shellcheck disable=SC2086 # a list of numbers
     try microvm run --isolation container --program "$scratch/refused" busybox $numbers
@@ -64,16 +64,16 @@ case_the_fork_bomb_meets_the_limit() {
     # shellcheck disable=SC2016 # the shell's inside
     limit=$(in_container sh -c 'cat /sys/fs/cgroup/pids.max 2>/dev/null || cat /sys/fs/cgroup/pids/pids.max')
     probe_container
-    expect_equal "$(answer bomb)" "EAGAIN after $((limit - 1)) forks" 'the fork bomb'
+    expect_equal "$(result bomb)" "EAGAIN after $((limit - 1)) forks" 'the fork bomb'
     expect_equal "$(layer bomb)/$(layer hog)" cgroup/cgroup layers
-    [[ $(answer bomb_felt) == *loops/s* ]] || fail 'no neighbour felt anything'
+    [[ $(result bomb_neighbour) == *loops/s* ]] || fail 'no noisy neighbour was measured'
 }
 
 case_the_host_keeps_its_name() {
     local before
     before=$(hostname)
     probe_container
-    expect_equal "$(answer set_hostname)/$(layer set_hostname)" EPERM/seccomp 'the host name'
+    expect_equal "$(result set_hostname)/$(layer set_hostname)" EPERM/seccomp 'the host name'
     expect_equal "$(hostname)" "$before" 'the host afterwards'
 }
 
@@ -84,7 +84,7 @@ case_the_table_fits_and_gives_reasons() {
     expect_equal "$(awk 'length > 100' "$out")" '' 'lines of more than 100 columns'
     try microvm probe --verbose --isolation container busybox
     expect_status 0
-    expect_equal "$(grep -c '^    harmless: ' "$out")" \
+    expect_equal "$(grep -c '^    tries: .*; side effects: ' "$out")" \
         "$(microvm probe --json --isolation container busybox | jq '.rows | length')" 'reasons'
     expect_match '^container: stopped by the filter$'
 }
@@ -92,8 +92,8 @@ case_the_table_fits_and_gives_reasons() {
 case_an_isolation_that_cannot_be_probed_says_so() {
     try env MICROVM_KERNEL="$scratch/none" "$MICROVM" probe --isolation container,vm busybox
     expect_status 0
-    expect_match '^release .*could not be asked$'
-    expect_match '^micro-VM could not be asked: .'
+    expect_match '^release .*not tested$'
+    expect_match '^micro-VM not tested: .'
     try env MICROVM_KERNEL="$scratch/none" "$MICROVM" probe --isolation vm busybox
     expect_status 125
     expect_err_match '^microvm: probe: no isolation could be probed$'

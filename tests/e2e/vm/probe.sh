@@ -3,8 +3,8 @@
 # Purpose: microvm probe under both isolations, side by side: what it says is checked by other means.
 # limit: 600 s a case: six runs under emulation
 
-cell() { # WALL QUESTION MEMBER
-    jq -r --arg w "$1" --arg q "$2" --arg m "$3" '.rows[] | select(.question == $q) | .isolations[$w][$m]' "$out"
+cell() { # WALL CHECK MEMBER
+    jq -r --arg w "$1" --arg q "$2" --arg m "$3" '.rows[] | select(.check == $q) | .isolations[$w][$m]' "$out"
 }
 
 case_a_machine_has_its_own_kernel() {
@@ -12,17 +12,17 @@ case_a_machine_has_its_own_kernel() {
     inside=$(run_busybox uname -r)
     try microvm probe --json --isolation container,vm busybox
     expect_status 0
-    expect_equal "$(cell container release answer)" "$(uname -r)" "the container's kernel"
-    expect_equal "$(cell vm release answer)" "$inside" "the machine's kernel"
+    expect_equal "$(cell container release result)" "$(uname -r)" "the container's kernel"
+    expect_equal "$(cell vm release result)" "$inside" "the machine's kernel"
     expect_equal "$(cell vm release layer)/$(cell container release layer)" hypervisor/nothing layers
-    [[ $(cell vm boot_id answer) != "$(cat /proc/sys/kernel/random/boot_id)" ]] || fail "the host's boot id"
+    [[ $(cell vm boot_id result) != "$(cat /proc/sys/kernel/random/boot_id)" ]] || fail "the host's boot id"
 
     # No more memory than the machine has, and that is not the control group's doing.
     expect_equal "$(cell vm hog layer)" hypervisor 'what ends the memory hog'
-    expect_equal "$(cell vm bomb answer)" 'EAGAIN after 63 forks' 'the fork bomb'
+    expect_equal "$(cell vm bomb result)" 'EAGAIN after 63 forks' 'the fork bomb'
 
     # As many calls as its table has names, and the filter was seen in place.
-    expect_equal "$(cell vm monitor answer)" \
+    expect_equal "$(cell vm monitor result)" \
         "$(grep -oE '\{__NR_[a-z0-9_]+' "$E2E_TOP/vmm/confine/jail.c" | sort -u | wc -l) may be made" 'calls of the monitor'
     [[ $(cell vm monitor evidence) == *'Seccomp: 2' ]] || fail 'the filter was not seen'
     start "$MICROVM" run busybox sleep 10

@@ -7,33 +7,33 @@
 
 #include "tests/unit/unit.h"
 #include "vmm/base/bytes.h"
-#include "vmm/probe/probe_answers.h"
-#include "vmm/probe/probe_judge.h"
+#include "vmm/probe/probe_results.h"
+#include "vmm/probe/probe_verdict.h"
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
 static json_t *parse(const char *text)
 {
-    json_t *answers = probe_answers_parse(text, strlen(text));
+    json_t *results = probe_results_parse(text, strlen(text));
 
-    assert_non_null(answers);
-    return answers;
+    assert_non_null(results);
+    return results;
 }
 
 static void lines_become_answers(void **state)
 {
-    json_t *answers = parse("{\"ask\":\"release\",\"text\":\"6.1\",\"n\":7,\"held\":true}\n"
-                            "{\"ask\":\"other\"}\n");
-    const json_t *answer = json_object_get(answers, "release");
+    json_t *results = parse("{\"check\":\"release\",\"text\":\"6.1\",\"n\":7,\"held\":true}\n"
+                            "{\"check\":\"other\"}\n");
+    const json_t *result = json_object_get(results, "release");
 
     (void)state;
-    assert_string_equal(probe_answer_text(answer, "text"), "6.1");
-    assert_int_equal(probe_answer_number(answer, "n"), 7);
-    assert_true(probe_answer_truth(answer, "held"));
-    assert_null(probe_answer_text(answer, "n"));
-    assert_int_equal(probe_answer_number(answer, "text"), -1);
-    assert_int_equal(json_object_size(answers), 2);
-    json_decref(answers);
+    assert_string_equal(probe_result_text(result, "text"), "6.1");
+    assert_int_equal(probe_result_number(result, "n"), 7);
+    assert_true(probe_result_truth(result, "held"));
+    assert_null(probe_result_text(result, "n"));
+    assert_int_equal(probe_result_number(result, "text"), -1);
+    assert_int_equal(json_object_size(results), 2);
+    json_decref(results);
 }
 
 static void hostile_lines_are_left_out(void **state)
@@ -43,70 +43,70 @@ static void hostile_lines_are_left_out(void **state)
         "\n\n",
         "no json\n",
         "[]\n",
-        "{\"ask\":7}\n",
+        "{\"check\":7}\n",
         "{\"text\":\"no name\"}\n",
-        "{\"ask\":\"x\",\"deep\":{}}\n",
-        "{\"ask\":\"x\",\"deep\":[1]}\n",
-        "{\"ask\":\"x\",\"ask\":\"y\"}\n",
-        "{\"ask\":\"x\"} trailing\n",
-        "{\"ask\":\"cut off\"}",
-        "{\"ask\":\"bad utf-8 \xff\"}\n",
-        "{\"ask\":\"nul \\u0000\"}\n",
+        "{\"check\":\"x\",\"deep\":{}}\n",
+        "{\"check\":\"x\",\"deep\":[1]}\n",
+        "{\"check\":\"x\",\"check\":\"y\"}\n",
+        "{\"check\":\"x\"} trailing\n",
+        "{\"check\":\"cut off\"}",
+        "{\"check\":\"bad utf-8 \xff\"}\n",
+        "{\"check\":\"nul \\u0000\"}\n",
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(lines); i++) {
-        json_t *answers = parse(lines[i]);
+        json_t *results = parse(lines[i]);
 
-        assert_int_equal(json_object_size(answers), 0);
-        json_decref(answers);
+        assert_int_equal(json_object_size(results), 0);
+        json_decref(results);
     }
 }
 
 static void the_first_of_two_counts(void **state)
 {
-    json_t *answers = parse("{\"ask\":\"x\",\"text\":\"1\"}\n{\"ask\":\"x\",\"text\":\"2\"}\n");
+    json_t *results = parse("{\"check\":\"x\",\"text\":\"1\"}\n{\"check\":\"x\",\"text\":\"2\"}\n");
 
     (void)state;
-    assert_string_equal(probe_answer_text(json_object_get(answers, "x"), "text"), "1");
-    json_decref(answers);
+    assert_string_equal(probe_result_text(json_object_get(results, "x"), "text"), "1");
+    json_decref(results);
 }
 
 static void too_much_is_bounded(void **state)
 {
     size_t size = 0;
     char *text = malloc(2000 * 32 + 20000);
-    json_t *answers;
+    json_t *results;
 
     (void)state;
     assert_non_null(text);
-    size += (size_t)sprintf(text, "{\"ask\":\"long\",\"text\":\"");
+    size += (size_t)sprintf(text, "{\"check\":\"long\",\"text\":\"");
     memset(text + size, 'a', 17000);
     size += 17000;
     size += (size_t)sprintf(text + size, "\"}\n");
     for (int i = 0; i < 2000; i++)
-        size += (size_t)sprintf(text + size, "{\"ask\":\"q%d\"}\n", i);
-    answers = probe_answers_parse(text, size);
-    assert_null(json_object_get(answers, "long"));
-    assert_in_range(json_object_size(answers), 1, 256);
-    json_decref(answers);
+        size += (size_t)sprintf(text + size, "{\"check\":\"q%d\"}\n", i);
+    results = probe_results_parse(text, size);
+    assert_null(json_object_get(results, "long"));
+    assert_in_range(json_object_size(results), 1, 256);
+    json_decref(results);
     free(text);
 }
 
 static void a_survey_is_counted(void **state)
 {
-    json_t *answer = json_pack("{s:s}", "text", "ysnuk-y");
+    json_t *result = json_pack("{s:s}", "text", "ysnuk-y");
     struct probe_calls calls;
 
     (void)state;
-    assert_true(probe_calls_parse(answer, &calls));
+    assert_true(probe_calls_parse(result, &calls));
     assert_int_equal(calls.known, 6);
     assert_int_equal(calls.stopped, 2);
-    assert_int_equal(calls.there, 2);
+    assert_int_equal(calls.present, 2);
     assert_int_equal(calls.absent, 1);
-    assert_int_equal(calls.unasked, 1);
+    assert_int_equal(calls.untested, 1);
     assert_true(calls.filter_told);
-    json_decref(answer);
+    json_decref(result);
 }
 
 static void a_hostile_survey_is_none(void **state)
@@ -119,11 +119,11 @@ static void a_hostile_survey_is_none(void **state)
     memset(longer, 'y', sizeof(longer) - 1);
     longer[sizeof(longer) - 1] = '\0';
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
-        json_t *answer = json_pack("{s:s}", "text", texts[i]);
+        json_t *result = json_pack("{s:s}", "text", texts[i]);
 
-        assert_false(probe_calls_parse(answer, &calls));
+        assert_false(probe_calls_parse(result, &calls));
         assert_int_equal(calls.known, 0);
-        json_decref(answer);
+        json_decref(result);
     }
     assert_false(probe_calls_parse(NULL, &calls));
 }
@@ -135,29 +135,28 @@ static void a_hostile_survey_is_none(void **state)
     "\"ns_pid\":\"pid:1\",\"ns_mnt\":\"mnt:1\",\"ns_net\":\"net:1\",\"ns_uts\":\"uts:1\","         \
     "\"chroot\":\"root 1:2\"}"
 #define SELF                                                                                       \
-    "{\"ask\":\"self\",\"capabilities\":\"00\",\"ns_pid\":\"pid:2\",\"ns_mnt\":\"mnt:2\","         \
+    "{\"check\":\"self\",\"capabilities\":\"00\",\"ns_pid\":\"pid:2\",\"ns_mnt\":\"mnt:2\","       \
     "\"ns_net\":\"net:1\",\"ns_uts\":\"uts:2\""
-#define OURS "{\"ask\":\"boot_id\",\"text\":\"host\"}\n"
-#define OWN  "{\"ask\":\"boot_id\",\"text\":\"other\"}\n"
+#define OURS "{\"check\":\"boot_id\",\"text\":\"host\"}\n"
+#define OWN  "{\"check\":\"boot_id\",\"text\":\"other\"}\n"
 
 static const struct {
-    const char *question;
+    const char *check;
     const struct sandbox *sandbox;
     const char *kernel; /* OURS or OWN */
-    const char *fact;   /* members behind "ask" */
+    const char *fact;   /* members behind "check" */
     enum probe_layer layer;
-    const char *answer;
-} judgements[] = {
-    {"release", &sandbox_container, OURS, "\"outcome\":\"answered\",\"text\":\"6.1\"",
-     PROBE_NOTHING, "6.1"},
-    {"release", &sandbox_vm, OWN, "\"outcome\":\"answered\",\"text\":\"6.1\"", PROBE_HYPERVISOR,
+    const char *result;
+} verdicts[] = {
+    {"release", &sandbox_container, OURS, "\"outcome\":\"seen\",\"text\":\"6.1\"", PROBE_NOTHING,
      "6.1"},
-    {"release", &sandbox_gvisor, OWN, "\"outcome\":\"answered\",\"text\":\"4.4\"", PROBE_OWN_KERNEL,
+    {"release", &sandbox_vm, OWN, "\"outcome\":\"seen\",\"text\":\"6.1\"", PROBE_HYPERVISOR, "6.1"},
+    {"release", &sandbox_gvisor, OWN, "\"outcome\":\"seen\",\"text\":\"4.4\"", PROBE_OWN_KERNEL,
      "4.4"},
-    {"release", &sandbox_container, OURS, "\"outcome\":\"answered\",\"text\":\"9\"", PROBE_UNKNOWN,
+    {"release", &sandbox_container, OURS, "\"outcome\":\"seen\",\"text\":\"9\"", PROBE_UNKNOWN,
      "9"},
-    {"hostname", &sandbox_container, OURS, "\"outcome\":\"answered\",\"text\":\"c\"",
-     PROBE_NAMESPACE, "c"},
+    {"hostname", &sandbox_container, OURS, "\"outcome\":\"seen\",\"text\":\"c\"", PROBE_NAMESPACE,
+     "c"},
     {"module", &sandbox_container, OURS,
      "\"outcome\":\"refused\",\"error\":\"EPERM\",\"call\":1,\"filter\":\"EPERM\","
      "\"capability\":\"CAP_SYS_MODULE\",\"held\":false",
@@ -205,23 +204,21 @@ static const struct {
      PROBE_NAMESPACE, "allowed"},
     {"chroot", &sandbox_container, OURS, "\"outcome\":\"allowed\",\"text\":\"root 1:2\"",
      PROBE_NOTHING, "allowed"},
-    {"module", &sandbox_container, OURS, "\"outcome\":\"unasked\",\"text\":\"why\"", PROBE_UNKNOWN,
-     "could not be asked"},
-    {"module", &sandbox_container, OURS, "\"outcome\":\"something\"", PROBE_UNKNOWN,
-     "could not be asked"},
-    {"module", &sandbox_container, OURS, "\"outcome\":7,\"text\":[", PROBE_UNKNOWN,
-     "could not be asked"},
+    {"module", &sandbox_container, OURS, "\"outcome\":\"untested\",\"text\":\"why\"", PROBE_UNKNOWN,
+     "not tested"},
+    {"module", &sandbox_container, OURS, "\"outcome\":\"something\"", PROBE_UNKNOWN, "not tested"},
+    {"module", &sandbox_container, OURS, "\"outcome\":7,\"text\":[", PROBE_UNKNOWN, "not tested"},
     {"module", &sandbox_container, OURS, "\"outcome\":\"refused\",\"error\":\"\\u001b[2J\"",
      PROBE_UNKNOWN, "?[2J"},
 };
 
-static const struct probe_question *find_question(const char *name)
+static const struct probe_check *find_question(const char *name)
 {
-    for (size_t i = 0; i < probe_question_count; i++) {
-        if (strcmp(probe_questions[i].name, name) == 0)
-            return &probe_questions[i];
+    for (size_t i = 0; i < probe_check_count; i++) {
+        if (strcmp(probe_checks[i].name, name) == 0)
+            return &probe_checks[i];
     }
-    fail_msg("no question %s", name);
+    fail_msg("no check %s", name);
     return NULL;
 }
 
@@ -231,22 +228,22 @@ static void the_layer_follows_from_the_evidence(void **state)
 
     (void)state;
     assert_non_null(host);
-    for (size_t i = 0; i < ARRAY_LENGTH(judgements); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(verdicts); i++) {
         struct probe_cell cell;
         char text[1024];
-        json_t *answers;
-        struct probe_view view = {.sandbox = judgements[i].sandbox, .host = host};
+        json_t *results;
+        struct probe_view view = {.sandbox = verdicts[i].sandbox, .host = host};
 
-        snprintf(text, sizeof(text), "%s%s}\n{\"ask\":\"%s\",%s}\n", judgements[i].kernel, SELF,
-                 judgements[i].question, judgements[i].fact);
-        answers = parse(text);
-        view.answers = answers;
-        view.own_kernel = probe_has_own_kernel(answers, host);
-        probe_judge(find_question(judgements[i].question), &view, &cell);
-        if (cell.layer != judgements[i].layer || strcmp(cell.answer, judgements[i].answer) != 0)
-            fail_msg("row %zu (%s): %s by %s: %s", i, judgements[i].question, cell.answer,
+        snprintf(text, sizeof(text), "%s%s}\n{\"check\":\"%s\",%s}\n", verdicts[i].kernel, SELF,
+                 verdicts[i].check, verdicts[i].fact);
+        results = parse(text);
+        view.results = results;
+        view.own_kernel = probe_has_own_kernel(results, host);
+        probe_verdict(find_question(verdicts[i].check), &view, &cell);
+        if (cell.layer != verdicts[i].layer || strcmp(cell.result, verdicts[i].result) != 0)
+            fail_msg("row %zu (%s): %s by %s: %s", i, verdicts[i].check, cell.result,
                      probe_layer_name(cell.layer), cell.evidence);
-        json_decref(answers);
+        json_decref(results);
     }
     json_decref(host);
 }
@@ -254,46 +251,47 @@ static void the_layer_follows_from_the_evidence(void **state)
 static void a_right_that_counts_only_inside_is_the_user_namespaces(void **state)
 {
     json_t *host = json_loads(HOST, 0, NULL);
-    json_t *answers = parse(OURS SELF ",\"user_namespace\":true}\n"
-                                      "{\"ask\":\"module\",\"outcome\":\"refused\","
+    json_t *results = parse(OURS SELF ",\"user_namespace\":true}\n"
+                                      "{\"check\":\"module\",\"outcome\":\"refused\","
                                       "\"error\":\"EPERM\",\"filter\":\"lets\","
                                       "\"capability\":\"CAP_SYS_MODULE\",\"held\":true}\n");
     const struct probe_view view = {
-        .sandbox = &sandbox_container, .answers = answers, .host = host};
+        .sandbox = &sandbox_container, .results = results, .host = host};
     struct probe_cell cell;
 
     (void)state;
-    probe_judge(find_question("module"), &view, &cell);
+    probe_verdict(find_question("module"), &view, &cell);
     assert_int_equal(cell.layer, PROBE_NAMESPACE);
-    json_decref(answers);
+    json_decref(results);
     json_decref(host);
 }
 
 static void a_file_of_an_unknown_owner_is_the_user_namespaces(void **state)
 {
     json_t *host = json_loads(HOST, 0, NULL);
-    json_t *answers = parse(OURS SELF ",\"user_namespace\":true,\"uid\":0}\n"
-                                      "{\"ask\":\"sysctl\",\"outcome\":\"refused\","
+    json_t *results = parse(OURS SELF ",\"user_namespace\":true,\"uid\":0}\n"
+                                      "{\"check\":\"sysctl\",\"outcome\":\"refused\","
                                       "\"error\":\"EACCES\",\"path\":\"/proc/sys/x\","
                                       "\"mount_point\":\"/proc/sys\",\"mount_type\":\"proc\","
                                       "\"mount_options\":\"ro\"}\n");
     const struct probe_view view = {
-        .sandbox = &sandbox_container, .answers = answers, .host = host};
+        .sandbox = &sandbox_container, .results = results, .host = host};
     struct probe_cell cell;
 
     (void)state;
-    probe_judge(find_question("sysctl"), &view, &cell);
+    probe_verdict(find_question("sysctl"), &view, &cell);
     assert_int_equal(cell.layer, PROBE_NAMESPACE);
-    json_decref(answers);
+    json_decref(results);
     json_decref(host);
 }
 
 static void every_question_says_why_it_is_harmless(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < probe_question_count; i++) {
-        assert_true(strlen(probe_questions[i].harmless) > 10);
-        assert_in_range(strlen(probe_questions[i].title), 1, 24);
+    for (size_t i = 0; i < probe_check_count; i++) {
+        assert_true(strlen(probe_checks[i].side_effects) > 10);
+        assert_true(strlen(probe_checks[i].tries) > 3);
+        assert_in_range(strlen(probe_checks[i].title), 1, 24);
     }
 }
 
@@ -308,8 +306,9 @@ static struct probe_report *make_report(void)
         .image = "i", .sandboxes = {&sandbox_container, &sandbox_vm}, .sandbox_count = 2};
     report.row_count = 1;
     report.own_kernel[1] = true;
-    *row = (struct probe_row){"q", "Group", "a question", "It only reads.", {{"", 0, ""}}};
-    row->cells[0] = (struct probe_cell){"an answer that is far too long for one line of a column",
+    *row = (struct probe_row){"q",          "Group", "a check", "read(2)", "none: it only reads",
+                              {{"", 0, ""}}};
+    row->cells[0] = (struct probe_cell){"an result that is far too long for one line of a column",
                                         PROBE_SECCOMP, "because \"quoted\""};
     row->cells[1] = (struct probe_cell){"gr\xc3\xbcn", PROBE_HYPERVISOR, "its own"};
     return &report;
@@ -356,7 +355,7 @@ static void ascii_terminals_get_ascii(void **state)
     for (const char *at = text; *at; at++)
         assert_true((unsigned char)*at < 0x80);
     assert_non_null(strstr(text, "gr?n"));
-    assert_non_null(strstr(text, "harmless: It only reads."));
+    assert_non_null(strstr(text, "tries: read(2); side effects: none: it only reads"));
     assert_non_null(strstr(text, "container: because \"quoted\""));
     free(text);
 }

@@ -3,8 +3,8 @@
  * Which layer stopped it. Decided from evidence alone: what the filters say, which
  * capabilities are held, what is mounted where, and what the host knows of itself.
  */
-#ifndef MICROVM_PROBE_PROBE_JUDGE_H
-#define MICROVM_PROBE_PROBE_JUDGE_H
+#ifndef MICROVM_PROBE_PROBE_VERDICT_H
+#define MICROVM_PROBE_PROBE_VERDICT_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -20,34 +20,35 @@ enum probe_kind {
     PROBE_ACTS,        /* it would change something, of the namespace when there is one */
 };
 
-struct probe_question {
+struct probe_check {
     const char *name; /* as microvm-probes calls it */
     const char *group;
     const char *title;
     enum probe_kind kind;
-    const char *space; /* "ns_pid": the namespace in question; NULL = none */
-    const char *harmless;
+    const char *space; /* "ns_pid": the namespace in question; "" = none */
+    const char *tries;
+    const char *side_effects;
 };
 
-extern const struct probe_question probe_questions[];
-extern const size_t probe_question_count;
+extern const struct probe_check probe_checks[];
+extern const size_t probe_check_count;
 
 /* What is known of one sandbox. */
 struct probe_view {
     const struct sandbox *sandbox;
-    const json_t *answers; /* of probe_answers_parse() */
+    const json_t *results; /* of probe_results_parse() */
     const json_t *host;    /* of probe_host_look() */
     bool own_kernel;       /* probe_has_own_kernel() */
 };
 
 /* Whether the kernel that answered is another than the host's: by its boot id, else its version. */
-bool probe_has_own_kernel(const json_t *answers, const json_t *host);
+bool probe_has_own_kernel(const json_t *results, const json_t *host);
 
 /* The layer that a kernel of its own is, where the sandbox has one. */
 enum probe_layer probe_own_kernel_layer(const struct sandbox *sandbox);
 
-/* Fills the cell of one question. */
-void probe_judge(const struct probe_question *question, const struct probe_view *view,
-                 struct probe_cell *cell);
+/* Fills the cell of one check. */
+void probe_verdict(const struct probe_check *check, const struct probe_view *view,
+                   struct probe_cell *cell);
 
 #endif

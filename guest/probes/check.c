@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the word `ask [PID]`: puts every question, each in a child of its own, and tells what
- * came of it. PID is a process of the host that expects to be asked.
+ * The subcommand `check [PID]`: runs every check, each in a child of its own, and writes what came
+ * of it. PID is a process of the host that exists for this.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,21 +12,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "guest/probes/questions.h"
+#include "guest/probes/check.h"
 #include "guest/probes/subcommands.h"
 
-#define QUESTION_SECONDS 5 /* after which a question has no answer */
+#define CHECK_SECONDS 5 /* after which a check has no result */
+
+static const struct check {
+    const char *name;
+    void (*run)(const struct check_context *context, struct fact *fact);
+} checks[] = {
+#define CHECK_ROW(name, ...) {#name, check_##name},
+    CHECKS(CHECK_ROW)};
 
 /* In a child: what it changes about itself ends with it. */
-static void put(const struct ask_question *question, const struct ask_context *context,
-                struct fact *fact)
+static void run(const struct check *check, const struct check_context *context, struct fact *fact)
 {
     pid_t child = fork();
     int status = 0;
 
     if (child == 0) {
-        alarm(QUESTION_SECONDS);
-        question->ask(context, fact);
+        alarm(CHECK_SECONDS);
+        check->run(context, fact);
         _exit(0);
     }
     if (child < 0) {
@@ -37,13 +43,12 @@ static void put(const struct ask_question *question, const struct ask_context *c
     }
 }
 
-static void put_all(const struct ask_question *questions, const struct ask_context *context,
-                    struct fact *fact)
+static void run_all(const struct check_context *context, struct fact *fact)
 {
-    for (const struct ask_question *question = questions; question->name; question++) {
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
         fact_begin(fact);
-        put(question, context, fact);
-        fact_tell(fact, question->name);
+        run(&checks[i], context, fact);
+        fact_tell(fact, checks[i].name);
     }
 }
 
@@ -83,7 +88,7 @@ static void tell_self(void)
     static struct json_line line;
 
     json_begin(&line);
-    json_text(&line, "ask", "self");
+    json_text(&line, "check", "self");
     json_format(&line, "capabilities", "%016llx", (unsigned long long)fact_capabilities());
     json_number(&line, "uid", (int64_t)getuid());
     add_user_namespace(&line);
@@ -92,17 +97,16 @@ static void tell_self(void)
     json_end(&line);
 }
 
-int word_ask(int argc, char **argv)
+int cmd_check(int argc, char **argv)
 {
-    struct ask_context context = {.outside = argc > 0 ? atoi(argv[0]) : 0};
+    struct check_context context = {.outside = argc > 0 ? atoi(argv[0]) : 0};
     struct fact *fact =
         mmap(NULL, sizeof(*fact), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     if (fact == MAP_FAILED)
         return 1;
     tell_self();
-    put_all(ask_see_questions, &context, fact);
-    put_all(ask_do_questions, &context, fact);
-    ask_calls();
+    run_all(&context, fact);
+    check_calls();
     return 0;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which layer stopped it; see probe_judge.h.
+ * Which layer stopped it; see probe_verdict.h.
  *
  * What was refused is laid at the door of the first layer, in the order in which the kernel asks
  * them, that is shown to refuse it: the filter, the right, the mount, the device list. What was not
  * refused is looked at for whom it concerns: a kernel or a namespace of its own, or the host.
  */
-#include "vmm/probe/probe_judge.h"
+#include "vmm/probe/probe_verdict.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 
 #include "vmm/base/printable.h"
 #include "vmm/base/syscall_name.h"
-#include "vmm/probe/probe_answers.h"
+#include "vmm/probe/probe_results.h"
 
 static const char *const layer_names[PROBE_LAYERS] = {
     [PROBE_UNKNOWN] = "unknown",       [PROBE_NOTHING] = "nothing",
@@ -46,13 +46,13 @@ conclude(struct probe_cell *cell, enum probe_layer layer, const char *format, ..
     cell->layer = layer;
 }
 
-bool probe_has_own_kernel(const json_t *answers, const json_t *host)
+bool probe_has_own_kernel(const json_t *results, const json_t *host)
 {
     static const char *const marks[] = {"boot_id", "version"};
 
     for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
-        const char *inside = probe_answer_text(json_object_get(answers, marks[i]), "text");
-        const char *outside = probe_answer_text(host, marks[i]);
+        const char *inside = probe_result_text(json_object_get(results, marks[i]), "text");
+        const char *outside = probe_result_text(host, marks[i]);
 
         if (inside && outside)
             return strcmp(inside, outside) != 0;
@@ -67,8 +67,8 @@ enum probe_layer probe_own_kernel_layer(const struct sandbox *sandbox)
 
 static void conclude_own_kernel(const struct probe_view *view, struct probe_cell *cell)
 {
-    const char *boot_id = probe_answer_text(json_object_get(view->answers, "boot_id"), "text");
-    const char *release = probe_answer_text(json_object_get(view->answers, "release"), "text");
+    const char *boot_id = probe_result_text(json_object_get(view->results, "boot_id"), "text");
+    const char *release = probe_result_text(json_object_get(view->results, "release"), "text");
     const char *beneath = view->sandbox->beneath;
 
     conclude(
@@ -78,41 +78,40 @@ static void conclude_own_kernel(const struct probe_view *view, struct probe_cell
         beneath ? beneath : "the host");
 }
 
-/* Whether it is in a namespace of its own of the kind that the question is about. */
-static bool in_own_space(const struct probe_question *question, const struct probe_view *view)
+/* Whether it is in a namespace of its own of the kind that the check is about. */
+static bool in_own_space(const struct probe_check *check, const struct probe_view *view)
 {
-    const json_t *self = json_object_get(view->answers, "self");
-    const char *inside = question->space ? probe_answer_text(self, question->space) : NULL;
-    const char *outside = question->space ? probe_answer_text(view->host, question->space) : NULL;
+    const json_t *self = json_object_get(view->results, "self");
+    const char *inside = probe_result_text(self, check->space);
+    const char *outside = probe_result_text(view->host, check->space);
 
     return inside && outside && strcmp(inside, outside) != 0;
 }
 
-static void conclude_own_space(const struct probe_question *question, const struct probe_view *view,
+static void conclude_own_space(const struct probe_check *check, const struct probe_view *view,
                                struct probe_cell *cell)
 {
-    const json_t *self = json_object_get(view->answers, "self");
-    const char *truth = probe_answer_text(view->host, question->name);
+    const json_t *self = json_object_get(view->results, "self");
+    const char *truth = probe_result_text(view->host, check->name);
 
     conclude(cell, PROBE_NAMESPACE, "in %.60s; the host is in %.60s%s%.100s",
-             probe_answer_text(self, question->space),
-             probe_answer_text(view->host, question->space), truth ? ", and says " : "",
-             truth ? truth : "");
+             probe_result_text(self, check->space), probe_result_text(view->host, check->space),
+             truth ? ", and says " : "", truth ? truth : "");
 }
 
 /* What was not refused: whom did it concern? */
-static void judge_granted(const struct probe_question *question, const struct probe_view *view,
-                          const char *text, struct probe_cell *cell)
+static void explain_granted(const struct probe_check *check, const struct probe_view *view,
+                            const char *text, struct probe_cell *cell)
 {
-    const char *truth = probe_answer_text(view->host, question->name);
+    const char *truth = probe_result_text(view->host, check->name);
 
     if (view->own_kernel)
         conclude_own_kernel(view, cell);
-    else if (question->kind == PROBE_ACTS && truth && text && strcmp(truth, text) == 0)
+    else if (check->kind == PROBE_ACTS && truth && text && strcmp(truth, text) == 0)
         conclude(cell, PROBE_NOTHING, "it ended where the host's own is: %.100s", truth);
-    else if (in_own_space(question, view))
-        conclude_own_space(question, view, cell);
-    else if (question->kind == PROBE_SEES)
+    else if (in_own_space(check, view))
+        conclude_own_space(check, view, cell);
+    else if (check->kind == PROBE_SEES)
         conclude(cell, PROBE_NAMESPACE, "what it finds there was put there for it");
     else if (truth && text && strcmp(truth, text) != 0)
         conclude(cell, PROBE_UNKNOWN, "the host says otherwise: %.200s", truth);
@@ -122,10 +121,10 @@ static void judge_granted(const struct probe_question *question, const struct pr
         conclude(cell, PROBE_NOTHING, "the host's own kernel did it");
 }
 
-static bool judge_filter(const json_t *answer, struct probe_cell *cell)
+static bool explain_filter(const json_t *result, struct probe_cell *cell)
 {
-    const char *filter = probe_answer_text(answer, "filter");
-    long long call = probe_answer_number(answer, "call");
+    const char *filter = probe_result_text(result, "filter");
+    long long call = probe_result_number(result, "call");
     const char *name = call >= 0 && call < PROBE_CALLS_MAX ? syscall_name((unsigned)call) : NULL;
 
     if (!filter || is(filter, "lets"))
@@ -144,15 +143,15 @@ static bool is_right_missing(const char *error)
 }
 
 /* A node could be made and not opened. */
-static bool judge_device(const json_t *answer, const char *error, struct probe_cell *cell)
+static bool explain_device(const json_t *result, const char *error, struct probe_cell *cell)
 {
-    const char *options = probe_answer_text(answer, "mount_options");
+    const char *options = probe_result_text(result, "mount_options");
 
-    if (!is(probe_answer_text(answer, "text"), "open") || !is_right_missing(error))
+    if (!is(probe_result_text(result, "text"), "open") || !is_right_missing(error))
         return false;
     if (options && strstr(options, "nodev"))
         conclude(cell, PROBE_MOUNT, "mknod was let; %.80s is mounted nodev, so it cannot be opened",
-                 probe_answer_text(answer, "mount_point"));
+                 probe_result_text(result, "mount_point"));
     else
         conclude(cell, PROBE_CGROUP,
                  "mknod was let, and its mount allows devices; opening it got %s: the device is "
@@ -161,18 +160,18 @@ static bool judge_device(const json_t *answer, const char *error, struct probe_c
     return true;
 }
 
-static bool judge_capability(const json_t *answer, const json_t *self, const char *error,
-                             struct probe_cell *cell)
+static bool explain_capability(const json_t *result, const json_t *self, const char *error,
+                               struct probe_cell *cell)
 {
-    const char *capability = probe_answer_text(answer, "capability");
-    const char *held = probe_answer_text(self, "capabilities");
+    const char *capability = probe_result_text(result, "capability");
+    const char *held = probe_result_text(self, "capabilities");
 
     if (!capability || !is_right_missing(error))
         return false;
-    if (!probe_answer_truth(answer, "held"))
+    if (!probe_result_truth(result, "held"))
         conclude(cell, PROBE_CAPABILITY, "%.40s is not in CapEff %.20s", capability,
                  held ? held : "");
-    else if (probe_answer_truth(self, "user_namespace"))
+    else if (probe_result_truth(self, "user_namespace"))
         conclude(cell, PROBE_NAMESPACE, "%.40s is held, but only in its own user namespace",
                  capability);
     else
@@ -181,18 +180,18 @@ static bool judge_capability(const json_t *answer, const json_t *self, const cha
 }
 
 /* The path: whose it is, how it is mounted, what lies over it. */
-static bool judge_mount(const json_t *answer, const json_t *self, const char *error,
-                        struct probe_cell *cell)
+static bool explain_mount(const json_t *result, const json_t *self, const char *error,
+                          struct probe_cell *cell)
 {
-    const char *path = probe_answer_text(answer, "path");
-    const char *point = probe_answer_text(answer, "mount_point");
-    const char *type = probe_answer_text(answer, "mount_type");
-    const char *options = probe_answer_text(answer, "mount_options");
+    const char *path = probe_result_text(result, "path");
+    const char *point = probe_result_text(result, "mount_point");
+    const char *type = probe_result_text(result, "mount_type");
+    const char *options = probe_result_text(result, "mount_options");
 
     if (!path || !point || !type || !options)
         return false;
-    if (is(error, "EACCES") && probe_answer_truth(self, "user_namespace") &&
-        probe_answer_number(self, "uid") == 0) {
+    if (is(error, "EACCES") && probe_result_truth(self, "user_namespace") &&
+        probe_result_number(self, "uid") == 0) {
         conclude(cell, PROBE_NAMESPACE,
                  "it is root in here only: the file's owner is not in its user namespace");
         return true;
@@ -208,7 +207,8 @@ static bool judge_mount(const json_t *answer, const json_t *self, const char *er
     return false;
 }
 
-static bool judge_absent(const struct probe_view *view, const char *error, struct probe_cell *cell)
+static bool explain_absent(const struct probe_view *view, const char *error,
+                           struct probe_cell *cell)
 {
     static const char *const absent[] = {"ENOSYS",          "ENOENT",       "ENXIO",
                                          "ENODEV",          "EAFNOSUPPORT", "EPROTONOSUPPORT",
@@ -224,51 +224,51 @@ static bool judge_absent(const struct probe_view *view, const char *error, struc
     return false;
 }
 
-static void judge_refused(const struct probe_question *question, const struct probe_view *view,
-                          const json_t *answer, struct probe_cell *cell)
+static void explain_refused(const struct probe_check *check, const struct probe_view *view,
+                            const json_t *result, struct probe_cell *cell)
 {
-    const json_t *self = json_object_get(view->answers, "self");
-    const char *error = probe_answer_text(answer, "error");
+    const json_t *self = json_object_get(view->results, "self");
+    const char *error = probe_result_text(result, "error");
 
-    if (judge_filter(answer, cell))
+    if (explain_filter(result, cell))
         return;
-    if (question->kind == PROBE_OUTSIDE && (is(error, "ESRCH") || is(error, "ENOENT"))) {
+    if (check->kind == PROBE_OUTSIDE && (is(error, "ESRCH") || is(error, "ENOENT"))) {
         if (view->own_kernel)
             conclude_own_kernel(view, cell);
-        else if (in_own_space(question, view))
-            conclude_own_space(question, view, cell);
+        else if (in_own_space(check, view))
+            conclude_own_space(check, view, cell);
         return;
     }
-    if (judge_device(answer, error, cell) || judge_capability(answer, self, error, cell) ||
-        judge_mount(answer, self, error, cell) || judge_absent(view, error, cell))
+    if (explain_device(result, error, cell) || explain_capability(result, self, error, cell) ||
+        explain_mount(result, self, error, cell) || explain_absent(view, error, cell))
         return;
     conclude(cell, PROBE_UNKNOWN, "no layer can be shown to have refused it");
 }
 
-void probe_judge(const struct probe_question *question, const struct probe_view *view,
-                 struct probe_cell *cell)
+void probe_verdict(const struct probe_check *check, const struct probe_view *view,
+                   struct probe_cell *cell)
 {
-    const json_t *answer = json_object_get(view->answers, question->name);
-    const char *outcome = probe_answer_text(answer, "outcome");
-    const char *text = probe_answer_text(answer, "text");
-    const char *error = probe_answer_text(answer, "error");
+    const json_t *result = json_object_get(view->results, check->name);
+    const char *outcome = probe_result_text(result, "outcome");
+    const char *text = probe_result_text(result, "text");
+    const char *error = probe_result_text(result, "error");
 
     *cell = (struct probe_cell){0};
-    if (is(outcome, "answered") && text) {
-        printable_copy(cell->answer, sizeof(cell->answer), text);
-        judge_granted(question, view, text, cell);
+    if (is(outcome, "seen") && text) {
+        printable_copy(cell->result, sizeof(cell->result), text);
+        explain_granted(check, view, text, cell);
     } else if (is(outcome, "allowed")) {
-        snprintf(cell->answer, sizeof(cell->answer), "allowed");
-        judge_granted(question, view, text, cell);
+        snprintf(cell->result, sizeof(cell->result), "allowed");
+        explain_granted(check, view, text, cell);
     } else if (is(outcome, "empty")) {
-        snprintf(cell->answer, sizeof(cell->answer), "nothing in it");
-        if (!judge_mount(answer, json_object_get(view->answers, "self"), error, cell))
-            judge_granted(question, view, NULL, cell);
+        snprintf(cell->result, sizeof(cell->result), "nothing in it");
+        if (!explain_mount(result, json_object_get(view->results, "self"), error, cell))
+            explain_granted(check, view, NULL, cell);
     } else if (is(outcome, "refused")) {
-        printable_copy(cell->answer, sizeof(cell->answer), error ? error : text ? text : "?");
-        judge_refused(question, view, answer, cell);
+        printable_copy(cell->result, sizeof(cell->result), error ? error : text ? text : "?");
+        explain_refused(check, view, result, cell);
     } else {
-        snprintf(cell->answer, sizeof(cell->answer), "could not be asked");
-        conclude(cell, PROBE_UNKNOWN, "%.200s", text ? text : "there was no answer");
+        snprintf(cell->result, sizeof(cell->result), "not tested");
+        conclude(cell, PROBE_UNKNOWN, "%.200s", text ? text : "there was no result");
     }
 }

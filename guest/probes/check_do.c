@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: questions about what can be done from inside. None of them does it: each is asked with
+ * Checks of what can be done from inside. None of them does it: each is made with
  * arguments with which success changes nothing, or which the kernel refuses after it has checked
  * the right to do it and before it acts.
  */
@@ -27,7 +27,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "guest/probes/questions.h"
+#include "guest/probes/check.h"
 
 static void set_call(struct fact *fact, long call, long first, long second)
 {
@@ -50,7 +50,7 @@ static void open_for_writing(const char *path, struct fact *fact)
 /* ---- kernel ---------------------------------------------------------------------------------- */
 
 /* ADJ_TICK with a tick of 0 is out of range, which is found after the right has been checked. */
-static void do_clock(const struct ask_context *context, struct fact *fact)
+void check_clock(const struct check_context *context, struct fact *fact)
 {
     struct timex change = {.modes = ADJ_TICK, .tick = 0};
 
@@ -61,7 +61,7 @@ static void do_clock(const struct ask_context *context, struct fact *fact)
 }
 
 /* To the name that it already has. */
-static void do_hostname(const struct ask_context *context, struct fact *fact)
+void check_set_hostname(const struct check_context *context, struct fact *fact)
 {
     struct utsname names;
 
@@ -73,7 +73,7 @@ static void do_hostname(const struct ask_context *context, struct fact *fact)
 }
 
 /* An image of no bytes is no module. */
-static void do_module(const struct ask_context *context, struct fact *fact)
+void check_module(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     set_call(fact, SYS_init_module, 0, 0);
@@ -82,7 +82,7 @@ static void do_module(const struct ask_context *context, struct fact *fact)
 }
 
 /* With magic numbers that mean nothing. */
-static void do_reboot(const struct ask_context *context, struct fact *fact)
+void check_reboot(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     set_call(fact, SYS_reboot, 0, 0);
@@ -90,19 +90,19 @@ static void do_reboot(const struct ask_context *context, struct fact *fact)
     fact_set_result_unless(fact, syscall(SYS_reboot, 0, 0, 0, NULL), EINVAL);
 }
 
-static void do_sysctl(const struct ask_context *context, struct fact *fact)
+void check_sysctl(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     open_for_writing("/proc/sys/kernel/panic", fact);
 }
 
-static void do_sysrq(const struct ask_context *context, struct fact *fact)
+void check_sysrq(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     open_for_writing("/proc/sysrq-trigger", fact);
 }
 
-static void do_cgroup(const struct ask_context *context, struct fact *fact)
+void check_cgroup_write(const struct check_context *context, struct fact *fact)
 {
     static const char *const paths[] = {
         "/sys/fs/cgroup/cgroup.procs",
@@ -120,14 +120,14 @@ static void do_cgroup(const struct ask_context *context, struct fact *fact)
 
 /* ---- processes ------------------------------------------------------------------------------- */
 
-static bool know_outside(const struct ask_context *context, struct fact *fact)
+static bool know_outside(const struct check_context *context, struct fact *fact)
 {
     if (context->outside <= 0)
         fact_set_text(fact, "no process of the host was named");
     return context->outside > 0;
 }
 
-static void do_signal(const struct ask_context *context, struct fact *fact)
+void check_signal(const struct check_context *context, struct fact *fact)
 {
     set_call(fact, SYS_kill, context->outside, 0);
     fact->capability = CAP_KILL;
@@ -136,7 +136,7 @@ static void do_signal(const struct ask_context *context, struct fact *fact)
 }
 
 /* Seized without being stopped; our end lets it go. */
-static void do_ptrace(const struct ask_context *context, struct fact *fact)
+void check_ptrace(const struct check_context *context, struct fact *fact)
 {
     set_call(fact, SYS_ptrace, PTRACE_SEIZE, context->outside);
     fact->capability = CAP_SYS_PTRACE;
@@ -153,23 +153,23 @@ static void unshare_one(int flag, struct fact *fact)
     fact_set_result(fact, unshare(flag));
 }
 
-#define NAMESPACE_QUESTION(name, flag)                                                             \
-    static void do_namespace_##name(const struct ask_context *context, struct fact *fact)          \
+#define NAMESPACE_CHECK(name, flag)                                                                \
+    void check_namespace_##name(const struct check_context *context, struct fact *fact)            \
     {                                                                                              \
         (void)context;                                                                             \
         unshare_one(flag, fact);                                                                   \
     }
-NAMESPACE_QUESTION(user, CLONE_NEWUSER)
-NAMESPACE_QUESTION(mount, CLONE_NEWNS)
-NAMESPACE_QUESTION(pid, CLONE_NEWPID)
-NAMESPACE_QUESTION(net, CLONE_NEWNET)
-NAMESPACE_QUESTION(uts, CLONE_NEWUTS)
-NAMESPACE_QUESTION(ipc, CLONE_NEWIPC)
-NAMESPACE_QUESTION(cgroup, CLONE_NEWCGROUP)
-NAMESPACE_QUESTION(time, CLONE_NEWTIME)
+NAMESPACE_CHECK(user, CLONE_NEWUSER)
+NAMESPACE_CHECK(mount, CLONE_NEWNS)
+NAMESPACE_CHECK(pid, CLONE_NEWPID)
+NAMESPACE_CHECK(net, CLONE_NEWNET)
+NAMESPACE_CHECK(uts, CLONE_NEWUTS)
+NAMESPACE_CHECK(ipc, CLONE_NEWIPC)
+NAMESPACE_CHECK(cgroup, CLONE_NEWCGROUP)
+NAMESPACE_CHECK(time, CLONE_NEWTIME)
 
 /* Into the namespace in which we are. */
-static void do_setns(const struct ask_context *context, struct fact *fact)
+void check_setns(const struct check_context *context, struct fact *fact)
 {
     int fd = open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC);
 
@@ -180,7 +180,7 @@ static void do_setns(const struct ask_context *context, struct fact *fact)
 }
 
 /* Of a kind of file system that no kernel has. */
-static void do_mount(const struct ask_context *context, struct fact *fact)
+void check_mount(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     set_call(fact, SYS_mount, 0, 0);
@@ -201,7 +201,7 @@ static long make_directory(char *path, size_t size)
 }
 
 /* The old way out: keep a directory open, change the root below it, climb. Where does it end? */
-static void do_chroot(const struct ask_context *context, struct fact *fact)
+void check_chroot(const struct check_context *context, struct fact *fact)
 {
     int top = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     char path[64];
@@ -229,7 +229,7 @@ static void do_chroot(const struct ask_context *context, struct fact *fact)
 }
 
 /* A handle of a kind that no file system makes: with the right to ask it would be a stale one. */
-static void do_handle(const struct ask_context *context, struct fact *fact)
+void check_file_handle(const struct check_context *context, struct fact *fact)
 {
     struct {
         unsigned bytes;
@@ -246,7 +246,7 @@ static void do_handle(const struct ask_context *context, struct fact *fact)
 
 /* ---- kernel interfaces known for their holes ------------------------------------------------- */
 
-static void do_keyctl(const struct ask_context *context, struct fact *fact)
+void check_keyctl(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     set_call(fact, SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING);
@@ -255,7 +255,7 @@ static void do_keyctl(const struct ask_context *context, struct fact *fact)
 }
 
 /* Asks for the number of a program that there is, and gets no hold of it. */
-static void do_bpf(const struct ask_context *context, struct fact *fact)
+void check_bpf(const struct check_context *context, struct fact *fact)
 {
     union bpf_attr attributes;
 
@@ -268,7 +268,7 @@ static void do_bpf(const struct ask_context *context, struct fact *fact)
 }
 
 /* A counter that counts nothing, of this process, the kernel's part included. */
-static void do_perf(const struct ask_context *context, struct fact *fact)
+void check_perf(const struct check_context *context, struct fact *fact)
 {
     struct perf_event_attr attributes;
     long fd;
@@ -287,7 +287,7 @@ static void do_perf(const struct ask_context *context, struct fact *fact)
         close((int)fd);
 }
 
-static void do_userfaultfd(const struct ask_context *context, struct fact *fact)
+void check_userfaultfd(const struct check_context *context, struct fact *fact)
 {
     long fd;
 
@@ -300,7 +300,7 @@ static void do_userfaultfd(const struct ask_context *context, struct fact *fact)
         close((int)fd);
 }
 
-static void do_io_uring(const struct ask_context *context, struct fact *fact)
+void check_io_uring(const struct check_context *context, struct fact *fact)
 {
     struct io_uring_params parameters;
     long fd;
@@ -328,26 +328,26 @@ static void open_socket(int family, int type, int protocol, int capability, stru
         close(fd);
 }
 
-static void do_raw_socket(const struct ask_context *context, struct fact *fact)
+void check_raw_socket(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     open_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP, CAP_NET_RAW, fact);
 }
 
 /* Protocol 0: it is given no frame. */
-static void do_packet_socket(const struct ask_context *context, struct fact *fact)
+void check_packet_socket(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     open_socket(AF_PACKET, SOCK_RAW, 0, CAP_NET_RAW, fact);
 }
 
-static void do_netlink_socket(const struct ask_context *context, struct fact *fact)
+void check_netlink_socket(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     open_socket(AF_NETLINK, SOCK_RAW, 0, -1, fact);
 }
 
-static void do_vsock(const struct ask_context *context, struct fact *fact)
+void check_vsock(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     open_socket(AF_VSOCK, SOCK_STREAM, 0, -1, fact);
@@ -395,64 +395,26 @@ static void open_device(mode_t kind, unsigned major_number, unsigned minor_numbe
         close(fd);
 }
 
-static void do_mem(const struct ask_context *context, struct fact *fact)
+void check_mem(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     open_device(S_IFCHR, 1, 1, O_RDONLY, fact);
 }
 
-static void do_kmsg(const struct ask_context *context, struct fact *fact)
+void check_kmsg(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     open_device(S_IFCHR, 1, 11, O_RDONLY, fact);
 }
 
-static void do_block_device(const struct ask_context *context, struct fact *fact)
+void check_block_device(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     open_device(S_IFBLK, 7, 0, O_RDONLY, fact);
 }
 
-static void do_kvm(const struct ask_context *context, struct fact *fact)
+void check_kvm(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     open_device(S_IFCHR, 10, 232, O_RDWR, fact);
 }
-
-const struct ask_question ask_do_questions[] = {
-    {"mem", do_mem},
-    {"kmsg", do_kmsg},
-    {"block_device", do_block_device},
-    {"kvm", do_kvm},
-    {"clock", do_clock},
-    {"set_hostname", do_hostname},
-    {"module", do_module},
-    {"reboot", do_reboot},
-    {"sysctl", do_sysctl},
-    {"sysrq", do_sysrq},
-    {"cgroup_write", do_cgroup},
-    {"signal", do_signal},
-    {"ptrace", do_ptrace},
-    {"namespace_user", do_namespace_user},
-    {"namespace_mount", do_namespace_mount},
-    {"namespace_pid", do_namespace_pid},
-    {"namespace_net", do_namespace_net},
-    {"namespace_uts", do_namespace_uts},
-    {"namespace_ipc", do_namespace_ipc},
-    {"namespace_cgroup", do_namespace_cgroup},
-    {"namespace_time", do_namespace_time},
-    {"setns", do_setns},
-    {"mount", do_mount},
-    {"chroot", do_chroot},
-    {"file_handle", do_handle},
-    {"keyctl", do_keyctl},
-    {"bpf", do_bpf},
-    {"perf", do_perf},
-    {"userfaultfd", do_userfaultfd},
-    {"io_uring", do_io_uring},
-    {"raw_socket", do_raw_socket},
-    {"packet_socket", do_packet_socket},
-    {"netlink_socket", do_netlink_socket},
-    {"vsock", do_vsock},
-    {NULL, NULL},
-};

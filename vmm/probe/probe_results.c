@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What microvm-probes wrote, read as untrusted data; see probe_answers.h. */
-#include "vmm/probe/probe_answers.h"
+/* What microvm-probes wrote, read as untrusted data; see probe_results.h. */
+#include "vmm/probe/probe_results.h"
 
 #include <errno.h>
 #include <string.h>
@@ -26,59 +26,59 @@ static bool is_flat(json_t *object)
 }
 
 /* Returns whether there was memory for it. */
-static bool take_line(json_t *answers, const char *line, size_t size)
+static bool take_line(json_t *results, const char *line, size_t size)
 {
     json_t *object = NULL;
     int rc = size <= LINE_MAX ? json_parse(line, size, &object, NULL) : 0;
-    const char *name = json_string_value(json_object_get(object, "ask"));
+    const char *name = json_string_value(json_object_get(object, "check"));
 
-    if (name && is_flat(object) && !json_object_get(answers, name) &&
-        json_object_set(answers, name, object) < 0)
+    if (name && is_flat(object) && !json_object_get(results, name) &&
+        json_object_set(results, name, object) < 0)
         rc = -ENOMEM;
     json_decref(object);
     return rc != -ENOMEM;
 }
 
-json_t *probe_answers_parse(const char *text, size_t size)
+json_t *probe_results_parse(const char *text, size_t size)
 {
-    json_t *answers = json_object();
+    json_t *results = json_object();
     size_t lines = 0;
 
-    while (answers && size > 0 && lines++ < LINES_MAX) {
+    while (results && size > 0 && lines++ < LINES_MAX) {
         const char *end = memchr(text, '\n', size);
 
         if (!end)
             break; /* cut off: whoever wrote it did not finish */
-        if (!take_line(answers, text, (size_t)(end - text))) {
-            json_decref(answers);
+        if (!take_line(results, text, (size_t)(end - text))) {
+            json_decref(results);
             return NULL;
         }
         size -= (size_t)(end - text) + 1;
         text = end + 1;
     }
-    return answers;
+    return results;
 }
 
-const char *probe_answer_text(const json_t *answer, const char *member)
+const char *probe_result_text(const json_t *result, const char *member)
 {
-    return json_string_value(json_object_get(answer, member));
+    return json_string_value(json_object_get(result, member));
 }
 
-long long probe_answer_number(const json_t *answer, const char *member)
+long long probe_result_number(const json_t *result, const char *member)
 {
-    const json_t *value = json_object_get(answer, member);
+    const json_t *value = json_object_get(result, member);
 
     return json_is_integer(value) ? (long long)json_integer_value(value) : -1;
 }
 
-bool probe_answer_truth(const json_t *answer, const char *member)
+bool probe_result_truth(const json_t *result, const char *member)
 {
-    return json_is_true(json_object_get(answer, member));
+    return json_is_true(json_object_get(result, member));
 }
 
-bool probe_calls_parse(const json_t *answer, struct probe_calls *calls)
+bool probe_calls_parse(const json_t *result, struct probe_calls *calls)
 {
-    const char *letters = probe_answer_text(answer, "text");
+    const char *letters = probe_result_text(result, "text");
 
     *calls = (struct probe_calls){0};
     if (!letters || strlen(letters) > PROBE_CALLS_MAX)
@@ -92,12 +92,12 @@ bool probe_calls_parse(const json_t *answer, struct probe_calls *calls)
         }
         calls->known++;
         calls->stopped += letters[i] == 's' || letters[i] == 'k';
-        calls->there += letters[i] == 'y';
+        calls->present += letters[i] == 'y';
         calls->absent += letters[i] == 'n';
-        calls->unasked += letters[i] == 'u';
+        calls->untested += letters[i] == 'u';
     }
     memcpy(calls->letters, letters, strlen(letters) + 1);
-    calls->filter_told = !probe_answer_text(answer, "filter_unknown");
+    calls->filter_told = !probe_result_text(result, "filter_unknown");
     calls->told = calls->known > 0;
     return calls->told;
 }

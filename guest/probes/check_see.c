@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: questions about what can be seen from inside. They read, and nothing else. */
+/* Checks of what can be seen from inside. They read, and nothing else. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -14,11 +14,11 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "guest/probes/questions.h"
+#include "guest/probes/check.h"
 
 #define KLOG_READ_ALL 3
 
-/* The first line of a file is the answer. */
+/* The first line of a file is the result. */
 static void see_file(const char *path, struct fact *fact)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -33,7 +33,7 @@ static void see_file(const char *path, struct fact *fact)
     } else {
         fact->text[size] = '\0';
         fact->text[strcspn(fact->text, "\n")] = '\0';
-        fact->outcome = FACT_ANSWERED;
+        fact->outcome = FACT_SEEN;
     }
     if (fd >= 0)
         close(fd);
@@ -48,35 +48,35 @@ static void see_name(struct fact *fact, size_t offset)
         fact_set_result(fact, -1);
         return;
     }
-    fact->outcome = FACT_ANSWERED;
+    fact->outcome = FACT_SEEN;
     fact_set_text(fact, "%s", (const char *)&names + offset);
 }
 
-static void see_release(const struct ask_context *context, struct fact *fact)
+void check_release(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     see_name(fact, offsetof(struct utsname, release));
 }
 
-static void see_version(const struct ask_context *context, struct fact *fact)
+void check_version(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     see_name(fact, offsetof(struct utsname, version));
 }
 
-static void see_hostname(const struct ask_context *context, struct fact *fact)
+void check_hostname(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     see_name(fact, offsetof(struct utsname, nodename));
 }
 
-static void see_command_line(const struct ask_context *context, struct fact *fact)
+void check_command_line(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     see_file("/proc/cmdline", fact);
 }
 
-static void see_boot_id(const struct ask_context *context, struct fact *fact)
+void check_boot_id(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     see_file("/proc/sys/kernel/random/boot_id", fact);
@@ -122,24 +122,24 @@ static int count_lines(const char *path)
     return count;
 }
 
-static void answer_count(struct fact *fact, int count)
+static void set_count(struct fact *fact, int count)
 {
     if (count < 0) {
         fact_set_result(fact, -1);
         return;
     }
-    fact->outcome = FACT_ANSWERED;
+    fact->outcome = FACT_SEEN;
     fact_set_text(fact, "%d", count);
 }
 
-static void see_processes(const struct ask_context *context, struct fact *fact)
+void check_processes(const struct check_context *context, struct fact *fact)
 {
     (void)context;
-    answer_count(fact, count_entries("/proc", is_number) - 1); /* the child that counts */
+    set_count(fact, count_entries("/proc", is_number) - 1); /* the child that counts */
 }
 
 /* Whether the host's process can be found by its number. */
-static void see_outside(const struct ask_context *context, struct fact *fact)
+void check_outside(const struct check_context *context, struct fact *fact)
 {
     char path[64];
 
@@ -151,20 +151,20 @@ static void see_outside(const struct ask_context *context, struct fact *fact)
     see_file(path, fact);
 }
 
-static void see_mounts(const struct ask_context *context, struct fact *fact)
+void check_mounts(const struct check_context *context, struct fact *fact)
 {
     (void)context;
-    answer_count(fact, count_lines("/proc/self/mountinfo"));
+    set_count(fact, count_lines("/proc/self/mountinfo"));
 }
 
-static void see_modules(const struct ask_context *context, struct fact *fact)
+void check_modules(const struct check_context *context, struct fact *fact)
 {
     (void)context;
-    answer_count(fact, count_lines("/proc/modules"));
+    set_count(fact, count_lines("/proc/modules"));
 }
 
 /* How many device nodes of each kind, and the names of what is not every container's. */
-static void see_devices(const struct ask_context *context, struct fact *fact)
+void check_devices(const struct check_context *context, struct fact *fact)
 {
     DIR *directory = opendir("/dev");
     const struct dirent *entry;
@@ -175,7 +175,7 @@ static void see_devices(const struct ask_context *context, struct fact *fact)
         fact_set_result(fact, -1);
         return;
     }
-    fact->outcome = FACT_ANSWERED;
+    fact->outcome = FACT_SEEN;
     while ((entry = readdir(directory))) {
         struct stat status;
 
@@ -194,7 +194,7 @@ static void see_devices(const struct ask_context *context, struct fact *fact)
 
 /* Names in the last column of /proc/partitions: two lines of heading, then "major minor blocks
  * name". */
-static void see_disks(const struct ask_context *context, struct fact *fact)
+void check_disks(const struct check_context *context, struct fact *fact)
 {
     FILE *file = fopen("/proc/partitions", "re");
     char line[256];
@@ -205,7 +205,7 @@ static void see_disks(const struct ask_context *context, struct fact *fact)
         fact_set_result(fact, -1);
         return;
     }
-    fact->outcome = FACT_ANSWERED;
+    fact->outcome = FACT_SEEN;
     while (fgets(line, sizeof(line), file)) {
         char name[64];
 
@@ -221,13 +221,13 @@ static void see_disks(const struct ask_context *context, struct fact *fact)
     fclose(file);
 }
 
-static void see_block_classes(const struct ask_context *context, struct fact *fact)
+void check_block_classes(const struct check_context *context, struct fact *fact)
 {
     (void)context;
-    answer_count(fact, count_entries("/sys/class/block", is_any));
+    set_count(fact, count_entries("/sys/class/block", is_any));
 }
 
-static void see_kernel_log(const struct ask_context *context, struct fact *fact)
+void check_kernel_log(const struct check_context *context, struct fact *fact)
 {
     char text[64];
 
@@ -238,29 +238,11 @@ static void see_kernel_log(const struct ask_context *context, struct fact *fact)
     fact_set_result(fact, klogctl(KLOG_READ_ALL, text, sizeof(text)));
 }
 
-static void see_kcore(const struct ask_context *context, struct fact *fact)
+void check_kcore(const struct check_context *context, struct fact *fact)
 {
     (void)context;
     fact->capability = CAP_SYS_RAWIO;
     see_file("/proc/kcore", fact);
-    if (fact->outcome == FACT_ANSWERED)
+    if (fact->outcome == FACT_SEEN)
         fact_set_text(fact, "its header can be read");
 }
-
-const struct ask_question ask_see_questions[] = {
-    {"release", see_release},
-    {"version", see_version},
-    {"command_line", see_command_line},
-    {"boot_id", see_boot_id},
-    {"hostname", see_hostname},
-    {"processes", see_processes},
-    {"outside", see_outside},
-    {"mounts", see_mounts},
-    {"modules", see_modules},
-    {"devices", see_devices},
-    {"disks", see_disks},
-    {"block_classes", see_block_classes},
-    {"kernel_log", see_kernel_log},
-    {"kcore", see_kcore},
-    {NULL, NULL},
-};

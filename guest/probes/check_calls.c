@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the survey of system calls: which of those that the build knew do the filters let
+ * The survey of system calls: which of those that the build knew do the filters let
  * through, and which of these has this kernel.
  *
- * The filters are asked without a call being executed (filter.h). Whether the kernel has a call
+ * The filters are tested without a call being executed (filter.h). Whether the kernel has a call
  * shows only when it is made: with -1 for every argument, in a child, and not at all where even
  * that would do something, or where ENOSYS is said of arguments, too.
  */
@@ -17,9 +17,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "guest/probes/check.h"
 #include "guest/probes/filter.h"
 #include "guest/probes/json_line.h"
-#include "guest/probes/questions.h"
 
 #define CALL_SECONDS 2 /* for one call that waits after all */
 
@@ -31,12 +31,12 @@ static const char *const names[] = {
 
 /* One letter a number, as told outside. */
 enum {
-    CALL_NO_NAME = '-', /* no call of that number was known */
-    CALL_STOPPED = 's', /* a filter refuses it */
-    CALL_KILLED = 'k',  /* a filter kills who makes it */
-    CALL_THERE = 'y',   /* let through, and the kernel has it */
-    CALL_ABSENT = 'n',  /* let through, and the kernel does not have it */
-    CALL_UNASKED = 'u', /* let through; whether the kernel has it was not asked */
+    CALL_NO_NAME = '-',  /* no call of that number was known */
+    CALL_STOPPED = 's',  /* a filter refuses it */
+    CALL_KILLED = 'k',   /* a filter kills who makes it */
+    CALL_PRESENT = 'y',  /* allowed by seccomp, and the kernel has it */
+    CALL_ABSENT = 'n',   /* allowed by seccomp, and the kernel does not have it */
+    CALL_UNTESTED = 'u', /* allowed by seccomp; whether the kernel has it was not tested */
 };
 
 static const long never_made[] = {
@@ -94,28 +94,28 @@ static bool is_never_made(size_t call)
     return false;
 }
 
-static int ask_filters(struct survey *survey, char *why, size_t why_size)
+static int try_filters(struct survey *survey, char *why, size_t why_size)
 {
-    static struct filter_question questions[CALLS];
+    static struct filter_query queries[CALLS];
     size_t count = 0;
     int result;
 
     for (size_t call = 0; call < CALLS; call++) {
         if (!names[call])
             continue;
-        questions[count] =
-            (struct filter_question){.call = (long)call, .arguments = {-1, -1, -1, -1, -1}};
+        queries[count] =
+            (struct filter_query){.call = (long)call, .arguments = {-1, -1, -1, -1, -1}};
         count++;
     }
-    result = filter_ask(questions, count, why, why_size);
+    result = filter_try(queries, count, why, why_size);
     memset(survey->letters, CALL_NO_NAME, CALLS);
     for (size_t i = 0; i < count; i++) {
-        char *letter = &survey->letters[questions[i].call];
+        char *letter = &survey->letters[queries[i].call];
 
-        *letter = CALL_UNASKED;
-        if (questions[i].verdict == FILTER_REFUSES)
+        *letter = CALL_UNTESTED;
+        if (queries[i].verdict == FILTER_REFUSES)
             *letter = CALL_STOPPED;
-        else if (questions[i].verdict == FILTER_KILLS)
+        else if (queries[i].verdict == FILTER_KILLS)
             *letter = CALL_KILLED;
     }
     return result;
@@ -127,18 +127,18 @@ __attribute__((noreturn)) static void make_calls(struct survey *survey)
         long result;
 
         atomic_store(&survey->next, call);
-        if (survey->letters[call] != CALL_UNASKED || is_never_made(call))
+        if (survey->letters[call] != CALL_UNTESTED || is_never_made(call))
             continue;
         alarm(CALL_SECONDS);
         result = syscall((long)call, -1L, -1L, -1L, -1L, -1L, -1L);
-        survey->letters[call] = result == -1 && errno == ENOSYS ? CALL_ABSENT : CALL_THERE;
+        survey->letters[call] = result == -1 && errno == ENOSYS ? CALL_ABSENT : CALL_PRESENT;
     }
     atomic_store(&survey->next, CALLS);
     _exit(0);
 }
 
 /* A call that ended its child, or did not come back, is there. */
-static void ask_kernel(struct survey *survey)
+static void try_kernel(struct survey *survey)
 {
     while (atomic_load(&survey->next) < CALLS) {
         pid_t child = fork();
@@ -149,13 +149,13 @@ static void ask_kernel(struct survey *survey)
         if (child < 0 || waitpid(child, &status, 0) < 0)
             return;
         if (atomic_load(&survey->next) < CALLS) {
-            survey->letters[atomic_load(&survey->next)] = CALL_THERE;
+            survey->letters[atomic_load(&survey->next)] = CALL_PRESENT;
             atomic_fetch_add(&survey->next, 1);
         }
     }
 }
 
-void ask_calls(void)
+void check_calls(void)
 {
     static struct json_line line;
     struct survey *survey =
@@ -165,11 +165,11 @@ void ask_calls(void)
 
     if (survey == MAP_FAILED)
         return;
-    known = ask_filters(survey, why, sizeof(why));
-    ask_kernel(survey);
+    known = try_filters(survey, why, sizeof(why));
+    try_kernel(survey);
     json_begin(&line);
-    json_text(&line, "ask", "calls");
-    json_text(&line, "outcome", "answered");
+    json_text(&line, "check", "calls");
+    json_text(&line, "outcome", "seen");
     json_text(&line, "text", survey->letters);
     if (known < 0)
         json_text(&line, "filter_unknown", why);

@@ -9,25 +9,25 @@
 #include <string.h>
 
 #include "vmm/base/bytes.h"
-#include "vmm/probe/probe_answers.h"
-#include "vmm/probe/probe_judge.h"
+#include "vmm/probe/probe_results.h"
+#include "vmm/probe/probe_verdict.h"
 
 static const char host_text[] =
     "{\"version\":\"#1 SMP\",\"boot_id\":\"0000\",\"ns_pid\":\"pid:[1]\",\"ns_net\":\"net:[1]\","
     "\"ns_uts\":\"uts:[1]\",\"ns_user\":\"user:[1]\",\"release\":\"6.1\",\"hostname\":\"host\"}";
 
-static void judge_all(const struct probe_view *view, struct probe_report *report)
+static void give_verdicts(const struct probe_view *view, struct probe_report *report)
 {
-    for (size_t i = 0; i < probe_question_count && i < PROBE_ROWS_MAX; i++) {
-        const struct probe_question *question = &probe_questions[i];
+    for (size_t i = 0; i < probe_check_count && i < PROBE_ROWS_MAX; i++) {
+        const struct probe_check *check = &probe_checks[i];
         struct probe_row *row = &report->rows[report->row_count++];
 
-        row->name = question->name;
-        row->group = question->group;
-        row->title = question->title;
-        row->harmless = question->harmless;
-        probe_judge(question, view, &row->cells[0]);
-        if (row->cells[0].layer >= PROBE_LAYERS || !row->cells[0].answer[0])
+        row->name = check->name;
+        row->group = check->group;
+        row->title = check->title;
+        row->side_effects = check->side_effects;
+        probe_verdict(check, view, &row->cells[0]);
+        if (row->cells[0].layer >= PROBE_LAYERS || !row->cells[0].result[0])
             abort();
     }
 }
@@ -72,26 +72,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct probe_report *report = calloc(1, sizeof(*report));
     json_t *host = json_loads(host_text, 0, NULL);
     char *text = malloc(size + 1);
-    json_t *answers;
+    json_t *results;
     struct probe_view view = {.sandbox = sandbox_registry[size % SANDBOX_COUNT], .host = host};
 
     if (!report || !host || !text)
         abort();
     memcpy(text, data, size);
-    answers = probe_answers_parse(text, size);
-    if (!answers)
+    results = probe_results_parse(text, size);
+    if (!results)
         abort();
-    view.answers = answers;
-    view.own_kernel = probe_has_own_kernel(answers, host);
+    view.results = results;
+    view.own_kernel = probe_has_own_kernel(results, host);
     report->image = "image";
     report->sandboxes[0] = view.sandbox;
     report->sandbox_count = 1;
     report->own_kernel[0] = view.own_kernel;
-    probe_calls_parse(json_object_get(answers, "calls"), &report->calls[0]);
-    judge_all(&view, report);
+    probe_calls_parse(json_object_get(results, "calls"), &report->calls[0]);
+    give_verdicts(&view, report);
     check_table(report);
     check_json(report);
-    json_decref(answers);
+    json_decref(results);
     json_decref(host);
     free(text);
     free(report);
