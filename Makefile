@@ -39,16 +39,21 @@ all:
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 # Tables that are made, not written; `#include <gen/NAME>` finds them.
-GENERATED = $(BUILD)/gen/syscall_names.inc $(BUILD)/gen/syscall_names_32.inc
+GENERATED = $(BUILD)/gen/architecture.h $(BUILD)/gen/syscall_names.inc $(BUILD)/gen/syscall_names_32.inc
+
+$(BUILD)/gen/architecture.h: vmm/arch/$(ARCH)/names.h
+	@mkdir -p $(@D)
+	$(call brief,GEN)cp $< $@
 
 # The kernel's names of its system calls on this architecture, and on its 32-bit variant (none on some): lines of
-# `[number] = "name",`.
+# `[number] = "name",`. A number may be given by another macro, so the preprocessor says it. Two of the macros are no calls.
 $(BUILD)/gen/syscall_names.inc: header = <asm/unistd.h>
 $(BUILD)/gen/syscall_names_32.inc: header = <asm/unistd_32.h>
-$(GENERATED): Makefile
+$(BUILD)/gen/syscall_names.inc $(BUILD)/gen/syscall_names_32.inc: Makefile
 	@mkdir -p $(@D)
-	$(call brief,GEN)printf '#if __has_include($(header))\n#include $(header)\n#endif\n' | $(CC) -dM -E -x c - | \
-	    sed -nE 's/^#define __NR_([a-z0-9_]+) ([0-9]+)$$/[\2] = "\1",/p' | sort >$@
+	$(call brief,GEN)printf '#if __has_include($(header))\n#include $(header)\n#endif\n' >$@.h; \
+	    $(CC) -dM -E -x c $@.h | sed -nE 's/^#define __NR_([a-z0-9_]+) .*/call \1 __NR_\1/p' | cat $@.h - | $(CC) -E -P -x c - | \
+	    sed -nE '/^call (syscalls|arch_specific_syscall) /d; s/^call ([a-z0-9_]+) ([0-9]+)$$/[\2] = "\1",/p' | sort >$@; rm $@.h
 
 $(BUILD)/obj/%.o: %.c | $(GENERATED)
 	@mkdir -p $(@D)

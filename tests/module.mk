@@ -5,8 +5,9 @@ include $(wildcard tests/*/module.mk)
 
 .PHONY: prerequisites format lint-tidy
 
-# Every test: units (plain and sanitized), imports of images, bare-metal guests, the fuzz targets shortly, real boots.
-CHECKS = unit images guests fuzz e2e
+# Every test: the other architecture's compiler, units (plain and sanitized), imports of images, bare-metal guests, the fuzz
+# targets shortly, real boots.
+CHECKS = cross unit images guests fuzz e2e
 check: $(CHECKS)
 
 prerequisites:
@@ -30,6 +31,7 @@ lint:
 	@clang-format --dry-run --Werror $(C_FILES)
 	tests/lint/include-directions
 	tests/lint/texts
+	tests/lint/architecture
 	docs/guide/make-tables --check
 	shellcheck -x $(SHELL_SCRIPTS)
 	mandoc -T lint -W warning docs/reference/*.1

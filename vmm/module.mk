@@ -20,7 +20,7 @@ $(BUILD)/gen/seccomp_filter.inc: $(BUILD)/gen/seccomp-compile
 
 $(BUILD)/obj/vmm/oci/seccomp.o $(BUILD)/san/vmm/oci/seccomp.o: $(BUILD)/gen/seccomp_filter.inc
 
-IMPORT_SOURCES = $(wildcard vmm/base/*.c vmm/confine/*.c vmm/image/*.c vmm/image/import/*.c)
+IMPORT_SOURCES = $(wildcard vmm/base/*.c vmm/confine/*.c vmm/image/*.c vmm/image/import/*.c) vmm/arch/$(ARCH)/host_level.c
 IMPORT_LIBS    = -larchive -lsquashfs -lz -ljansson -lnettle
 
 all: $(BUILD)/microvm $(BUILD)/microvm-import

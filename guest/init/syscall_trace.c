@@ -11,11 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#if defined(__x86_64__)
-#define AUDIT_ARCH_OURS AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define AUDIT_ARCH_OURS AUDIT_ARCH_AARCH64
-#endif
+#include <gen/architecture.h>
 
 #define PROCESSES_MAX (1U << 22) /* the kernel's PID_MAX_LIMIT */
 #define CALL_STOP     (SIGTRAP | 0x80)
@@ -76,7 +72,8 @@ static void note_call(struct trace *trace, pid_t pid)
     if (!pending || request(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), (uintptr_t)&info) <= 0)
         return;
     if (info.op == ENTRY) {
-        bool known = info.arch == AUDIT_ARCH_OURS && info.detail.number < PROTOCOL_SYSCALL_NUMBERS;
+        bool known =
+            info.arch == ARCHITECTURE_AUDIT && info.detail.number < PROTOCOL_SYSCALL_NUMBERS;
 
         pending->row = (known ? (unsigned)info.detail.number : PROTOCOL_SYSCALL_NUMBERS) + 1;
         pending->begun_ns = now_ns();

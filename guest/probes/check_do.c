@@ -11,7 +11,6 @@
 #include <linux/io_uring.h>
 #include <linux/keyctl.h>
 #include <linux/perf_event.h>
-#include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
@@ -26,6 +25,8 @@
 #include <sys/timex.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+#include <linux/vm_sockets.h> /* wants a struct sockaddr */
 
 #include "guest/probes/check.h"
 
@@ -366,11 +367,11 @@ static void open_device(mode_t kind, unsigned major_number, unsigned minor_numbe
     int fd;
     int error = 0;
 
-    set_call(fact, SYS_mknod, 0, kind | 0600);
+    set_call(fact, SYS_mknodat, AT_FDCWD, 0);
     fact->capability = CAP_MKNOD;
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         snprintf(fact->path, sizeof(fact->path), "%s/microvm-probe-node", places[i]);
-        if (mknod(fact->path, kind | 0600, makedev(major_number, minor_number)) == 0) {
+        if (mknodat(AT_FDCWD, fact->path, kind | 0600, makedev(major_number, minor_number)) == 0) {
             error = 0;
             break;
         }

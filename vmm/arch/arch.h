@@ -2,7 +2,8 @@
 /*
  * Purpose: the port contract: all that the machine needs to know of a processor architecture. Each
  * folder beside this file (x86_64/, aarch64/) implements it with the same file names: layout.c,
- * boot.c, vcpu.c, irq.c, state.c. Functions get raw KVM descriptors and the memory map.
+ * boot.c, vcpu.c, irq.c, state.c, host_level.c, and says its names in names.h. Functions get raw
+ * KVM descriptors and the memory map.
  */
 #ifndef MICROVM_ARCH_ARCH_H
 #define MICROVM_ARCH_ARCH_H
@@ -115,5 +116,30 @@ void arch_vcpu_describe(int vcpu_fd, char *text, size_t size);
 /* Speed class of /dev/kvm as `microvm doctor` names it. */
 enum arch_kvm_class { ARCH_KVM_HARDWARE, ARCH_KVM_SOFTWARE };
 enum arch_kvm_class arch_kvm_class(void);
+
+/* One of the capabilities of KVM that only this architecture has, and that machines use. */
+struct arch_capability {
+    const char *name; /* as the kernel's KVM_CAP_... without that beginning */
+    const char *what; /* what it is needed for */
+    int number;       /* of KVM_CAP_... */
+    bool needed;      /* nothing runs without it; else: slower or less */
+};
+#define ARCH_CAPABILITIES 2
+extern const struct arch_capability arch_capabilities[ARCH_CAPABILITIES];
+
+/* ---- host_level.c: which images this processor runs --------------------------------------------
+ */
+
+/* The level of this processor among those that images name (platform.h), 0 where there are none. */
+unsigned arch_host_level(void);
+
+/* ---- kernel files ------------------------------------------------------------------------------
+ */
+
+/*
+ * Where the version of Linux is in the first `size` bytes of a kernel file whose format says so in
+ * a header; below `size`, or 0: another format, or it does not say.
+ */
+size_t arch_kernel_version_at(const uint8_t *image, size_t size);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Purpose: `microvm version`: what was built, from what, and which kernel it would boot. */
 #include <errno.h>
+#include <gen/architecture.h>
 #include <stdio.h>
 
 #include "vmm/base/cleanup.h"
@@ -16,12 +17,6 @@
 #endif
 #ifndef MICROVM_COMMIT
 #define MICROVM_COMMIT ""
-#endif
-
-#ifdef __x86_64__
-#define ARCHITECTURE "x86_64"
-#else
-#define ARCHITECTURE "aarch64"
 #endif
 
 static const struct option_table table = {
@@ -58,7 +53,7 @@ int cli_version(int argc, char **argv)
     printf("microvm %s", MICROVM_VERSION);
     if (MICROVM_COMMIT[0])
         printf(" (commit %s)", MICROVM_COMMIT);
-    printf("\n%-17s gcc %s, for " ARCHITECTURE "\n", "built by", __VERSION__);
+    printf("\n%-17s gcc %s, for " ARCHITECTURE_NAME "\n", "built by", __VERSION__);
     show_file(&program_file_kernel);
     show_file(&program_file_initramfs);
     return 0;

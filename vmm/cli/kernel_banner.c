@@ -10,12 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vmm/base/bytes.h"
+#include "vmm/arch/arch.h"
 #include "vmm/base/cleanup.h"
-
-/* x86 boot protocol: offsets in the setup header, which begins at 0x1f1 of the file. */
-#define SETUP_MAGIC          0x202
-#define SETUP_KERNEL_VERSION 0x20e
 
 /* Copies printable characters up to the first space. Returns their count. */
 static size_t copy_word(const char *from, size_t limit, char text[KERNEL_BANNER_SIZE])
@@ -45,14 +41,11 @@ static bool find_banner(const char *image, size_t size, char text[KERNEL_BANNER_
     return false;
 }
 
-static bool find_setup_version(const char *image, size_t size, char text[KERNEL_BANNER_SIZE])
+static bool find_header_version(const char *image, size_t size, char text[KERNEL_BANNER_SIZE])
 {
-    size_t at;
+    size_t at = arch_kernel_version_at((const uint8_t *)image, size);
 
-    if (size < SETUP_KERNEL_VERSION + 2 || memcmp(image + SETUP_MAGIC, "HdrS", 4) != 0)
-        return false;
-    at = 0x200U + load_le16(image + SETUP_KERNEL_VERSION);
-    return at > 0x200 && at < size && copy_word(image + at, size - at, text) > 0;
+    return at > 0 && copy_word(image + at, size - at, text) > 0;
 }
 
 int kernel_banner_read(const char *path, char text[KERNEL_BANNER_SIZE], struct error *err)
@@ -71,7 +64,7 @@ int kernel_banner_read(const char *path, char text[KERNEL_BANNER_SIZE], struct e
     image = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (image == MAP_FAILED)
         return error_set_errno(err, errno, "%s", path);
-    found = find_setup_version(image, size, text) || find_banner(image, size, text);
+    found = find_header_version(image, size, text) || find_banner(image, size, text);
     munmap(image, size);
     return found ? 0 : error_set(err, ENOEXEC, "%s: no Linux in it", path);
 }

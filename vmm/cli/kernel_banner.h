@@ -11,7 +11,7 @@
 
 /*
  * Writes the version of the Linux in the file at `path`, such as "6.1.170": from the banner of an
- * uncompressed image, or from the header of an x86 bzImage (boot protocol 2.00, kernel_version).
+ * uncompressed image, or from the header of a format that has one for it (arch.h).
  * Errors: ENOEXEC (no Linux in it), of open(2) and mmap(2).
  */
 int kernel_banner_read(const char *path, char text[KERNEL_BANNER_SIZE], struct error *err);

@@ -15,11 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#if defined(__x86_64__)
-#define AUDIT_ARCH_OURS AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define AUDIT_ARCH_OURS AUDIT_ARCH_AARCH64
-#endif
+#include <gen/architecture.h>
 
 #define ARGUMENTS   6
 #define PROGRAM_MAX 1024
@@ -109,7 +105,7 @@ int syscall_filter_load(const struct syscall_rule *rules, size_t count, uint32_t
     struct sock_fprog filter;
 
     emit_load(&program, offsetof(struct seccomp_data, arch));
-    emit(&program, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_OURS, 1, 0);
+    emit(&program, BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE_AUDIT, 1, 0);
     emit_return(&program, SECCOMP_RET_KILL_PROCESS);
     emit_load(&program, offsetof(struct seccomp_data, nr));
     for (size_t i = 0; i < count; i++) {

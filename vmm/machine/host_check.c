@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gen/architecture.h>
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <sys/sysinfo.h>
@@ -26,8 +27,8 @@ const char *host_kvm_advice(enum host_kvm state)
     case HOST_KVM_READY:
         break;
     case HOST_KVM_MISSING:
-        return "/dev/kvm: does not exist; switch virtualization on in the firmware and load the "
-               "module kvm_intel or kvm_amd, or use the development host: "
+        return "/dev/kvm: does not exist; switch virtualization on in the firmware "
+               "and " ARCHITECTURE_KVM_MISSING ", or use the development host: "
                "tests/devhost/devhost run -- microvm ...";
     case HOST_KVM_DENIED:
         return "/dev/kvm: no permission; join the group kvm ('sudo usermod -aG kvm $USER', then "
@@ -61,26 +62,21 @@ uint64_t host_memory_minimum(void)
     return arch_memory_minimum();
 }
 
+/* What every architecture needs. */
+static const struct arch_capability common_capabilities[] = {
+    {"USER_MEMORY", "guest memory", KVM_CAP_USER_MEMORY, true},
+    {"IRQCHIP", "interrupt controller in the kernel", KVM_CAP_IRQCHIP, true},
+    {"IOEVENTFD", "queue notifications", KVM_CAP_IOEVENTFD, true},
+    {"IRQFD", "interrupts from the I/O loop", KVM_CAP_IRQFD, true},
+    {"IMMEDIATE_EXIT", "stopping a vCPU at once", KVM_CAP_IMMEDIATE_EXIT, true},
+    {"MP_STATE", "starting further vCPUs", KVM_CAP_MP_STATE, true},
+};
+
+_Static_assert(ARRAY_LENGTH(common_capabilities) + ARCH_CAPABILITIES == HOST_CAPABILITIES,
+               "all of them are in a report");
+
 int host_kvm_report(struct host_kvm_report *report, struct error *err)
 {
-    static const struct {
-        int number;
-        struct host_capability capability;
-    } asked[HOST_CAPABILITIES] = {
-        {KVM_CAP_USER_MEMORY, {"USER_MEMORY", "guest memory", true, 0}},
-        {KVM_CAP_IRQCHIP, {"IRQCHIP", "interrupt controller in the kernel", true, 0}},
-        {KVM_CAP_IOEVENTFD, {"IOEVENTFD", "queue notifications", true, 0}},
-        {KVM_CAP_IRQFD, {"IRQFD", "interrupts from the I/O loop", true, 0}},
-        {KVM_CAP_IMMEDIATE_EXIT, {"IMMEDIATE_EXIT", "stopping a vCPU at once", true, 0}},
-        {KVM_CAP_MP_STATE, {"MP_STATE", "starting further vCPUs", true, 0}},
-#ifdef __x86_64__
-        {KVM_CAP_TSC_DEADLINE_TIMER, {"TSC_DEADLINE_TIMER", "the guest's timer", true, 0}},
-        {KVM_CAP_GET_TSC_KHZ, {"GET_TSC_KHZ", "a guest that need not calibrate", false, 0}},
-#else
-        {KVM_CAP_ARM_PSCI_0_2, {"ARM_PSCI_0_2", "starting and stopping vCPUs", true, 0}},
-        {KVM_CAP_ONE_REG, {"ONE_REG", "registers of a vCPU", true, 0}},
-#endif
-    };
     AUTO_CLOSE int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 
     if (fd < 0)
@@ -90,8 +86,16 @@ int host_kvm_report(struct host_kvm_report *report, struct error *err)
     if (report->api_version < 0 || report->vcpus_max < 0)
         return error_set_errno(err, errno, "/dev/kvm");
     for (size_t i = 0; i < HOST_CAPABILITIES; i++) {
-        report->capabilities[i] = asked[i].capability;
-        report->capabilities[i].value = ioctl(fd, KVM_CHECK_EXTENSION, asked[i].number);
+        const size_t common = ARRAY_LENGTH(common_capabilities);
+        const struct arch_capability *asked =
+            i < common ? &common_capabilities[i] : &arch_capabilities[i - common];
+
+        report->capabilities[i] = (struct host_capability){
+            .name = asked->name,
+            .what = asked->what,
+            .needed = asked->needed,
+            .value = ioctl(fd, KVM_CHECK_EXTENSION, asked->number),
+        };
     }
     return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gen/architecture.h>
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -24,8 +25,8 @@ static int open_device(struct error *err)
     case ENXIO:
         return error_set(err, ENOENT,
                          KVM_DEVICE
-                         ": there is no KVM here; load the module kvm-intel or kvm-amd, "
-                         "or enable virtualization in the firmware (see microvm doctor)");
+                         ": there is no KVM here; " ARCHITECTURE_KVM_MISSING
+                         ", or enable virtualization in the firmware (see microvm doctor)");
     case EACCES:
     case EPERM:
         return error_set(err, EACCES,

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Purpose: the system call filter of config.json (OCI runtime specification, config-linux.md,
  * "Seccomp"), and crun's short cut to it. */
+#include <gen/architecture.h>
 #include <jansson.h>
 
+#include "vmm/base/bytes.h"
 #include "vmm/oci/bundle_private.h"
 #include "vmm/oci/seccomp_profile.h"
 
@@ -28,6 +30,8 @@ static json_t *make_rule(const struct seccomp_rule *rule)
 
 json_t *bundle_make_seccomp(void)
 {
+    static const char *const architectures[] = {ARCHITECTURE_SECCOMP};
+    json_t *tables = json_array();
     json_t *names = json_array();
     json_t *rules = json_array();
     size_t position = 0;
@@ -39,9 +43,10 @@ json_t *bundle_make_seccomp(void)
                           json_pack("{s:o, s:s}", "names", names, "action", "SCMP_ACT_ALLOW"));
     for (size_t i = 0; i < seccomp_profile_rule_count; i++)
         json_array_append_new(rules, make_rule(&seccomp_profile_rules[i]));
-    return json_pack("{s:s, s:i, s:[s, s, s], s:o}", "defaultAction", "SCMP_ACT_ERRNO",
-                     "defaultErrnoRet", SECCOMP_PROFILE_DENIED, "architectures", "SCMP_ARCH_X86_64",
-                     "SCMP_ARCH_X86", "SCMP_ARCH_X32", "syscalls", rules);
+    for (size_t i = 0; i < ARRAY_LENGTH(architectures); i++)
+        json_array_append_new(tables, json_string(architectures[i]));
+    return json_pack("{s:s, s:i, s:o, s:o}", "defaultAction", "SCMP_ACT_ERRNO", "defaultErrnoRet",
+                     SECCOMP_PROFILE_DENIED, "architectures", tables, "syscalls", rules);
 }
 
 const char *bundle_annotations(const struct bundle_options *options)

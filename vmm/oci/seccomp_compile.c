@@ -5,6 +5,7 @@
  * microvm.
  */
 #include <errno.h>
+#include <gen/architecture.h>
 #include <nettle/base64.h>
 #include <seccomp.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "vmm/base/bytes.h"
 #include "vmm/base/io.h"
 #include "vmm/oci/seccomp_profile.h"
 
@@ -64,16 +66,15 @@ static void add_rule(scmp_filter_ctx filter, const struct seccomp_rule *rule)
 static scmp_filter_ctx make_filter(void)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(SECCOMP_PROFILE_DENIED));
+    static const uint32_t more[] = {ARCHITECTURE_SECCOMP_MORE};
     size_t position = 0;
     const char *name;
 
     if (!filter)
         die("seccomp_init", ENOMEM);
     seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree, not a list */
-#ifdef __x86_64__
-    seccomp_arch_add(filter, SCMP_ARCH_X86);
-    seccomp_arch_add(filter, SCMP_ARCH_X32);
-#endif
+    for (size_t i = 0; i < ARRAY_LENGTH(more); i++)
+        seccomp_arch_add(filter, more[i]);
     while ((name = seccomp_profile_next(&position)))
         add(filter, SCMP_ACT_ALLOW, name, 0, NULL);
     for (size_t i = 0; i < seccomp_profile_rule_count; i++)

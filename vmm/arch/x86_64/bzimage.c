@@ -10,6 +10,7 @@
  */
 #include <asm/bootparam.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -17,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "vmm/arch/arch.h"
 #include "vmm/arch/x86_64/bzimage.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
@@ -56,6 +58,20 @@ bool bzimage_is_kernel(const uint8_t *head, size_t size)
         return false;
     read_setup(head, &setup);
     return setup.boot_flag == SETUP_BOOT_FLAG && setup.header == SETUP_MAGIC;
+}
+
+/* kernel_version of boot protocol 2.00: where the text is, less the 512 bytes of the boot sector.
+ */
+size_t arch_kernel_version_at(const uint8_t *image, size_t size)
+{
+    const size_t magic = SETUP_HEADER_OFFSET + offsetof(struct setup_header, header);
+    const size_t version = SETUP_HEADER_OFFSET + offsetof(struct setup_header, kernel_version);
+    size_t at;
+
+    if (size < version + sizeof(uint16_t) || load_le32(image + magic) != SETUP_MAGIC)
+        return 0;
+    at = SECTOR + load_le16(image + version);
+    return at > SECTOR && at < size ? at : 0;
 }
 
 static const struct compression *find_compression(const uint8_t magic[4])

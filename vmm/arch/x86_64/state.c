@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: where a vCPU stands, for a report of an internal error; the kind of KVM. */
+/* Where a vCPU stands, for a report of an internal error; what kind of KVM the host has. */
 #include <cpuid.h>
 #include <linux/kvm.h>
 #include <stdio.h>
@@ -31,3 +31,8 @@ enum arch_kvm_class arch_kvm_class(void)
         return ARCH_KVM_HARDWARE;
     return ARCH_KVM_SOFTWARE;
 }
+
+const struct arch_capability arch_capabilities[ARCH_CAPABILITIES] = {
+    {"TSC_DEADLINE_TIMER", "the guest's timer", KVM_CAP_TSC_DEADLINE_TIMER, true},
+    {"GET_TSC_KHZ", "a guest that need not calibrate", KVM_CAP_GET_TSC_KHZ, false},
+};
