@@ -42,7 +42,7 @@ struct device_host {
     void (*delegate_queue)(void *opaque, unsigned index, struct device_queue_fds *fds);
     void (*reclaim_queue)(void *opaque, unsigned index);
     /* One line about what the device does, for people. Any thread. NULL = nobody listens. */
-    void (*narrate)(void *opaque, const char *line);
+    void (*trace)(void *opaque, const char *line);
 };
 
 #endif

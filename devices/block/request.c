@@ -276,7 +276,7 @@ static int execute(struct block *block, struct request *request)
     }
 }
 
-static void narrate(const struct block *block, const struct request *request, int status)
+static void trace(const struct block *block, const struct request *request, int status)
 {
     static const char *const types[] = {
         [VIRTIO_BLK_T_IN] = "IN",           [VIRTIO_BLK_T_OUT] = "OUT",
@@ -290,7 +290,7 @@ static void narrate(const struct block *block, const struct request *request, in
     };
     const char *type = request->type < ARRAY_LENGTH(types) ? types[request->type] : NULL;
 
-    virtio_device_narrate(
+    virtio_device_trace(
         &block->device, 0,
         "VIRTIO_BLK_T_%s (%u), sector %" PRIu64 ", %" PRIu64 " bytes: VIRTIO_BLK_S_%s",
         type ? type : "?", request->type, request->sector, request->data_size, results[status]);
@@ -312,10 +312,10 @@ int block_serve(struct block *block, const struct virtqueue_chain *chain)
     request.sector = le64toh(header.sector);
     status = execute(block, &request);
     if (status == UNFINISHED) {
-        virtqueue_untake(&device->queues[0], (uint32_t)request.done);
+        virtqueue_undo_pop(&device->queues[0], (uint32_t)request.done);
         return 0;
     }
-    narrate(block, &request, status);
+    trace(block, &request, status);
     answer = (uint8_t)status;
     virtqueue_chain_write(chain, chain->writable_size - 1, &answer, 1);
     rc = virtqueue_push_used(&device->queues[0], chain->head, request.written + 1);

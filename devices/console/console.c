@@ -123,7 +123,7 @@ static void pump_input(struct console *console)
     bool wanted = false; /* the driver has room, and there is no more to read for now */
     int rc = 0;
 
-    while (!console->input_ended && (rc = virtio_device_take(device, INPUT_QUEUE, &chain)) > 0) {
+    while (!console->input_ended && (rc = virtio_device_pop(device, INPUT_QUEUE, &chain)) > 0) {
         ssize_t got;
 
         if (chain.writable_count == 0) {
@@ -132,7 +132,7 @@ static void pump_input(struct console *console)
         }
         got = read_chain(console, &chain);
         if (got <= 0) {
-            virtqueue_untake(queue, 0);
+            virtqueue_undo_pop(queue, 0);
             wanted = got < 0;
             if (!wanted)
                 end_input(console);
@@ -206,9 +206,9 @@ static void pump_output(struct console *console)
     int rc;
 
     console->output_blocked = false;
-    while ((rc = virtio_device_take(device, OUTPUT_QUEUE, &chain)) > 0) {
+    while ((rc = virtio_device_pop(device, OUTPUT_QUEUE, &chain)) > 0) {
         if (!write_chain(console, &chain)) {
-            virtqueue_untake(queue, chain.progress);
+            virtqueue_undo_pop(queue, chain.progress);
             rc = console->output_blocked ? 0 : -EAGAIN;
             break;
         }

@@ -23,7 +23,7 @@ static const char *name_mark(uint32_t mark)
     }
 }
 
-static void narrate(const struct doorbell_host *host, uint32_t value)
+static void trace(const struct doorbell_host *host, uint32_t value)
 {
     static const char *const calls[] = {
         [DOORBELL_NULL] = "null call",
@@ -35,12 +35,12 @@ static void narrate(const struct doorbell_host *host, uint32_t value)
     uint32_t argument = value >> 8;
     char line[80];
 
-    if (!host->narrate)
+    if (!host->trace)
         return;
     snprintf(line, sizeof(line), "write of 0x%08x = %s %u%s", value,
              call < ARRAY_LENGTH(calls) ? calls[call] : "unknown call", argument,
              call == DOORBELL_MARK ? name_mark(argument) : "");
-    host->narrate(host->opaque, line);
+    host->trace(host->opaque, line);
 }
 
 void doorbell_write(struct doorbell *doorbell, const void *data, uint32_t size)
@@ -54,7 +54,7 @@ void doorbell_write(struct doorbell *doorbell, const void *data, uint32_t size)
         return;
     value = load_le32(data);
     argument = value >> 8;
-    narrate(host, value);
+    trace(host, value);
     switch (value & 0xff) {
     case DOORBELL_MARK:
         host->mark(host->opaque, argument);

@@ -20,7 +20,7 @@ struct doorbell_host {
     /* The guest's kernel or init panicked; power-off follows or not. */
     void (*panic)(void *opaque);
     /* One line about a call, for people; NULL = nobody listens. */
-    void (*narrate)(void *opaque, const char *line);
+    void (*trace)(void *opaque, const char *line);
 };
 
 struct doorbell {

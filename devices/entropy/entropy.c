@@ -35,7 +35,7 @@ static void handle_queue(struct virtio_device *device, unsigned index)
     struct virtqueue_chain chain;
     int rc;
 
-    while ((rc = virtio_device_take(device, index, &chain)) > 0) {
+    while ((rc = virtio_device_pop(device, index, &chain)) > 0) {
         uint32_t filled;
 
         if (chain.writable_count == 0) {

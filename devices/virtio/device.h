@@ -10,7 +10,7 @@
  * fd handlers, so a device itself never sees two threads at once.
  *
  * A device holds no descriptor chain from one call to the next: what it cannot serve now it puts
- * back (virtqueue_untake), with the number of bytes that are done. So a reset has nothing of the
+ * back (virtqueue_undo_pop), with the number of bytes that are done. So a reset has nothing of the
  * guest's memory to take away from it.
  */
 #ifndef MICROVM_DEVICES_VIRTIO_DEVICE_H
@@ -92,24 +92,24 @@ void virtio_device_begin_turn(struct virtio_device *device);
  */
 bool virtio_device_may_go_on(const struct virtio_device *device);
 
-/* A step is done, and has moved `bytes`. Each chain that is taken is at least one step. */
+/* A step is done, and has moved `bytes`. Each chain that is popped is at least one step. */
 void virtio_device_spend(struct virtio_device *device, uint64_t bytes);
 
 /*
- * virtqueue_take() of queue `index` while the turn has room for a step. Returns 1, 0 (no chain),
+ * virtqueue_pop() of queue `index` while the turn has room for a step. Returns 1, 0 (no chain),
  * -EINVAL (the guest broke the rules) or -EAGAIN (the turn is over).
  */
-int virtio_device_take(struct virtio_device *device, unsigned index, struct virtqueue_chain *chain);
+int virtio_device_pop(struct virtio_device *device, unsigned index, struct virtqueue_chain *chain);
 
 /*
- * Ends the work on queue `index` in this turn, by what the last virtio_device_take() or the device
+ * Ends the work on queue `index` in this turn, by what the last virtio_device_pop() or the device
  * itself made of it: -EINVAL fails the device because of `what`; else what was completed is given
  * to the driver, and with -EAGAIN the work goes on in another turn.
  */
 void virtio_device_end_turn(struct virtio_device *device, unsigned index, int rc, const char *what);
 
 /* Asks for another turn, handle_queue(index), after other work of the I/O loop. */
-void virtio_device_handle_later(struct virtio_device *device, unsigned index);
+void virtio_device_reschedule(struct virtio_device *device, unsigned index);
 
 /* For read_config: bytes of a configuration structure, zeroes outside of it. */
 void virtio_device_copy_config(const void *config, size_t config_size, uint32_t offset, void *data,

@@ -23,7 +23,7 @@ void virtio_mmio_clear_queues(struct virtio_mmio *mmio)
 
     for (unsigned i = 0; i < device->class->queue_count; i++)
         device->queues[i] = (struct virtqueue){.size_max = device->class->queue_size_max};
-    virtio_device_narrate_queues(device);
+    virtio_device_trace_queues(device);
 }
 
 int virtio_mmio_create(struct virtio_device *device, const struct guest_memory *memory,
@@ -139,7 +139,7 @@ int virtio_device_delegate_queue(struct virtio_device *device, unsigned index,
         return -EINVAL;
     host->delegate_queue(host->opaque, index, fds);
     __atomic_fetch_or(&device->transport->delegated, 1U << index, __ATOMIC_SEQ_CST);
-    virtio_device_narrate(device, index, "served by another process from now on");
+    virtio_device_trace(device, index, "served by another process from now on");
     return 0;
 }
 
@@ -156,8 +156,8 @@ void virtio_mmio_notify(struct virtio_mmio *mmio, unsigned index)
     if (index < device->class->queue_count && device->queues[index].ready &&
         !virtio_mmio_delegated(mmio, index) && (mmio->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
         if (!settles)
-            virtio_device_narrate(device, index, "available buffer notification (QueueNotify = %u)",
-                                  index);
+            virtio_device_trace(device, index, "available buffer notification (QueueNotify = %u)",
+                                index);
         device->class->handle_queue(device, index);
     }
     virtio_device_unlock(device);
@@ -192,13 +192,12 @@ void virtio_device_notify(struct virtio_device *device, unsigned index)
 
     if (virtqueue_needs_interrupt(queue)) {
         virtio_mmio_count(&counts->notified);
-        virtio_device_narrate(device, index, "used buffer notification: interrupt");
+        virtio_device_trace(device, index, "used buffer notification: interrupt");
         interrupt(device, VIRTIO_MMIO_INT_VRING);
     } else if (anything_used) {
         virtio_mmio_count(&counts->suppressed);
-        virtio_device_narrate(device, index,
-                              "used buffer notification suppressed by the driver (%s)",
-                              queue->event_index ? "used_event" : "VIRTQ_AVAIL_F_NO_INTERRUPT");
+        virtio_device_trace(device, index, "used buffer notification suppressed by the driver (%s)",
+                            queue->event_index ? "used_event" : "VIRTQ_AVAIL_F_NO_INTERRUPT");
     }
 }
 
@@ -207,7 +206,7 @@ void virtio_device_config_changed(struct virtio_device *device)
     struct virtio_mmio *mmio = device->transport;
 
     mmio->config_generation++;
-    virtio_device_narrate(device, NARRATE_NO_QUEUE, "configuration change notification");
+    virtio_device_trace(device, TRACE_NO_QUEUE, "configuration change notification");
     if (mmio->status & VIRTIO_CONFIG_S_DRIVER_OK)
         interrupt(device, VIRTIO_MMIO_INT_CONFIG);
 }
@@ -220,7 +219,7 @@ void virtio_device_fail(struct virtio_device *device, const char *why)
                 "virtio %s: the guest's driver broke the rules (%s); "
                 "the device waits for its reset",
                 device->class->name, why);
-    virtio_device_narrate(device, NARRATE_NO_QUEUE, "DEVICE_NEEDS_RESET: %s", why);
+    virtio_device_trace(device, TRACE_NO_QUEUE, "DEVICE_NEEDS_RESET: %s", why);
     for (unsigned i = 0; i < device->class->queue_count; i++)
         virtqueue_stop(&device->queues[i]);
     mmio->status |= VIRTIO_CONFIG_S_NEEDS_RESET;

@@ -55,19 +55,19 @@ void virtio_mmio_save(struct virtio_mmio *mmio, void *state);
 int virtio_mmio_load(struct virtio_mmio *mmio, const void *state, struct error *err);
 
 /* What a register is for (virtio 1.2, 4.2.2): the rows of a ledger. */
-enum virtio_mmio_purpose {
-    VIRTIO_MMIO_FOR_IDENTITY, /* MagicValue, Version, DeviceID, VendorID */
-    VIRTIO_MMIO_FOR_FEATURES,
-    VIRTIO_MMIO_FOR_QUEUES, /* their set-up */
-    VIRTIO_MMIO_FOR_NOTIFY, /* QueueNotify, where no ioeventfd takes it */
-    VIRTIO_MMIO_FOR_INTERRUPTS,
-    VIRTIO_MMIO_FOR_STATUS,
-    VIRTIO_MMIO_FOR_CONFIG, /* the device's configuration space */
-    VIRTIO_MMIO_FOR_NOTHING,
-    VIRTIO_MMIO_PURPOSES
+enum virtio_mmio_register_group {
+    VIRTIO_MMIO_GROUP_IDENTITY, /* MagicValue, Version, DeviceID, VendorID */
+    VIRTIO_MMIO_GROUP_FEATURES,
+    VIRTIO_MMIO_GROUP_QUEUES, /* their set-up */
+    VIRTIO_MMIO_GROUP_NOTIFY, /* QueueNotify, where no ioeventfd takes it */
+    VIRTIO_MMIO_GROUP_INTERRUPTS,
+    VIRTIO_MMIO_GROUP_STATUS,
+    VIRTIO_MMIO_GROUP_CONFIG, /* the device's configuration space */
+    VIRTIO_MMIO_GROUP_NOTHING,
+    VIRTIO_MMIO_GROUPS
 };
-enum virtio_mmio_purpose virtio_mmio_purpose(uint64_t offset);
-const char *virtio_mmio_purpose_name(enum virtio_mmio_purpose purpose); /* "status" */
+enum virtio_mmio_register_group virtio_mmio_register_group(uint64_t offset);
+const char *virtio_mmio_register_group_name(enum virtio_mmio_register_group purpose); /* "status" */
 
 /* What became of used buffers of one queue: each decision to notify the driver, or not to. */
 struct virtio_mmio_queue_counts {

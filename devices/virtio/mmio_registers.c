@@ -29,44 +29,44 @@ static struct virtqueue *selected_queue(struct virtio_mmio *mmio)
     return &mmio->device->queues[mmio->queue_select];
 }
 
-enum virtio_mmio_purpose virtio_mmio_purpose(uint64_t offset)
+enum virtio_mmio_register_group virtio_mmio_register_group(uint64_t offset)
 {
     if (offset >= VIRTIO_MMIO_CONFIG)
-        return VIRTIO_MMIO_FOR_CONFIG;
+        return VIRTIO_MMIO_GROUP_CONFIG;
     switch (offset) {
     case VIRTIO_MMIO_MAGIC_VALUE:
     case VIRTIO_MMIO_VERSION:
     case VIRTIO_MMIO_DEVICE_ID:
     case VIRTIO_MMIO_VENDOR_ID:
-        return VIRTIO_MMIO_FOR_IDENTITY;
+        return VIRTIO_MMIO_GROUP_IDENTITY;
     case VIRTIO_MMIO_DEVICE_FEATURES:
     case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
     case VIRTIO_MMIO_DRIVER_FEATURES:
     case VIRTIO_MMIO_DRIVER_FEATURES_SEL:
-        return VIRTIO_MMIO_FOR_FEATURES;
+        return VIRTIO_MMIO_GROUP_FEATURES;
     case VIRTIO_MMIO_QUEUE_NOTIFY:
-        return VIRTIO_MMIO_FOR_NOTIFY;
+        return VIRTIO_MMIO_GROUP_NOTIFY;
     case VIRTIO_MMIO_INTERRUPT_STATUS:
     case VIRTIO_MMIO_INTERRUPT_ACK:
-        return VIRTIO_MMIO_FOR_INTERRUPTS;
+        return VIRTIO_MMIO_GROUP_INTERRUPTS;
     case VIRTIO_MMIO_STATUS:
-        return VIRTIO_MMIO_FOR_STATUS;
+        return VIRTIO_MMIO_GROUP_STATUS;
     case VIRTIO_MMIO_CONFIG_GENERATION:
-        return VIRTIO_MMIO_FOR_CONFIG;
+        return VIRTIO_MMIO_GROUP_CONFIG;
     default:
         return offset >= VIRTIO_MMIO_QUEUE_SEL && offset <= VIRTIO_MMIO_QUEUE_USED_HIGH
-                   ? VIRTIO_MMIO_FOR_QUEUES
-                   : VIRTIO_MMIO_FOR_NOTHING;
+                   ? VIRTIO_MMIO_GROUP_QUEUES
+                   : VIRTIO_MMIO_GROUP_NOTHING;
     }
 }
 
-const char *virtio_mmio_purpose_name(enum virtio_mmio_purpose purpose)
+const char *virtio_mmio_register_group_name(enum virtio_mmio_register_group purpose)
 {
-    static const char *const names[VIRTIO_MMIO_PURPOSES] = {
-        [VIRTIO_MMIO_FOR_IDENTITY] = "identity",     [VIRTIO_MMIO_FOR_FEATURES] = "features",
-        [VIRTIO_MMIO_FOR_QUEUES] = "queues",         [VIRTIO_MMIO_FOR_NOTIFY] = "notify",
-        [VIRTIO_MMIO_FOR_INTERRUPTS] = "interrupts", [VIRTIO_MMIO_FOR_STATUS] = "status",
-        [VIRTIO_MMIO_FOR_CONFIG] = "config",         [VIRTIO_MMIO_FOR_NOTHING] = "nothing",
+    static const char *const names[VIRTIO_MMIO_GROUPS] = {
+        [VIRTIO_MMIO_GROUP_IDENTITY] = "identity",     [VIRTIO_MMIO_GROUP_FEATURES] = "features",
+        [VIRTIO_MMIO_GROUP_QUEUES] = "queues",         [VIRTIO_MMIO_GROUP_NOTIFY] = "notify",
+        [VIRTIO_MMIO_GROUP_INTERRUPTS] = "interrupts", [VIRTIO_MMIO_GROUP_STATUS] = "status",
+        [VIRTIO_MMIO_GROUP_CONFIG] = "config",         [VIRTIO_MMIO_GROUP_NOTHING] = "nothing",
     };
 
     return names[purpose];
@@ -207,17 +207,17 @@ static uint32_t allowed_steps(const struct virtio_mmio *mmio, uint32_t added)
 }
 
 /* What the driver wrote, by the names of virtio 1.2, 2.1. */
-static void narrate_status(const struct virtio_device *device, uint32_t value)
+static void trace_status(const struct virtio_device *device, uint32_t value)
 {
     if (value == 0)
-        virtio_device_narrate(device, NARRATE_NO_QUEUE, "Status: 0, a reset");
+        virtio_device_trace(device, TRACE_NO_QUEUE, "Status: 0, a reset");
     else
-        virtio_device_narrate(device, NARRATE_NO_QUEUE, "Status: 0x%02x%s%s%s%s%s", value,
-                              value & VIRTIO_CONFIG_S_ACKNOWLEDGE ? " ACKNOWLEDGE" : "",
-                              value & VIRTIO_CONFIG_S_DRIVER ? " DRIVER" : "",
-                              value & VIRTIO_CONFIG_S_FEATURES_OK ? " FEATURES_OK" : "",
-                              value & VIRTIO_CONFIG_S_DRIVER_OK ? " DRIVER_OK" : "",
-                              value & VIRTIO_CONFIG_S_FAILED ? " FAILED" : "");
+        virtio_device_trace(device, TRACE_NO_QUEUE, "Status: 0x%02x%s%s%s%s%s", value,
+                            value & VIRTIO_CONFIG_S_ACKNOWLEDGE ? " ACKNOWLEDGE" : "",
+                            value & VIRTIO_CONFIG_S_DRIVER ? " DRIVER" : "",
+                            value & VIRTIO_CONFIG_S_FEATURES_OK ? " FEATURES_OK" : "",
+                            value & VIRTIO_CONFIG_S_DRIVER_OK ? " DRIVER_OK" : "",
+                            value & VIRTIO_CONFIG_S_FAILED ? " FAILED" : "");
 }
 
 /* Returns whether the I/O loop has to tell the device. */
@@ -226,7 +226,7 @@ static bool write_status(struct virtio_mmio *mmio, uint32_t value)
     struct virtio_device *device = mmio->device;
     uint32_t added;
 
-    narrate_status(device, value);
+    trace_status(device, value);
     if (value == 0) {
         reset(mmio);
         return true;
@@ -235,8 +235,8 @@ static bool write_status(struct virtio_mmio *mmio, uint32_t value)
     mmio->status |= added;
     if (added & VIRTIO_CONFIG_S_FEATURES_OK) {
         device->negotiated = mmio->driver_features;
-        virtio_device_narrate(device, NARRATE_NO_QUEUE, "features: 0x%" PRIx64 " of 0x%" PRIx64,
-                              device->negotiated, device->features);
+        virtio_device_trace(device, TRACE_NO_QUEUE, "features: 0x%" PRIx64 " of 0x%" PRIx64,
+                            device->negotiated, device->features);
         for (unsigned i = 0; i < device->class->queue_count; i++) {
             device->queues[i].indirect = device->negotiated & (1ULL << VIRTIO_RING_F_INDIRECT_DESC);
             device->queues[i].event_index = device->negotiated & (1ULL << VIRTIO_RING_F_EVENT_IDX);
@@ -273,10 +273,10 @@ static void write_queue_ready(struct virtio_mmio *mmio, struct virtqueue *queue,
     }
     queue->next_available = queue->next_used = queue->signalled_used = 0;
     queue->progress = 0;
-    virtio_device_narrate(mmio->device, mmio->queue_select,
-                          "QueueReady: size %u, descriptor table 0x%" PRIx64
-                          ", available ring 0x%" PRIx64 ", used ring 0x%" PRIx64,
-                          queue->size, queue->descriptors, queue->available, queue->used);
+    virtio_device_trace(mmio->device, mmio->queue_select,
+                        "QueueReady: size %u, descriptor table 0x%" PRIx64
+                        ", available ring 0x%" PRIx64 ", used ring 0x%" PRIx64,
+                        queue->size, queue->descriptors, queue->available, queue->used);
 }
 
 static void set_low(uint64_t *number, uint32_t value)

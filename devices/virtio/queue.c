@@ -84,10 +84,10 @@ void virtqueue_stop(struct virtqueue *queue)
     queue->areas = (struct virtqueue_areas){0};
 }
 
-static void narrate(const struct virtqueue *queue, const struct virtqueue_event *event)
+static void trace(const struct virtqueue *queue, const struct virtqueue_event *event)
 {
-    if (queue->narrate)
-        queue->narrate(queue->narrate_opaque, queue, event);
+    if (queue->trace)
+        queue->trace(queue->trace_opaque, queue, event);
 }
 
 static int append_segment(struct virtqueue_chain *chain, const struct guest_memory *memory,
@@ -121,8 +121,8 @@ static struct vring_desc fetch_descriptor(const uint8_t *table, unsigned index)
                                le16toh(raw.next)};
 }
 
-static void narrate_descriptor(const struct virtqueue *queue, const struct vring_desc *descriptor,
-                               bool in_indirect)
+static void trace_descriptor(const struct virtqueue *queue, const struct vring_desc *descriptor,
+                             bool in_indirect)
 {
     const struct virtqueue_event event = {
         .step = VIRTQUEUE_DESCRIPTOR,
@@ -132,7 +132,7 @@ static void narrate_descriptor(const struct virtqueue *queue, const struct vring
         .address = descriptor->addr,
     };
 
-    narrate(queue, &event);
+    trace(queue, &event);
 }
 
 /*
@@ -149,7 +149,7 @@ static int walk_table(const struct virtqueue *queue, struct virtqueue_chain *cha
         if (index >= count)
             return -EINVAL;
         descriptor = fetch_descriptor(table, index);
-        narrate_descriptor(queue, &descriptor, !indirect && queue->indirect);
+        trace_descriptor(queue, &descriptor, !indirect && queue->indirect);
         if (descriptor.flags & VRING_DESC_F_INDIRECT) {
             if (!indirect || (descriptor.flags & VRING_DESC_F_NEXT)) /* 2.7.5.3.1 */
                 return -EINVAL;
@@ -185,7 +185,7 @@ static int build_chain(const struct virtqueue *queue, const struct guest_memory 
     return walk_table(queue, chain, memory, table, indirect.len / DESCRIPTOR_SIZE, 0, NULL);
 }
 
-/* How many chains the driver has made available and we have not taken. */
+/* How many chains the driver has made available and we have not popped. */
 static uint16_t count_waiting(const struct virtqueue *queue)
 {
     uint16_t index = load_ring(queue->areas.available + RING_INDEX, __ATOMIC_ACQUIRE);
@@ -193,8 +193,8 @@ static uint16_t count_waiting(const struct virtqueue *queue)
     return (uint16_t)(index - queue->next_available);
 }
 
-int virtqueue_take(struct virtqueue *queue, const struct guest_memory *memory,
-                   struct virtqueue_chain *chain)
+int virtqueue_pop(struct virtqueue *queue, const struct guest_memory *memory,
+                  struct virtqueue_chain *chain)
 {
     const struct virtqueue_areas *areas = &queue->areas;
     uint16_t waiting;
@@ -216,9 +216,9 @@ int virtqueue_take(struct virtqueue *queue, const struct guest_memory *memory,
     slot = queue->next_available % queue->size;
     chain->head = load_ring(areas->available + RING_ENTRIES + (size_t)slot * AVAILABLE_ENTRY_SIZE,
                             __ATOMIC_RELAXED);
-    narrate(queue, &(struct virtqueue_event){.step = VIRTQUEUE_TAKEN,
-                                             .head = chain->head,
-                                             .index = queue->next_available});
+    trace(queue, &(struct virtqueue_event){.step = VIRTQUEUE_POPPED,
+                                           .head = chain->head,
+                                           .index = queue->next_available});
     if (build_chain(queue, memory, chain) < 0)
         return -EINVAL;
     chain->progress = queue->progress;
@@ -227,11 +227,11 @@ int virtqueue_take(struct virtqueue *queue, const struct guest_memory *memory,
     return 1;
 }
 
-void virtqueue_untake(struct virtqueue *queue, uint32_t progress)
+void virtqueue_undo_pop(struct virtqueue *queue, uint32_t progress)
 {
     queue->progress = progress;
     queue->next_available--;
-    narrate(queue, &(struct virtqueue_event){.step = VIRTQUEUE_PUT_BACK, .length = progress});
+    trace(queue, &(struct virtqueue_event){.step = VIRTQUEUE_POP_UNDONE, .length = progress});
 }
 
 int virtqueue_push_used(struct virtqueue *queue, uint16_t head, uint32_t written)
@@ -244,10 +244,9 @@ int virtqueue_push_used(struct virtqueue *queue, uint16_t head, uint32_t written
     element = used + RING_ENTRIES + (size_t)(queue->next_used % queue->size) * USED_ENTRY_SIZE;
     store_le32(element, head);
     store_le32(element + 4, written);
-    narrate(queue, &(struct virtqueue_event){.step = VIRTQUEUE_USED,
-                                             .head = head,
-                                             .index = queue->next_used,
-                                             .length = written});
+    trace(queue,
+          &(struct virtqueue_event){
+              .step = VIRTQUEUE_USED, .head = head, .index = queue->next_used, .length = written});
     queue->next_used++;
     store_ring(used + RING_INDEX, queue->next_used);
     return 0;

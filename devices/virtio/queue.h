@@ -2,7 +2,7 @@
 /*
  * Purpose: split virtqueues (virtio 1.2, 2.7) with indirect descriptors and event index, and a
  * cursor over one descriptor chain. The guest is not trusted: addresses are translated with their
- * lengths when a chain is taken, each descriptor is copied once, chains, heads and indices are
+ * lengths when a chain is popped, each descriptor is copied once, chains, heads and indices are
  * bounded.
  */
 #ifndef MICROVM_DEVICES_VIRTIO_QUEUE_H
@@ -20,9 +20,9 @@
 
 /* What happens on a queue, for somebody who listens. */
 enum virtqueue_step {
-    VIRTQUEUE_TAKEN, /* chain `head`, at `index` of the available ring; its descriptors follow */
+    VIRTQUEUE_POPPED, /* chain `head`, at `index` of the available ring; its descriptors follow */
     VIRTQUEUE_DESCRIPTOR, /* address, length, flags as the driver wrote them */
-    VIRTQUEUE_PUT_BACK,   /* the chain taken last, of which `length` bytes are done */
+    VIRTQUEUE_POP_UNDONE, /* the chain popped last, of which `length` bytes are done */
     VIRTQUEUE_USED,       /* chain `head` with `length` bytes, at `index` of the used ring */
 };
 
@@ -59,18 +59,17 @@ struct virtqueue {
     uint32_t progress;       /* bytes done of the next available chain, which was put back */
     struct virtqueue_areas areas;
     /* Hears of each step, in order; NULL = nobody does. */
-    void (*narrate)(void *opaque, const struct virtqueue *queue,
-                    const struct virtqueue_event *event);
-    void *narrate_opaque;
+    void (*trace)(void *opaque, const struct virtqueue *queue, const struct virtqueue_event *event);
+    void *trace_opaque;
 };
 
 /*
- * One chain taken from a queue: device-readable segments first, then device-writable ones, already
+ * One chain popped from a queue: device-readable segments first, then device-writable ones, already
  * translated. The caller provides it (about 4 KiB) and may keep it until virtqueue_push_used().
  */
 struct virtqueue_chain {
     uint16_t head;
-    uint32_t progress; /* bytes of it that are done: it was taken before, and put back */
+    uint32_t progress; /* bytes of it that are done: it was popped before, and put back */
     unsigned readable_count, writable_count;
     uint64_t readable_size, writable_size;         /* bytes in total */
     struct iovec segments[VIRTQUEUE_SEGMENTS_MAX]; /* readable, then writable */
@@ -88,18 +87,18 @@ int virtqueue_start(struct virtqueue *queue, const struct guest_memory *memory);
 void virtqueue_stop(struct virtqueue *queue);
 
 /*
- * Takes the next available chain. Returns 1, 0 (none; with event index, notifications have been
+ * Pops the next available chain. Returns 1, 0 (none; with event index, notifications have been
  * asked for and the ring looked at again), or -EINVAL when the guest broke the rules: then the
  * caller fails the device.
  */
-int virtqueue_take(struct virtqueue *queue, const struct guest_memory *memory,
-                   struct virtqueue_chain *chain);
+int virtqueue_pop(struct virtqueue *queue, const struct guest_memory *memory,
+                  struct virtqueue_chain *chain);
 
 /*
- * Puts the last taken chain back: it could not be served yet, or only its first `progress` bytes.
+ * Puts the chain popped last back: it could not be served yet, or only its first `progress` bytes.
  * The guest may change it meanwhile, so that number is to be compared with, not relied on.
  */
-void virtqueue_untake(struct virtqueue *queue, uint32_t progress);
+void virtqueue_undo_pop(struct virtqueue *queue, uint32_t progress);
 
 /* Returns chain `head` to the driver with `written` bytes. Errors: EINVAL, the queue is not ready.
  */

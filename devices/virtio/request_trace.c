@@ -7,15 +7,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void virtio_device_narrate(const struct virtio_device *device, unsigned index, const char *format,
-                           ...)
+void virtio_device_trace(const struct virtio_device *device, unsigned index, const char *format,
+                         ...)
 {
-    char line[NARRATE_LINE_MAX];
+    char line[TRACE_LINE_MAX];
     va_list arguments;
     const char *about = "transport";
     int used;
 
-    if (!device->host.narrate)
+    if (!device->host.trace)
         return;
     if (index < device->class->queue_count)
         about = device->class->queue_names[index];
@@ -23,7 +23,7 @@ void virtio_device_narrate(const struct virtio_device *device, unsigned index, c
     va_start(arguments, format);
     vsnprintf(line + used, sizeof(line) - (size_t)used, format, arguments);
     va_end(arguments);
-    device->host.narrate(device->host.opaque, line);
+    device->host.trace(device->host.opaque, line);
 }
 
 static void tell_descriptor(const struct virtio_device *device, unsigned index,
@@ -32,16 +32,16 @@ static void tell_descriptor(const struct virtio_device *device, unsigned index,
     const char *margin = event->in_indirect ? "    " : "  ";
 
     if (event->flags & VRING_DESC_F_INDIRECT)
-        virtio_device_narrate(
+        virtio_device_trace(
             device, index,
             "%sdescriptor: address 0x%" PRIx64 ", length %u, an indirect table of %zu", margin,
             event->address, event->length, event->length / sizeof(struct vring_desc));
     else
-        virtio_device_narrate(device, index,
-                              "%sdescriptor: address 0x%" PRIx64 ", length %u, device-%s%s", margin,
-                              event->address, event->length,
-                              event->flags & VRING_DESC_F_WRITE ? "writable" : "readable",
-                              event->flags & VRING_DESC_F_NEXT ? ", NEXT" : "");
+        virtio_device_trace(device, index,
+                            "%sdescriptor: address 0x%" PRIx64 ", length %u, device-%s%s", margin,
+                            event->address, event->length,
+                            event->flags & VRING_DESC_F_WRITE ? "writable" : "readable",
+                            event->flags & VRING_DESC_F_NEXT ? ", NEXT" : "");
 }
 
 static void tell_event(void *opaque, const struct virtqueue *queue,
@@ -51,32 +51,32 @@ static void tell_event(void *opaque, const struct virtqueue *queue,
     unsigned index = (unsigned)(queue - device->queues);
 
     switch (event->step) {
-    case VIRTQUEUE_TAKEN:
-        virtio_device_narrate(device, index, "takes chain with head %u, available ring index %u",
-                              event->head, event->index);
+    case VIRTQUEUE_POPPED:
+        virtio_device_trace(device, index, "takes chain with head %u, available ring index %u",
+                            event->head, event->index);
         break;
     case VIRTQUEUE_DESCRIPTOR:
         tell_descriptor(device, index, event);
         break;
-    case VIRTQUEUE_PUT_BACK:
+    case VIRTQUEUE_POP_UNDONE:
         if (event->length > 0)
-            virtio_device_narrate(device, index, "puts it back: %u bytes are done", event->length);
+            virtio_device_trace(device, index, "puts it back: %u bytes are done", event->length);
         else
-            virtio_device_narrate(device, index, "puts it back: it cannot be served yet");
+            virtio_device_trace(device, index, "puts it back: it cannot be served yet");
         break;
     case VIRTQUEUE_USED:
-        virtio_device_narrate(device, index, "used: head %u, length %u, used ring index %u",
-                              event->head, event->length, event->index);
+        virtio_device_trace(device, index, "used: head %u, length %u, used ring index %u",
+                            event->head, event->length, event->index);
         break;
     }
 }
 
-void virtio_device_narrate_queues(struct virtio_device *device)
+void virtio_device_trace_queues(struct virtio_device *device)
 {
-    if (!device->host.narrate)
+    if (!device->host.trace)
         return;
     for (unsigned i = 0; i < device->class->queue_count; i++) {
-        device->queues[i].narrate = tell_event;
-        device->queues[i].narrate_opaque = device;
+        device->queues[i].trace = tell_event;
+        device->queues[i].trace_opaque = device;
     }
 }

@@ -31,11 +31,11 @@ void virtio_device_spend(struct virtio_device *device, uint64_t bytes)
     device->turn.spent += bytes > VIRTIO_STEP_COST ? bytes : VIRTIO_STEP_COST;
 }
 
-int virtio_device_take(struct virtio_device *device, unsigned index, struct virtqueue_chain *chain)
+int virtio_device_pop(struct virtio_device *device, unsigned index, struct virtqueue_chain *chain)
 {
     if (!virtio_device_may_go_on(device))
         return -EAGAIN;
-    return virtqueue_take(&device->queues[index], device->memory, chain);
+    return virtqueue_pop(&device->queues[index], device->memory, chain);
 }
 
 void virtio_device_end_turn(struct virtio_device *device, unsigned index, int rc, const char *what)
@@ -46,15 +46,15 @@ void virtio_device_end_turn(struct virtio_device *device, unsigned index, int rc
     }
     virtio_device_notify(device, index);
     if (rc == -EAGAIN)
-        virtio_device_handle_later(device, index);
+        virtio_device_reschedule(device, index);
 }
 
-void virtio_device_handle_later(struct virtio_device *device, unsigned index)
+void virtio_device_reschedule(struct virtio_device *device, unsigned index)
 {
     struct virtio_mmio *mmio = device->transport;
 
     virtio_mmio_count(&mmio->counts.yields);
-    virtio_device_narrate(device, index, "goes on in another turn, notifying itself");
+    virtio_device_trace(device, index, "goes on in another turn, notifying itself");
     if (mmio->kick)
         mmio->kick(mmio->kick_opaque, index);
 }

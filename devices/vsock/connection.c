@@ -369,7 +369,7 @@ int vsock_connection_send(struct vsock_connection *connection, const struct virt
     packet.op = packet.len > 0 ? VIRTIO_VSOCK_OP_RW : next_op(connection);
     if (packet.op == VIRTIO_VSOCK_OP_SHUTDOWN)
         packet.flags = connection->shutdown_flags;
-    vsock_narrate(connection->vsock, VSOCK_RX_QUEUE, &packet);
+    vsock_trace(connection->vsock, VSOCK_RX_QUEUE, &packet);
     header = vsock_packet_encode(&packet);
     virtqueue_chain_write(chain, 0, &header, sizeof(header));
     connection->advertised = connection->forwarded;

@@ -5,7 +5,7 @@
 #include "devices/virtio/request_trace.h"
 #include "devices/vsock/vsock_private.h"
 
-void vsock_narrate(const struct vsock *vsock, unsigned queue, const struct vsock_packet *packet)
+void vsock_trace(const struct vsock *vsock, unsigned queue, const struct vsock_packet *packet)
 {
     static const char *const ops[] = {
         [VIRTIO_VSOCK_OP_INVALID] = "INVALID",
@@ -19,10 +19,10 @@ void vsock_narrate(const struct vsock *vsock, unsigned queue, const struct vsock
     };
     const char *op = packet->op < ARRAY_LENGTH(ops) ? ops[packet->op] : "?";
 
-    virtio_device_narrate(&vsock->device, queue,
-                          "VIRTIO_VSOCK_OP_%s (%u), from %" PRIu64 ":%u to %" PRIu64
-                          ":%u, payload %u, buf_alloc %u, fwd_cnt %u, flags %u",
-                          op, packet->op, packet->src_cid, packet->src_port, packet->dst_cid,
-                          packet->dst_port, packet->len, packet->buf_alloc, packet->fwd_cnt,
-                          packet->flags);
+    virtio_device_trace(&vsock->device, queue,
+                        "VIRTIO_VSOCK_OP_%s (%u), from %" PRIu64 ":%u to %" PRIu64
+                        ":%u, payload %u, buf_alloc %u, fwd_cnt %u, flags %u",
+                        op, packet->op, packet->src_cid, packet->src_port, packet->dst_cid,
+                        packet->dst_port, packet->len, packet->buf_alloc, packet->fwd_cnt,
+                        packet->flags);
 }

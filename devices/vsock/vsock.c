@@ -93,7 +93,7 @@ static int send_reset(struct vsock *vsock, const struct virtqueue_chain *chain)
     };
     struct virtio_vsock_hdr header = vsock_packet_encode(&packet);
 
-    vsock_narrate(vsock, VSOCK_RX_QUEUE, &packet);
+    vsock_trace(vsock, VSOCK_RX_QUEUE, &packet);
     if (virtqueue_chain_write(chain, 0, &header, sizeof(header)) != sizeof(header))
         return -EINVAL;
     vsock->resets_begin = (vsock->resets_begin + 1) % VSOCK_RESETS_MAX;
@@ -121,13 +121,13 @@ static void deliver(struct vsock *vsock)
     struct virtqueue_chain chain;
     int rc = 0;
 
-    while (has_work(vsock) && (rc = virtio_device_take(device, VSOCK_RX_QUEUE, &chain)) > 0) {
+    while (has_work(vsock) && (rc = virtio_device_pop(device, VSOCK_RX_QUEUE, &chain)) > 0) {
         int size = vsock->resets_count > 0 ? send_reset(vsock, &chain) : send_next(vsock, &chain);
 
         if (size > 0)
             rc = virtqueue_push_used(queue, chain.head, (uint32_t)size);
         else if (size == 0)
-            virtqueue_untake(queue, 0);
+            virtqueue_undo_pop(queue, 0);
         else
             rc = size;
         if (rc < 0)
@@ -194,7 +194,7 @@ static int64_t receive(struct vsock *vsock, const struct virtqueue_chain *chain)
     if (virtqueue_chain_read(chain, 0, &header, sizeof(header)) != sizeof(header))
         return -EINVAL;
     packet = vsock_packet_decode(&header);
-    vsock_narrate(vsock, VSOCK_TX_QUEUE, &packet);
+    vsock_trace(vsock, VSOCK_TX_QUEUE, &packet);
     if (packet.src_cid != vsock->guest_cid || packet.dst_cid != VSOCK_HOST_CID)
         return 0; /* not from us to us: dropped (5.10.6.4) */
     connection = packet.type == VIRTIO_VSOCK_TYPE_STREAM ? find(vsock, &packet) : NULL;
@@ -218,11 +218,11 @@ static void transmit(struct vsock *vsock)
     int rc = 0;
 
     vsock->transmit_waiting = false;
-    while ((rc = virtio_device_take(device, VSOCK_TX_QUEUE, &chain)) > 0) {
+    while ((rc = virtio_device_pop(device, VSOCK_TX_QUEUE, &chain)) > 0) {
         int64_t size;
 
         if (vsock->resets_count == VSOCK_RESETS_MAX) {
-            virtqueue_untake(queue, 0);
+            virtqueue_undo_pop(queue, 0);
             vsock->transmit_waiting = true;
             break;
         }
@@ -239,7 +239,7 @@ void vsock_run(struct vsock *vsock)
 {
     deliver(vsock);
     if (vsock->transmit_waiting && vsock->resets_count < VSOCK_RESETS_MAX)
-        virtio_device_handle_later(&vsock->device, VSOCK_TX_QUEUE);
+        virtio_device_reschedule(&vsock->device, VSOCK_TX_QUEUE);
 }
 
 /* ---- the device ------------------------------------------------------------------------------ */
@@ -254,7 +254,7 @@ static void send_event(struct vsock *vsock)
 
     if (!vsock->transport_reset_pending)
         return; /* buffers wait until there is an event */
-    rc = virtqueue_take(queue, device->memory, &chain);
+    rc = virtqueue_pop(queue, device->memory, &chain);
     if (rc == 0)
         return;
     if (rc > 0 && virtqueue_chain_write(&chain, 0, &event, sizeof(event)) != sizeof(event))

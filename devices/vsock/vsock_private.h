@@ -117,7 +117,7 @@ void vsock_enqueue(struct vsock_connection *connection);
 void vsock_run(struct vsock *vsock);
 
 /* Tells of a packet of the guest (transmit queue) or for it (receive queue). */
-void vsock_narrate(const struct vsock *vsock, unsigned queue, const struct vsock_packet *packet);
+void vsock_trace(const struct vsock *vsock, unsigned queue, const struct vsock_packet *packet);
 
 /* ---- connection.c ---------------------------------------------------------------------------- */
 

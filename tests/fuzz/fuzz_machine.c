@@ -369,7 +369,7 @@ static void build(bool narrated)
                     {FAKE_HIGH_BASE, sizeof(world.high), world.high}},
         .count = 2,
     };
-    world.host = (struct machine_callbacks){.console_output = look, .narrate = look_at_line};
+    world.host = (struct machine_callbacks){.console_output = look, .trace = look_at_line};
     spec.narrated = spec.timed = narrated;
     world.disk = memfd_create("disk", MFD_CLOEXEC);
     disk = dup(world.disk);

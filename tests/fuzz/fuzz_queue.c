@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned turn = 0; turn < 2U * VIRTQUEUE_SIZE_MAX; turn++) {
         struct virtqueue_chain chain;
 
-        if (virtqueue_take(&queue, &memory, &chain) <= 0)
+        if (virtqueue_pop(&queue, &memory, &chain) <= 0)
             break;
         if (chain.readable_count + chain.writable_count > VIRTQUEUE_SEGMENTS_MAX ||
             chain.head >= queue.size)

@@ -361,7 +361,7 @@ static void run_machine(const char *path, int directory, bool told)
         .loader = &loader,
         .mark = take_mark,
         .console_output = take_output,
-        .narrate = take_line,
+        .trace = take_line,
     };
     const struct itimerspec often = {{0, 1000000}, {0, 1000000}};
     struct error err = ERROR_INIT;

@@ -107,9 +107,10 @@ static int create_vsock(const struct devices_setup *setup, unsigned instance,
     if (fd < 0)
         return error_set_errno(err, errno, "vsock: no directory for its sockets");
     rc = vsock_create(&backend, device, err);
-    if (rc == 0)
-        steal_fd(&fd);
-    return rc;
+    if (rc < 0)
+        return rc;
+    steal_fd(&fd);
+    return 0;
 }
 
 static const struct device_kind kinds[] = {
@@ -153,11 +154,11 @@ static void pause_fd(void *opaque, int fd)
     event_loop_pause(device->loop, fd);
 }
 
-static void narrate(void *opaque, const char *line)
+static void trace(void *opaque, const char *line)
 {
     const struct device *device = opaque;
 
-    device->host->narrate(device->host->opaque, device->name, line);
+    device->host->trace(device->host->opaque, device->name, line);
 }
 
 static void kick(void *opaque, unsigned index)
@@ -218,7 +219,7 @@ static void reclaim_queue(void *opaque, unsigned index)
 static void read_registers(void *opaque, uint64_t offset, void *data, uint32_t size)
 {
     struct device *device = opaque;
-    struct cost *cost = &device->reads[virtio_mmio_purpose(offset)];
+    struct cost *cost = &device->reads[virtio_mmio_register_group(offset)];
     uint64_t begun_ns = cost_begin(device->timed);
 
     cost_count(cost);
@@ -229,7 +230,7 @@ static void read_registers(void *opaque, uint64_t offset, void *data, uint32_t s
 static void write_registers(void *opaque, uint64_t offset, const void *data, uint32_t size)
 {
     struct device *device = opaque;
-    struct cost *cost = &device->writes[virtio_mmio_purpose(offset)];
+    struct cost *cost = &device->writes[virtio_mmio_register_group(offset)];
     uint64_t begun_ns = cost_begin(device->timed);
 
     cost_count(cost);
@@ -299,7 +300,7 @@ static int attach_transport(const struct devices_setup *setup, struct device *de
         .pause_fd = pause_fd,
         .delegate_queue = delegate_queue,
         .reclaim_queue = reclaim_queue,
-        .narrate = setup->spec->narrated && setup->host->narrate ? narrate : NULL,
+        .trace = setup->spec->narrated && setup->host->trace ? trace : NULL,
     };
     const struct bus_range range = {
         .name = device->name,
@@ -345,9 +346,14 @@ int devices_attach(const struct devices_setup *setup, const char *name,
     if (rc < 0)
         return rc;
     rc = attach_status(device, err);
-    for (unsigned i = 0; rc == 0 && i < virtio->class->queue_count; i++)
+    if (rc < 0)
+        return rc;
+    for (unsigned i = 0; i < virtio->class->queue_count; i++) {
         rc = attach_queue(device, i, setup->vm_fd, err);
-    return rc;
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 static int add_device(const struct devices_setup *setup, const struct device_kind *kind,
@@ -420,18 +426,18 @@ struct device *devices_find(struct devices *devices, const char *kind)
 
 static void visit_registers(const struct device *device, count_visitor *visit, void *opaque)
 {
-    for (unsigned i = 0; i < VIRTIO_MMIO_PURPOSES; i++) {
-        const char *purpose = virtio_mmio_purpose_name(i);
+    for (unsigned i = 0; i < VIRTIO_MMIO_GROUPS; i++) {
+        const char *group = virtio_mmio_register_group_name(i);
         uint64_t reads = count_load(&device->reads[i].count);
         uint64_t writes = count_load(&device->writes[i].count);
 
         if (reads + writes == 0)
             continue;
-        counts_visit(visit, opaque, reads, "%s.%s.reads", device->name, purpose);
-        counts_visit(visit, opaque, writes, "%s.%s.writes", device->name, purpose);
+        counts_visit(visit, opaque, reads, "%s.%s.reads", device->name, group);
+        counts_visit(visit, opaque, writes, "%s.%s.writes", device->name, group);
         counts_visit(visit, opaque,
                      count_load(&device->reads[i].ns) + count_load(&device->writes[i].ns),
-                     "%s.%s.ns", device->name, purpose);
+                     "%s.%s.ns", device->name, group);
     }
 }
 

@@ -41,8 +41,8 @@ struct device {
     int status_fd; /* of a device that delegates queues: kicks of its status; else -1 */
     bool timed;
     struct device_queue queues[VIRTIO_DEVICE_QUEUES];
-    /* Accesses to registers by purpose, if timed. */
-    struct cost reads[VIRTIO_MMIO_PURPOSES], writes[VIRTIO_MMIO_PURPOSES];
+    /* Accesses by register group, if timed. */
+    struct cost reads[VIRTIO_MMIO_GROUPS], writes[VIRTIO_MMIO_GROUPS];
 };
 
 struct devices {
@@ -80,7 +80,7 @@ struct device *devices_find(struct devices *devices, const char *kind);
 /*
  * "NAME.kicks" and "NAME.interrupts" of each; the bus counts accesses. With times also "NAME.bytes"
  * moved, "NAME.yields" (turns that ended before the work did) and, of those
- * that are not 0, "NAME.PURPOSE.reads", "NAME.PURPOSE.writes", "NAME.PURPOSE.ns" of registers, and
+ * that are not 0, "NAME.GROUP.reads", "NAME.GROUP.writes", "NAME.GROUP.ns" of registers, and
  * "NAME.QUEUE.kicks", "NAME.QUEUE.ns", "NAME.QUEUE.notified", "NAME.QUEUE.suppressed". Any thread.
  */
 void devices_visit_counts(const struct devices *devices, count_visitor *visit, void *opaque);

@@ -75,7 +75,7 @@ static void doorbell_mark(void *opaque, uint32_t mark)
         machine->host.mark(machine->host.opaque, mark);
 }
 
-static void doorbell_narrate(void *opaque, const char *line)
+static void trace_doorbell(void *opaque, const char *line)
 {
     const struct machine *machine = opaque;
     struct arch_address at = arch_doorbell();
@@ -84,7 +84,7 @@ static void doorbell_narrate(void *opaque, const char *line)
     snprintf(who, sizeof(who),
              "doorbell (%s 0x%llx):", at.bus == ARCH_BUS_PORT ? "port" : "address",
              (unsigned long long)at.address);
-    machine->host.narrate(machine->host.opaque, who, line);
+    machine->host.trace(machine->host.opaque, who, line);
 }
 
 static void doorbell_exit(void *opaque, uint8_t status)
@@ -132,13 +132,15 @@ static int build_kvm(struct machine *machine, struct error *err)
     struct kvm *kvm = &machine->kvm;
     int rc = kvm_create_vm(count, kvm, err);
 
-    if (rc == 0 && !arch_irq_after_vcpus())
-        rc = arch_irq_create(kvm->vm_fd, count, err);
-    if (rc == 0)
-        rc = build_vcpus(machine, err);
-    if (rc == 0 && arch_irq_after_vcpus())
-        rc = arch_irq_create(kvm->vm_fd, count, err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = arch_irq_after_vcpus() ? 0 : arch_irq_create(kvm->vm_fd, count, err);
+    if (rc < 0)
+        return rc;
+    rc = build_vcpus(machine, err);
+    if (rc < 0)
+        return rc;
+    return arch_irq_after_vcpus() ? arch_irq_create(kvm->vm_fd, count, err) : 0;
 }
 
 static int build_mapping(struct machine *machine, struct error *err)
@@ -234,7 +236,7 @@ static int build_doorbell(struct machine *machine, struct error *err)
         .mark = doorbell_mark,
         .exit = doorbell_exit,
         .panic = doorbell_panic,
-        .narrate = machine->spec->narrated && machine->host.narrate ? doorbell_narrate : NULL,
+        .trace = machine->spec->narrated && machine->host.trace ? trace_doorbell : NULL,
     };
     return bus_add(at.bus == ARCH_BUS_PORT ? &machine->shared.ports : &machine->shared.memory,
                    &range, err);
@@ -253,27 +255,43 @@ static int build_devices(struct machine *machine, struct error *err)
     };
     int rc = build_doorbell(machine, err);
 
-    if (rc == 0 && machine->spec->earlycon)
+    if (rc < 0)
+        return rc;
+    if (machine->spec->earlycon) {
         rc = early_serial_create(&machine->host, machine->loop, &machine->shared, &machine->early,
                                  err);
-    return rc < 0 ? rc : devices_create(&setup, &machine->devices, err);
+        if (rc < 0)
+            return rc;
+    }
+    return devices_create(&setup, &machine->devices, err);
+}
+
+/* What a loader of its own makes of the vCPUs. */
+static int enter_loaded(struct machine *machine, struct error *err)
+{
+    const struct machine_loader *loader = machine->host.loader;
+
+    for (unsigned i = 0; i < machine->vcpu_count; i++) {
+        int rc = loader->enter(loader->opaque, machine->vcpus[i].fd, i, err);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 /* Device tree, and the state in which the vCPUs start. */
 static int build_start(struct machine *machine, struct error *err)
 {
-    const struct machine_loader *loader = machine->host.loader;
     const struct guest_memory *memory = &machine->memory.guest;
-    int rc = 0;
+    int rc;
 
-    for (unsigned i = 0; loader && rc == 0 && i < machine->vcpu_count; i++)
-        rc = loader->enter(loader->opaque, machine->vcpus[i].fd, i, err);
-    if (loader)
-        return rc;
+    if (machine->host.loader)
+        return enter_loaded(machine, err);
     rc = linux_finish(machine->spec, machine->devices.count, memory, &machine->linux_guest, err);
-    if (rc == 0)
-        rc = arch_boot_vcpu(machine->vcpus[0].fd, &machine->linux_guest.boot, memory, err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    return arch_boot_vcpu(machine->vcpus[0].fd, &machine->linux_guest.boot, memory, err);
 }
 
 /* The file that is behind the guest's memory, if there is one. */

@@ -52,7 +52,7 @@ struct machine_callbacks {
     void (*mark)(void *opaque, uint32_t mark);                           /* vCPU threads */
     void (*console_output)(void *opaque, const void *data, size_t size); /* I/O loop */
     /* One line about what `who` does, if spec->narrated. Any thread, within a device's lock. */
-    void (*narrate)(void *opaque, const char *who, const char *line);
+    void (*trace)(void *opaque, const char *who, const char *line);
 };
 
 #endif

@@ -65,13 +65,20 @@ static int check_texts(const struct machine_spec *spec, struct error *err)
                  {"initramfs", spec->initramfs_path},
                  {"runtime directory", spec->initramfs_tail_path},
                  {"--cmdline", spec->command_line}};
-    int rc = 0;
 
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && rc == 0; i++)
-        rc = utf8_check(texts[i].text, texts[i].what, err);
-    for (unsigned i = 0; i < spec->disk_count && rc == 0; i++)
-        rc = utf8_check(spec->disks[i].path, "--disk", err);
-    return rc;
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        int rc = utf8_check(texts[i].text, texts[i].what, err);
+
+        if (rc < 0)
+            return rc;
+    }
+    for (unsigned i = 0; i < spec->disk_count; i++) {
+        int rc = utf8_check(spec->disks[i].path, "--disk", err);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 static int write_json(const struct machine_spec *spec, char **json, struct error *err)
@@ -168,6 +175,28 @@ static int read_backing(const char *name, const json_t *path, struct machine_spe
     return copy_text(path, "memory_path", &spec->memory_path, err);
 }
 
+#define TEXTS 4
+
+/* Those of kernel, initramfs, its tail, command line. */
+static int read_texts(json_t *const values[TEXTS], struct machine_spec *spec, struct error *err)
+{
+    const struct {
+        const char *key;
+        char **text;
+    } texts[TEXTS] = {{"kernel_path", &spec->kernel_path},
+                      {"initramfs_path", &spec->initramfs_path},
+                      {"initramfs_tail_path", &spec->initramfs_tail_path},
+                      {"command_line", &spec->command_line}};
+
+    for (size_t i = 0; i < TEXTS; i++) {
+        int rc = copy_text(values[i], texts[i].key, texts[i].text, err);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
 static int read_spec(json_t *root, struct machine_spec *spec, struct error *err)
 {
     json_error_t why;
@@ -175,10 +204,7 @@ static int read_spec(json_t *root, struct machine_spec *spec, struct error *err)
     const char *memory_backing;
     json_t *memory_path;
     int vcpu_count;
-    json_t *kernel;
-    json_t *initramfs;
-    json_t *tail;
-    json_t *command_line;
+    json_t *texts[TEXTS];
     json_t *disks;
     int vsock;
     int console_attached;
@@ -191,8 +217,8 @@ static int read_spec(json_t *root, struct machine_spec *spec, struct error *err)
                        "{s:I, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b}",
                        "memory_bytes", &memory_bytes, "memory_backing", &memory_backing,
                        "memory_path", &memory_path, "vcpu_count", &vcpu_count, "kernel_path",
-                       &kernel, "initramfs_path", &initramfs, "initramfs_tail_path", &tail,
-                       "command_line", &command_line, "disks", &disks, "vsock", &vsock,
+                       &texts[0], "initramfs_path", &texts[1], "initramfs_tail_path", &texts[2],
+                       "command_line", &texts[3], "disks", &disks, "vsock", &vsock,
                        "console_attached", &console_attached, "earlycon", &earlycon, "timed",
                        &timed, "narrated", &narrated) < 0)
         return error_set(err, EINVAL, "machine description: %s", why.text);
@@ -208,15 +234,10 @@ static int read_spec(json_t *root, struct machine_spec *spec, struct error *err)
     spec->earlycon = earlycon;
     spec->timed = timed;
     spec->narrated = narrated;
+    rc = read_texts(texts, spec, err);
+    if (rc < 0)
+        return rc;
     rc = read_backing(memory_backing, memory_path, spec, err);
-    if (rc == 0)
-        rc = copy_text(kernel, "kernel_path", &spec->kernel_path, err);
-    if (rc == 0)
-        rc = copy_text(initramfs, "initramfs_path", &spec->initramfs_path, err);
-    if (rc == 0)
-        rc = copy_text(tail, "initramfs_tail_path", &spec->initramfs_tail_path, err);
-    if (rc == 0)
-        rc = copy_text(command_line, "command_line", &spec->command_line, err);
     return rc < 0 ? rc : read_disks(disks, spec, err);
 }
 

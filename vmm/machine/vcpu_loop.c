@@ -207,15 +207,15 @@ static void *run_vcpu(void *opaque)
 int vcpu_start(struct vcpu *vcpu, struct error *err)
 {
     pthread_attr_t attributes;
-    int rc = pthread_attr_init(&attributes);
+    int code = pthread_attr_init(&attributes);
 
-    if (rc == 0) {
-        pthread_attr_setstacksize(&attributes, STACK_SIZE);
-        rc = pthread_create(&vcpu->thread, &attributes, run_vcpu, vcpu);
-        pthread_attr_destroy(&attributes);
-    }
-    if (rc != 0)
-        return error_set_errno(err, rc, "--cpus: thread of vCPU %u", vcpu->index);
+    if (code != 0)
+        return error_set_errno(err, code, "--cpus: thread of vCPU %u", vcpu->index);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    code = pthread_create(&vcpu->thread, &attributes, run_vcpu, vcpu);
+    pthread_attr_destroy(&attributes);
+    if (code != 0)
+        return error_set_errno(err, code, "--cpus: thread of vCPU %u", vcpu->index);
     vcpu->started = true;
     return 0;
 }

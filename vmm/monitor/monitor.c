@@ -153,7 +153,7 @@ static void take_console(void *opaque, const void *data, size_t size)
     console_log_add(&monitor->console, data, size);
 }
 
-static void narrate(void *opaque, const char *who, const char *line)
+static void trace(void *opaque, const char *who, const char *line)
 {
     struct monitor *monitor = opaque;
 
@@ -256,7 +256,7 @@ static int build(struct monitor *monitor, const char *directory, struct error *e
         .stage = tell_stage,
         .mark = take_mark,
         .console_output = take_console,
-        .narrate = narrate,
+        .trace = trace,
     };
     int rc = event_loop_create(&monitor->loop, err);
 

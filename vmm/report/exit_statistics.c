@@ -17,12 +17,12 @@
 #define LABEL_WIDTH 40
 
 /* As devices_visit_counts() names what registers are for. */
-struct purpose {
+struct group {
     const char *name;
     const char *label;
 };
 
-static const struct purpose purposes[] = {
+static const struct group groups[] = {
     {"identity", "identification"},
     {"features", "feature bits"},
     {"queues", "queue set-up"},
@@ -114,7 +114,7 @@ static void write_access(const char *label, uint64_t reads, uint64_t writes, uin
     fputc('\n', out);
 }
 
-/* One row a purpose of a virtio device's registers; one for all where there are no purposes. */
+/* One row a group of a virtio device's registers; one for all where there are no groups. */
 static void write_answerer(const struct timeline_counts *counts, const char *name, int length,
                            FILE *out)
 {
@@ -123,17 +123,17 @@ static void write_answerer(const struct timeline_counts *counts, const char *nam
     bool split = false;
     char label[128];
 
-    for (size_t i = 0; i < ARRAY_LENGTH(purposes); i++) {
-        const char *purpose = purposes[i].name;
-        uint64_t some_reads = find(counts, "%.*s.%s.reads", length, name, purpose);
-        uint64_t some_writes = find(counts, "%.*s.%s.writes", length, name, purpose);
+    for (size_t i = 0; i < ARRAY_LENGTH(groups); i++) {
+        const char *group = groups[i].name;
+        uint64_t some_reads = find(counts, "%.*s.%s.reads", length, name, group);
+        uint64_t some_writes = find(counts, "%.*s.%s.writes", length, name, group);
 
         if (some_reads + some_writes == 0)
             continue;
         split = true;
-        snprintf(label, sizeof(label), "%.*s: %s", length, name, purposes[i].label);
+        snprintf(label, sizeof(label), "%.*s: %s", length, name, groups[i].label);
         write_access(label, some_reads, some_writes,
-                     find(counts, "%.*s.%s.ns", length, name, purpose), out);
+                     find(counts, "%.*s.%s.ns", length, name, group), out);
     }
     snprintf(label, sizeof(label), "%.*s", length, name);
     if (!split && reads + writes > 0)

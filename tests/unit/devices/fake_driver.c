@@ -90,7 +90,7 @@ uint32_t fake_watched(const struct fake_machine *machine, int fd)
     return 0;
 }
 
-static void narrate(void *opaque, const char *line)
+static void trace(void *opaque, const char *line)
 {
     struct fake_machine *machine = opaque;
 
@@ -126,7 +126,7 @@ static void create(struct fake_machine *machine, struct virtio_device *device, b
         .raise_interrupt = raise_interrupt,
         .watch_fd = watch_fd,
         .pause_fd = pause_fd,
-        .narrate = telling ? narrate : NULL,
+        .trace = telling ? trace : NULL,
     };
 
     memset(machine, 0, sizeof(*machine));

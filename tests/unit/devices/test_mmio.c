@@ -349,7 +349,7 @@ static void used_buffers_interrupt_when_wanted(void **state)
     virtio_device_notify(machine.device, 0);
     assert_int_equal(machine.interrupts, 0);
     fake_add(&machine, 0, &buffer, 1);
-    assert_int_equal(virtqueue_take(&machine.device->queues[0], &machine.memory, &chain), 1);
+    assert_int_equal(virtqueue_pop(&machine.device->queues[0], &machine.memory, &chain), 1);
     virtqueue_push_used(&machine.device->queues[0], chain.head, 0);
     virtio_device_notify(machine.device, 0);
     assert_int_equal(machine.interrupts, 1);
@@ -357,7 +357,7 @@ static void used_buffers_interrupt_when_wanted(void **state)
     virtio_device_notify(machine.device, 0); /* nothing new: no decision */
     store_le16(fake_at(&machine, machine.device->queues[0].available), VRING_AVAIL_F_NO_INTERRUPT);
     fake_add(&machine, 0, &buffer, 1);
-    assert_int_equal(virtqueue_take(&machine.device->queues[0], &machine.memory, &chain), 1);
+    assert_int_equal(virtqueue_pop(&machine.device->queues[0], &machine.memory, &chain), 1);
     virtqueue_push_used(&machine.device->queues[0], chain.head, 0);
     virtio_device_notify(machine.device, 0);
     assert_int_equal(machine.interrupts, 1);
@@ -367,33 +367,33 @@ static void used_buffers_interrupt_when_wanted(void **state)
     assert_int_equal(counts.queues[1].notified + counts.queues[1].suppressed, 0);
 }
 
-static void registers_have_purposes(void **state)
+static void registers_have_groups(void **state)
 {
     static const struct {
         uint64_t offset;
-        enum virtio_mmio_purpose purpose;
+        enum virtio_mmio_register_group group;
     } cases[] = {
-        {VIRTIO_MMIO_MAGIC_VALUE, VIRTIO_MMIO_FOR_IDENTITY},
-        {VIRTIO_MMIO_VENDOR_ID, VIRTIO_MMIO_FOR_IDENTITY},
-        {VIRTIO_MMIO_DRIVER_FEATURES_SEL, VIRTIO_MMIO_FOR_FEATURES},
-        {VIRTIO_MMIO_QUEUE_SEL, VIRTIO_MMIO_FOR_QUEUES},
-        {VIRTIO_MMIO_QUEUE_USED_HIGH, VIRTIO_MMIO_FOR_QUEUES},
-        {VIRTIO_MMIO_QUEUE_NOTIFY, VIRTIO_MMIO_FOR_NOTIFY},
-        {VIRTIO_MMIO_INTERRUPT_STATUS, VIRTIO_MMIO_FOR_INTERRUPTS},
-        {VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_FOR_INTERRUPTS},
-        {VIRTIO_MMIO_STATUS, VIRTIO_MMIO_FOR_STATUS},
-        {VIRTIO_MMIO_CONFIG_GENERATION, VIRTIO_MMIO_FOR_CONFIG},
-        {VIRTIO_MMIO_CONFIG, VIRTIO_MMIO_FOR_CONFIG},
-        {VIRTIO_MMIO_SIZE - 1, VIRTIO_MMIO_FOR_CONFIG},
-        {VIRTIO_MMIO_SHM_SEL, VIRTIO_MMIO_FOR_NOTHING},
-        {0x18, VIRTIO_MMIO_FOR_NOTHING},
+        {VIRTIO_MMIO_MAGIC_VALUE, VIRTIO_MMIO_GROUP_IDENTITY},
+        {VIRTIO_MMIO_VENDOR_ID, VIRTIO_MMIO_GROUP_IDENTITY},
+        {VIRTIO_MMIO_DRIVER_FEATURES_SEL, VIRTIO_MMIO_GROUP_FEATURES},
+        {VIRTIO_MMIO_QUEUE_SEL, VIRTIO_MMIO_GROUP_QUEUES},
+        {VIRTIO_MMIO_QUEUE_USED_HIGH, VIRTIO_MMIO_GROUP_QUEUES},
+        {VIRTIO_MMIO_QUEUE_NOTIFY, VIRTIO_MMIO_GROUP_NOTIFY},
+        {VIRTIO_MMIO_INTERRUPT_STATUS, VIRTIO_MMIO_GROUP_INTERRUPTS},
+        {VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_GROUP_INTERRUPTS},
+        {VIRTIO_MMIO_STATUS, VIRTIO_MMIO_GROUP_STATUS},
+        {VIRTIO_MMIO_CONFIG_GENERATION, VIRTIO_MMIO_GROUP_CONFIG},
+        {VIRTIO_MMIO_CONFIG, VIRTIO_MMIO_GROUP_CONFIG},
+        {VIRTIO_MMIO_SIZE - 1, VIRTIO_MMIO_GROUP_CONFIG},
+        {VIRTIO_MMIO_SHM_SEL, VIRTIO_MMIO_GROUP_NOTHING},
+        {0x18, VIRTIO_MMIO_GROUP_NOTHING},
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
-        assert_int_equal(virtio_mmio_purpose(cases[i].offset), cases[i].purpose);
-    for (unsigned i = 0; i < VIRTIO_MMIO_PURPOSES; i++)
-        assert_non_null(virtio_mmio_purpose_name(i));
+        assert_int_equal(virtio_mmio_register_group(cases[i].offset), cases[i].group);
+    for (unsigned i = 0; i < VIRTIO_MMIO_GROUPS; i++)
+        assert_non_null(virtio_mmio_register_group_name(i));
 }
 
 static void a_failed_device_stands_still_until_its_reset(void **state)
@@ -440,7 +440,7 @@ int main(void)
         TEST(a_driver_and_the_loop_may_run_at_once),
         TEST(configuration_changes_are_told),
         TEST(used_buffers_interrupt_when_wanted),
-        TEST(registers_have_purposes),
+        TEST(registers_have_groups),
         TEST(a_failed_device_stands_still_until_its_reset),
     };
 

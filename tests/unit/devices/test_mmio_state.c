@@ -105,7 +105,7 @@ static void hostile_states_are_refused_or_harmless(void **unused)
                 assert_int_equal(err.code, EINVAL);
                 refused++;
             } else {
-                virtqueue_take(&other.device->queues[0], &other.memory, &chain);
+                virtqueue_pop(&other.device->queues[0], &other.memory, &chain);
             }
             fake_machine_destroy(&other);
             free(bad);

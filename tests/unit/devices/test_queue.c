@@ -37,7 +37,7 @@ static void end(void)
 
 static int take(void)
 {
-    return virtqueue_take(queue, &machine.memory, &chain);
+    return virtqueue_pop(queue, &machine.memory, &chain);
 }
 
 /* ---- guest memory ---------------------------------------------------------------------------- */
@@ -120,7 +120,7 @@ static void chain_is_translated_in_order(void **state)
     end();
 }
 
-static void untaken_chain_comes_again(void **state)
+static void chain_put_back_comes_again(void **state)
 {
     const struct fake_buffer buffer = {0x10000, 16, false};
     uint16_t head;
@@ -131,7 +131,7 @@ static void untaken_chain_comes_again(void **state)
     fake_add(&machine, 0, &buffer, 1);
     assert_int_equal(take(), 1);
     assert_int_equal(chain.progress, 0);
-    virtqueue_untake(queue, 5);
+    virtqueue_undo_pop(queue, 5);
     assert_int_equal(take(), 1);
     assert_int_equal(chain.head, head);
     assert_int_equal(chain.progress, 5);
@@ -493,7 +493,7 @@ int main(void)
         cmocka_unit_test(translation_needs_the_whole_range),
         cmocka_unit_test(copies_touch_nothing_outside),
         cmocka_unit_test(chain_is_translated_in_order),
-        cmocka_unit_test(untaken_chain_comes_again),
+        cmocka_unit_test(chain_put_back_comes_again),
         cmocka_unit_test(indices_wrap_around),
         cmocka_unit_test(indirect_table_may_follow_descriptors),
         cmocka_unit_test(indirect_table_may_be_longer_than_the_queue),

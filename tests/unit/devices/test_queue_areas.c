@@ -63,10 +63,10 @@ static unsigned serve_one(void)
     struct virtqueue_chain chain;
     unsigned before = translations;
 
-    assert_int_equal(virtqueue_take(queue, &machine.memory, &chain), 1);
+    assert_int_equal(virtqueue_pop(queue, &machine.memory, &chain), 1);
     assert_int_equal(virtqueue_push_used(queue, chain.head, 0), 0);
     virtqueue_needs_interrupt(queue);
-    assert_int_equal(virtqueue_take(queue, &machine.memory, &chain), 0);
+    assert_int_equal(virtqueue_pop(queue, &machine.memory, &chain), 0);
     return translations - before;
 }
 
@@ -109,7 +109,7 @@ static void an_empty_queue_costs_none(void **state)
     (void)state;
     fake_start(&machine, 1ULL << VIRTIO_RING_F_EVENT_IDX, SIZE);
     translations = 0;
-    assert_int_equal(virtqueue_take(queue, &machine.memory, &chain), 0);
+    assert_int_equal(virtqueue_pop(queue, &machine.memory, &chain), 0);
     virtqueue_needs_interrupt(queue);
     assert_int_equal(translations, 0);
 }

@@ -228,8 +228,7 @@ static void keep_line(void *opaque, const char *line)
 static void doorbell_calls_are_told(void **state)
 {
     char line[80];
-    struct doorbell doorbell = {
-        .host = {.opaque = line, .mark = ignore_mark, .narrate = keep_line}};
+    struct doorbell doorbell = {.host = {.opaque = line, .mark = ignore_mark, .trace = keep_line}};
     static const struct {
         uint32_t value;
         const char *line;

@@ -81,7 +81,7 @@ static void serve_all(struct back_end *back_end)
     static struct virtqueue_chain chain;
     const uint64_t one = 1;
 
-    while (virtqueue_take(&back_end->queue, &back_end->memory, &chain) == 1) {
+    while (virtqueue_pop(&back_end->queue, &back_end->memory, &chain) == 1) {
         size_t size = virtqueue_chain_write(&chain, 0, ANSWER, sizeof(ANSWER));
 
         virtqueue_push_used(&back_end->queue, chain.head, (uint32_t)size);
