@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Purpose: UNIX sockets by name: the guest's way to a listener of the host, and the listener
- * through which a host process reaches the guest.
- */
+/* The listener through which a host process reaches the guest. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "devices/vsock/vsock_private.h"
@@ -16,58 +11,9 @@
 #include "vmm/base/log.h"
 #include "vmm/base/parse.h"
 
-#define LISTENER_NAME    "vsock"
 #define LISTENER_BACKLOG 16
 #define GREETING         "CONNECT "
 #define FIRST_HOST_PORT  0x40000000U /* of connections that the host begins */
-
-static struct sockaddr_un address_of(const struct vsock *vsock, const char *name)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-    snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", vsock->directory_fd,
-             name);
-    return address;
-}
-
-static int open_socket(void)
-{
-    return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-}
-
-int vsock_listener_connect(const struct vsock *vsock, uint32_t port)
-{
-    AUTO_CLOSE int fd = open_socket();
-    struct sockaddr_un address;
-    char name[32];
-
-    snprintf(name, sizeof(name), "vsock_%u", port);
-    address = address_of(vsock, name);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-        return -errno;
-    return steal_fd(&fd);
-}
-
-int vsock_listener_open(struct vsock *vsock)
-{
-    AUTO_CLOSE int fd = open_socket();
-    struct sockaddr_un address = address_of(vsock, LISTENER_NAME);
-
-    if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-        return -errno;
-    if (listen(fd, LISTENER_BACKLOG) < 0)
-        return -errno;
-    vsock->listener_fd = steal_fd(&fd);
-    return 0;
-}
-
-void vsock_listener_close(struct vsock *vsock)
-{
-    vsock_listener_watch(vsock, false);
-    close(vsock->listener_fd);
-    vsock->listener_fd = -1;
-    unlinkat(vsock->directory_fd, LISTENER_NAME, 0);
-}
 
 /* Returns whether there may be more to accept. */
 static bool accept_one(struct vsock *vsock)
@@ -107,7 +53,7 @@ void vsock_listener_watch(struct vsock *vsock, bool on)
 {
     const struct device_host *host = &vsock->device.host;
 
-    if (vsock->listener_watched == on)
+    if (vsock->listener_watched == on || vsock->listener_fd < 0)
         return;
     vsock->listener_watched = on && host->watch_fd(host->opaque, vsock->listener_fd, EPOLLIN,
                                                    handle_listener, vsock) == 0;

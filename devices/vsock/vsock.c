@@ -167,7 +167,7 @@ static void reply_reset(struct vsock *vsock, const struct vsock_packet *packet)
 
 static void accept_request(struct vsock *vsock, const struct vsock_packet *packet)
 {
-    AUTO_CLOSE int fd = vsock_listener_connect(vsock, packet->dst_port);
+    AUTO_CLOSE int fd = vsock->backend.connect(vsock->backend.opaque, packet->dst_port);
     struct vsock_connection *connection = fd < 0 ? NULL : vsock_allocate(vsock, VSOCK_OPEN, fd);
 
     if (!connection) {
@@ -335,8 +335,8 @@ static void destroy(struct virtio_device *device)
     struct vsock *vsock = vsock_of(device);
 
     reset(device);
-    vsock_listener_close(vsock);
-    close(vsock->directory_fd);
+    if (vsock->listener_fd >= 0)
+        close(vsock->listener_fd);
     free(vsock);
 }
 
@@ -361,17 +361,13 @@ int vsock_create(const struct vsock_backend *backend, struct virtio_device **dev
                  struct error *err)
 {
     AUTO_FREE struct vsock *vsock = calloc(1, sizeof(*vsock));
-    int rc;
 
     if (!vsock)
         return error_set_errno(err, ENOMEM, "vsock");
     vsock->device.class = &vsock_class;
     vsock->guest_cid = backend->guest_cid;
-    vsock->directory_fd = backend->directory_fd;
-    vsock->listener_fd = -1;
-    rc = vsock_listener_open(vsock);
-    if (rc < 0)
-        return error_set_errno(err, -rc, "vsock: cannot listen in the instance directory");
+    vsock->listener_fd = backend->listener_fd;
+    vsock->backend = *backend;
     *device = &steal_pointer(vsock)->device;
     return 0;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: virtio socket device (virtio 1.2, 5.10), whose host side is UNIX stream sockets in one
- * directory. A guest's connect() to CID 2, port P becomes a connect() to `DIRECTORY/vsock_P`. A
- * host process that connects to `DIRECTORY/vsock` and writes "CONNECT P\n" reaches the guest's
- * listener on port P and reads back "OK\n" first.
+ * Virtio socket device (virtio 1.2, 5.10), whose host side is UNIX stream sockets. Where a guest's
+ * connect() to CID 2 leads, whoever made the device says. A host process that connects to its
+ * listener and writes "CONNECT P\n" reaches the guest's listener on port P and reads back "OK\n"
+ * first. The device itself opens and connects nothing.
  */
 #ifndef MICROVM_DEVICES_VSOCK_VSOCK_H
 #define MICROVM_DEVICES_VSOCK_VSOCK_H
@@ -13,7 +13,11 @@
 
 struct vsock_backend {
     uint64_t guest_cid; /* >= 3 */
-    int directory_fd;   /* O_PATH or read-only directory, owned by the device from success on */
+    int listener_fd; /* listening, non-blocking; owned by the device from success on; -1 = none */
+    void *opaque;
+    /* A connected stream socket for a guest that connects to `port`, which the device owns, or a
+     * negative errno. I/O loop. */
+    int (*connect)(void *opaque, uint32_t port);
 };
 
 /* At most VSOCK_CONNECTIONS_MAX connections at a time; more are answered with a reset. */

@@ -86,7 +86,7 @@ struct vsock_reset {
 struct vsock {
     struct virtio_device device;
     uint64_t guest_cid;
-    int directory_fd;
+    struct vsock_backend backend;
     int listener_fd;
     bool listener_watched;
     bool transport_reset_pending; /* the guest is to hear that its connections are gone */
@@ -149,21 +149,10 @@ void vsock_connection_release(struct vsock_connection *connection);
 
 /* ---- listener.c ------------------------------------------------------------------------------ */
 
-/* Binds DIRECTORY/vsock. Returns 0 or a negative errno. */
-int vsock_listener_open(struct vsock *vsock);
-void vsock_listener_close(struct vsock *vsock);
-
 /* Accepts connections from now on, or no longer. */
 void vsock_listener_watch(struct vsock *vsock, bool on);
 
 /* Reads the greeting of a connection in VSOCK_GREETING. */
 void vsock_listener_read_greeting(struct vsock_connection *connection);
-
-/*
- * A new non-blocking socket connected to DIRECTORY/vsock_PORT, or a negative errno. UNIX sockets
- * know no directory descriptors and only short paths, hence the way through /proc/self/fd, which a
- * confined monitor must still see.
- */
-int vsock_listener_connect(const struct vsock *vsock, uint32_t port);
 
 #endif

@@ -17,7 +17,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "devices/console/console.h"
@@ -35,8 +34,9 @@
 #define AVAILABLE   512U
 #define USED        576U
 #define STEPS_MAX   400
-#define TURNS_MAX   20000   /* of the I/O loop, until it rests */
-#define PEER_PORT   1U      /* of vsock: somebody listens there */
+#define TURNS_MAX   20000 /* of the I/O loop, until it rests */
+#define PEER_PORT   1U    /* of vsock: a stream waits there */
+#define PEER_NAME   "vsock-1"
 #define RING_MEMORY 0x1000U /* where the queues' memory begins */
 #define FREE_MEMORY 0x8000U /* buffers; the script may write anywhere */
 
@@ -48,13 +48,11 @@ struct world {
     struct devices devices;
     struct doorbell doorbell;
     struct machine_callbacks host;
+    struct fd_table descriptors;
     int console, console_end, disk, peer;
     uint16_t available[ARCH_DEVICE_SLOTS][VIRTIO_DEVICE_QUEUES];
 };
 
-static char directory[] = "/tmp/microvm-fuzz-XXXXXX";
-static struct sockaddr_un peer_address = {.sun_family = AF_UNIX};
-static int listener;
 static struct world world;
 
 int ioctl(int fd, unsigned long request, ...);
@@ -108,12 +106,6 @@ static void take_exit(void *opaque, uint8_t status)
 static void take_panic(void *opaque)
 {
     (void)opaque;
-}
-
-static void clean_up(void)
-{
-    unlink(peer_address.sun_path);
-    rmdir(directory);
 }
 
 static uint64_t rings_of(unsigned device, unsigned queue)
@@ -277,13 +269,33 @@ static void use_console(struct script *script)
     }
 }
 
-/* Who listens on the host for what the guest connects to. */
+/* A stream for the next connection of the guest. The table has one row of that name. */
+static void offer_peer(void)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
+        abort();
+    world.peer = ends[0];
+    for (unsigned i = 0; i < world.descriptors.count; i++) {
+        if (strcmp(world.descriptors.rows[i].name, PEER_NAME) == 0) {
+            if (world.descriptors.rows[i].fd >= 0)
+                close(world.descriptors.rows[i].fd);
+            world.descriptors.rows[i].fd = ends[1];
+            return;
+        }
+    }
+    if (fd_table_add(&world.descriptors, PEER_NAME, ends[1], NULL) < 0)
+        abort();
+}
+
+/* Who is on the host at the other end of what the guest connects to. */
 static void use_peer(struct script *script)
 {
     char bytes[300] = "";
 
     if (world.peer < 0)
-        world.peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        offer_peer();
     switch (script_u8(script) % 4) {
     case 0:
         send(world.peer, bytes, script_u16(script) % sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -360,6 +372,7 @@ static void build(bool narrated)
     static const struct machine_spec spec_of = {.vcpu_count = 1, .vsock = true, .disk_count = 1};
     struct machine_spec spec = spec_of;
     struct devices_setup setup = {.spec = &spec, .host = &world.host};
+    static char disk_name[] = "disk";
     int disk;
     int ends[2];
 
@@ -373,24 +386,25 @@ static void build(bool narrated)
     spec.narrated = spec.timed = narrated;
     world.disk = memfd_create("disk", MFD_CLOEXEC);
     disk = dup(world.disk);
-    spec.disks[0] = (struct machine_disk){.path = "disk", .serial = "fuzz"};
-    world.peer = -1;
+    spec.disks[0] =
+        (struct machine_disk){.descriptor = "disk0", .name = disk_name, .serial = "fuzz"};
     if (world.disk < 0 || disk < 0 || ftruncate(world.disk, DISK_SIZE) < 0 ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0 ||
         event_loop_create(&world.loop, NULL) < 0)
         abort();
     world.console = ends[0];
     world.host.console_fd = world.console_end = ends[1];
-    world.host.directory_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    world.host.descriptors = &world.descriptors;
+    if (fd_table_add(&world.descriptors, "disk0", disk, NULL) < 0)
+        abort();
+    offer_peer();
     setup.memory = &world.memory;
     setup.loop = world.loop;
     setup.bus = &world.bus;
-    setup.disk_fds = &disk;
     world.doorbell.host =
         (struct doorbell_host){.mark = take_mark, .exit = take_exit, .panic = take_panic};
     if (devices_create(&setup, &world.devices, NULL) < 0)
         abort();
-    close(world.host.directory_fd);
     for (unsigned i = 0; i < world.devices.count; i++)
         set_up(i, 0x30000000U);
 }
@@ -398,27 +412,6 @@ static void build(bool narrated)
 static void prepare(void)
 {
     log_configure(-1, LOG_LEVEL_ERROR);
-    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (!mkdtemp(directory) || listener < 0)
-        abort();
-    atexit(clean_up);
-    snprintf(peer_address.sun_path, sizeof(peer_address.sun_path), "%s/vsock_%u", directory,
-             PEER_PORT);
-    if (bind(listener, (const struct sockaddr *)&peer_address, sizeof(peer_address)) < 0 ||
-        listen(listener, 16) < 0)
-        abort();
-}
-
-/* Connections that the last machine has left behind. */
-static void forget_peers(void)
-{
-    int fd = world.peer;
-
-    do {
-        if (fd >= 0)
-            close(fd);
-        fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    } while (fd >= 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -442,7 +435,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     devices_destroy(&world.devices);
     event_loop_destroy(world.loop);
-    forget_peers();
+    fd_table_close(&world.descriptors);
+    if (world.peer >= 0)
+        close(world.peer);
     close(world.console);
     close(world.console_end); /* devices do not own it */
     close(world.disk);

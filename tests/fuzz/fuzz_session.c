@@ -142,7 +142,7 @@ static void set_up(uint8_t flags)
     session->link.pid = NOBODY;
     /* The fuzzer has uses for signals of its own. */
     sigprocmask(SIG_BLOCK, NULL, &before);
-    if (session_prepare(session, directory, NULL) < 0 ||
+    if (session_prepare(session, NULL) < 0 || session_listen(session, directory, NULL) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         abort();
     sigprocmask(SIG_SETMASK, &before, NULL);

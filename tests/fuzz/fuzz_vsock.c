@@ -12,6 +12,7 @@
 #include "devices/vsock/packet.h"
 #include "devices/vsock/vsock.h"
 #include "tests/fuzz/script.h"
+#include "tests/unit/devices/fake_vsock.h"
 
 #define GUEST_CID    3
 #define HOST_PORT    1
@@ -157,14 +158,15 @@ static void step(void *opaque, struct script *script)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct world world;
-    struct vsock_backend backend = {.guest_cid = GUEST_CID};
+    struct vsock_backend backend;
     struct virtio_device *device = NULL;
     int waiting;
 
     set_up();
     for (unsigned i = 0; i < HOST_SOCKETS; i++)
         world.sockets[i] = -1;
-    backend.directory_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    fake_vsock_forget(directory);
+    backend = fake_vsock_backend(directory, GUEST_CID);
     if (vsock_create(&backend, &device, NULL) < 0)
         abort();
     script_play(data, size, &world.machine, device, step, &world);

@@ -2,10 +2,10 @@
 /* The files of a bare-metal guest; see files.h. */
 #include "tests/guests/files.h"
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -15,35 +15,33 @@ size_t files_image_size(void)
     return (size_t)(guest_image_end - guest_image);
 }
 
-void files_make_disk(const char *path, off_t size)
+int files_make_disk(off_t size)
 {
     char data[DISK_SIZE];
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = memfd_create("disk", MFD_CLOEXEC);
 
     memset(data, 'z', sizeof(data));
     assert_int_equal(write(fd, data, sizeof(data)), sizeof(data));
     assert_int_equal(ftruncate(fd, size), 0);
-    close(fd);
+    return fd;
 }
 
-void files_make_memory(const char *path)
+int files_make_memory(void)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = memfd_create("memory", MFD_CLOEXEC);
 
     assert_int_equal(ftruncate(fd, MEMORY_SIZE), 0);
     assert_int_equal(pwrite(fd, guest_image, files_image_size(), GUEST_ADDRESS),
                      files_image_size());
-    close(fd);
+    return fd;
 }
 
-void files_expect_memory_unchanged(const char *path)
+void files_expect_memory_unchanged(int fd)
 {
     static uint8_t now[MEMORY_SIZE];
     static uint8_t before[MEMORY_SIZE];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     memcpy(before + GUEST_ADDRESS, guest_image, files_image_size());
-    assert_int_equal(read(fd, now, sizeof(now)), sizeof(now));
+    assert_int_equal(pread(fd, now, sizeof(now), 0), sizeof(now));
     assert_memory_equal(now, before, sizeof(now));
-    close(fd);
 }

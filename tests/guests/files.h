@@ -17,10 +17,10 @@ extern const uint8_t guest_image_end[];
 size_t files_image_size(void);
 
 /* All fail the test that cannot have its file. */
-void files_make_disk(const char *path, off_t size);
+int files_make_disk(off_t size);
 
 /* Memory as a file holds it: zeroes, and the guest's program in its place. */
-void files_make_memory(const char *path);
-void files_expect_memory_unchanged(const char *path);
+int files_make_memory(void);
+void files_expect_memory_unchanged(int fd);
 
 #endif

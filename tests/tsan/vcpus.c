@@ -333,23 +333,21 @@ static void require(bool holds, const char *what)
     exit(1);
 }
 
-static void make_disk(int directory, const char *name)
+static int make_disk(void)
 {
-    int fd = openat(directory, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = memfd_create("disk", MFD_CLOEXEC);
 
     require(fd >= 0 && ftruncate(fd, 65536) == 0, "disk");
-    close(fd);
+    return fd;
 }
 
-static void run_machine(const char *path, int directory, bool told)
+static void run_machine(bool told)
 {
-    char disks[2][64];
+    struct fd_table descriptors = {.count = 0};
     const struct machine_loader loader = {.place = place, .enter = enter};
     struct machine_spec spec = {
         .memory_bytes = MEMORY_SIZE,
         .vcpu_count = VCPUS,
-        .disks = {{.path = disks[0], .serial = "one"}, {.path = disks[1], .serial = "two"}},
-        .disk_count = 2,
         .vsock = true,
         .timed = told,
         .narrated = told,
@@ -357,7 +355,7 @@ static void run_machine(const char *path, int directory, bool told)
     struct host host = {0};
     struct machine_callbacks callbacks = {
         .opaque = &host,
-        .directory_fd = directory,
+        .descriptors = &descriptors,
         .loader = &loader,
         .mark = take_mark,
         .console_output = take_output,
@@ -368,8 +366,11 @@ static void run_machine(const char *path, int directory, bool told)
     pthread_t person;
     int ends[2];
 
-    snprintf(disks[0], sizeof(disks[0]), "%s/one", path);
-    snprintf(disks[1], sizeof(disks[1]), "%s/two", path);
+    for (unsigned i = 0; i < 2; i++)
+        require(machine_spec_add_disk(&spec, &descriptors, make_disk(), "disk", false,
+                                      i ? "two" : "one", &err) == 0,
+                err.text);
+    require(fd_table_add(&descriptors, "kvm", kvm_open(&err), &err) == 0, err.text);
     require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0,
             "socketpair");
     host.console = ends[0];
@@ -395,7 +396,8 @@ static void run_machine(const char *path, int directory, bool told)
     close(host.timer);
     close(ends[0]);
     close(ends[1]);
-    unlinkat(directory, "vsock", 0);
+    machine_spec_clear(&spec);
+    fd_table_close(&descriptors);
 }
 
 int main(int argc, char **argv)
@@ -403,28 +405,18 @@ int main(int argc, char **argv)
     uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : (uint64_t)time(NULL);
     unsigned rounds = argc > 2 ? (unsigned)atoi(argv[2]) : 8;
     unsigned exits = argc > 3 ? (unsigned)atoi(argv[3]) : 20000;
-    char path[] = "/tmp/microvm-tsan-XXXXXX";
-    int directory;
 
     printf("tsan: seed %llu\n", (unsigned long long)seed);
     log_configure(-1, LOG_LEVEL_ERROR);
     alarm(300); /* a machine that does not end */
-    require(mkdtemp(path), "directory");
-    directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    make_disk(directory, "one");
-    make_disk(directory, "two");
     for (unsigned round = 0; round < rounds; round++) {
         for (unsigned i = 0; i < VCPUS; i++)
             drivers[i] = (struct driver){.random = seed + round * VCPUS + i,
                                          .device = (i + round) % DEVICES};
         ending = round % ENDINGS;
         __atomic_store_n(&exits_left, exits, __ATOMIC_RELAXED);
-        run_machine(path, directory, round % 2);
+        run_machine(round % 2);
     }
-    unlinkat(directory, "one", 0);
-    unlinkat(directory, "two", 0);
-    close(directory);
-    rmdir(path);
     printf("tsan: %u machines of %d vCPUs, %u exits each, %u marks\n", rounds, VCPUS, exits, marks);
     return 0;
 }

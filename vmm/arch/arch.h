@@ -60,15 +60,20 @@ int arch_vcpu_setup(const struct arch_vcpu_template *template, int vcpu_fd, unsi
 /* ---- boot.c: the kernel image and the state at entry ------------------------------------------
  */
 
+/*
+ * A kernel file in another form than arch_boot_load() takes (a bzImage on x86_64) is unpacked to a
+ * new file, *unpacked, which the caller closes; else that stays -1. Errors: ENOEXEC, of read(2).
+ */
+int arch_kernel_unpack(int fd, const char *name, int *unpacked, struct error *err);
+
 /* What the kernel's command line must say on this architecture; `earlycon`: with a serial port. */
 const char *arch_command_line(bool earlycon);
 
 struct arch_boot_input {
-    int kernel_fd;              /* vmlinux, bzImage (x86_64); Image (aarch64) */
-    const char *kernel_name;    /* for messages */
-    int initramfs_fd;           /* -1 = none */
-    const void *initramfs_tail; /* appended to it (the per-VM cpio); NULL = none */
-    size_t initramfs_tail_size;
+    int kernel_fd;            /* vmlinux (x86_64); Image (aarch64): see arch_kernel_unpack() */
+    const char *kernel_name;  /* for messages */
+    int initramfs_fd;         /* -1 = none */
+    int initramfs_tail_fd;    /* appended to it; -1 = none */
     const char *command_line; /* complete */
 };
 

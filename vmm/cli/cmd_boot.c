@@ -30,7 +30,9 @@
 #include "vmm/cli/report_fd.h"
 #include "vmm/cli/vm_options.h"
 #include "vmm/container/instance.h"
+#include "vmm/machine/guest_files.h"
 #include "vmm/machine/host_check.h"
+#include "vmm/machine/kvm.h"
 #include "vmm/monitor/control_protocol.h"
 #include "vmm/monitor/monitor_link.h"
 
@@ -87,6 +89,8 @@ struct boot {
     struct instance instance;
     struct monitor_link link;
     struct machine_spec spec;
+    struct fd_table descriptors; /* until the monitor has them */
+    const char *initrd;          /* its path, NULL = none */
     struct relay output;
     struct relay input;
     int console_fd; /* our side */
@@ -102,24 +106,48 @@ struct boot {
 
 /* ---- what the options say -------------------------------------------------------------------- */
 
-static int add_disk(struct machine_spec *spec, const char *text, struct error *err)
+static int add_disk(struct boot *boot, const char *text, struct error *err)
 {
-    struct machine_disk *disk = &spec->disks[spec->disk_count];
     size_t length = strlen(text);
+    bool read_only = length > 3 && strcmp(text + length - 3, ":ro") == 0;
+    AUTO_FREE char *path = strndup(text, read_only ? length - 3 : length);
+    AUTO_CLOSE int fd = -1;
+    char serial[16];
+    int rc;
 
-    if (spec->disk_count == MACHINE_DISKS_MAX)
-        return error_set(err, E2BIG, "--disk: at most %d disks", MACHINE_DISKS_MAX);
-    disk->read_only = length > 3 && strcmp(text + length - 3, ":ro") == 0;
-    disk->path = strndup(text, disk->read_only ? length - 3 : length);
-    if (!disk->path)
+    if (!path)
         return error_set_errno(err, ENOMEM, "--disk");
-    snprintf(disk->serial, sizeof(disk->serial), "disk%u", spec->disk_count);
-    spec->disk_count++;
-    if (access(disk->path, disk->read_only ? R_OK : R_OK | W_OK) < 0)
-        return error_set_errno(err, errno, "--disk: %s", disk->path);
-    if (machine_disk_check(disk, err) < 0)
-        return error_wrap(err, "--disk: %s", disk->path);
+    fd = guest_files_open_disk(path, read_only, err);
+    if (fd < 0) {
+        error_wrap(err, "--disk");
+        return fd;
+    }
+    snprintf(serial, sizeof(serial), "disk%u", boot->spec.disk_count);
+    rc = machine_spec_add_disk(&boot->spec, &boot->descriptors, fd, path, read_only, serial, err);
+    if (rc < 0) {
+        error_wrap(err, "--disk: %s", path);
+        return rc;
+    }
+    steal_fd(&fd);
     return 0;
+}
+
+/* Adds what a function has opened, unless that has failed. */
+static int add_descriptor(struct boot *boot, const char *name, int fd, struct error *err)
+{
+    return fd < 0 ? fd : fd_table_add(&boot->descriptors, name, fd, err);
+}
+
+static int open_kernel(struct boot *boot, const struct boot_options *options, struct error *err)
+{
+    int rc = program_file_find(&program_file_kernel, options->kernel, &boot->spec.kernel_name, err);
+
+    if (rc == 0)
+        rc = add_descriptor(boot, "kernel", guest_files_open_kernel(boot->spec.kernel_name, err),
+                            err);
+    if (rc < 0 || !options->initrd)
+        return rc;
+    return add_descriptor(boot, "initramfs", guest_files_open_initramfs(options->initrd, err), err);
 }
 
 /* How a file is compressed, by its first bytes; NULL for none that Linux knows. */
@@ -145,9 +173,9 @@ static const char *compression_of(const char *path)
     return NULL;
 }
 
-static int make_spec(const struct boot_options *options, struct machine_spec *spec,
-                     struct error *err)
+static int make_spec(const struct boot_options *options, struct boot *boot, struct error *err)
 {
+    struct machine_spec *spec = &boot->spec;
     uint32_t fraction = 0;
     int rc = vm_options_timeline_check(options->timeline, err);
 
@@ -161,21 +189,14 @@ static int make_spec(const struct boot_options *options, struct machine_spec *sp
         rc = error_set(err, EINVAL, "--cpus: %s: a bare kernel has whole processors only",
                        options->cpus);
     for (size_t i = 0; rc == 0 && i < options->disks.count; i++)
-        rc = add_disk(spec, options->disks.items[i], err);
+        rc = add_disk(boot, options->disks.items[i], err);
     if (rc == 0)
-        rc = program_file_find(&program_file_kernel, options->kernel, &spec->kernel_path, err);
-    if (rc == 0 && options->initrd) {
-        if (access(options->initrd, R_OK) < 0)
-            return error_set_errno(err, errno, "--initrd: %s", options->initrd);
-        spec->initramfs_path = strdup(options->initrd);
-    }
+        rc = open_kernel(boot, options, err);
     if (rc < 0)
         return rc;
     spec->command_line = strdup(options->command_line ? options->command_line : "");
-    if (!spec->command_line || (options->initrd && !spec->initramfs_path))
+    if (!spec->command_line)
         return error_set_errno(err, ENOMEM, "boot");
-    spec->vsock = true;
-    spec->console_attached = true;
     spec->earlycon = options->earlycon;
     return 0;
 }
@@ -299,7 +320,7 @@ static int boot_wait(struct boot *boot, struct error *err)
 
 static int boot_start(struct boot *boot, struct error *err)
 {
-    AUTO_CLOSE int console = -1;
+    struct monitor_launch launch;
     int pair[2];
     sigset_t set;
     int rc;
@@ -310,18 +331,21 @@ static int boot_start(struct boot *boot, struct error *err)
     if (boot->signal_fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return error_set_errno(err, errno, "boot");
     boot->console_fd = pair[0];
-    console = pair[1];
-    rc = monitor_launch(
-        &(struct monitor_launch){
-            .directory = boot->instance.directory,
-            .directory_fd = boot->instance.directory_fd,
-            .lock_fd = boot->instance.lock_fd,
-            .control_listener = &boot->instance.control_listener,
-            .console_fd = console,
-            .narration_fd = -1,
-            .spec = &boot->spec,
-        },
-        &boot->link, err);
+    launch = (struct monitor_launch){
+        .directory = boot->instance.directory,
+        .directory_fd = boot->instance.directory_fd,
+        .lock_fd = boot->instance.lock_fd,
+        .control_listener = &boot->instance.control_listener,
+        .trace_fd = -1,
+        .spec = &boot->spec,
+        .descriptors = &boot->descriptors,
+    };
+    rc = add_descriptor(boot, "console", pair[1], err);
+    if (rc == 0)
+        rc = add_descriptor(boot, "kvm", kvm_open(err), err);
+    if (rc == 0)
+        rc = monitor_launch(&launch, &boot->link, err);
+    fd_table_close(&boot->descriptors);
     if (rc < 0)
         return rc;
     timeline_note(&boot->timeline, TIMELINE_MONITOR, io_now_ns());
@@ -344,9 +368,8 @@ static int boot_failure(const struct boot *boot, struct error *err)
         [CONTROL_REASON_STOPPED] = "the machine was stopped",
         [CONTROL_REASON_ERROR] = "the machine failed",
     };
-    const char *compression = end->reason == CONTROL_REASON_PANIC && boot->spec.initramfs_path
-                                  ? compression_of(boot->spec.initramfs_path)
-                                  : NULL;
+    const char *compression =
+        end->reason == CONTROL_REASON_PANIC && boot->initrd ? compression_of(boot->initrd) : NULL;
     bool software = end->reason == CONTROL_REASON_ERROR && host_kvm_state() == HOST_KVM_SOFTWARE;
 
     if (compression && !strstr(end->text, "unpacking"))
@@ -419,15 +442,16 @@ static int boot_run(const struct boot_options *options, int *status, struct erro
     struct boot boot = {
         .instance = INSTANCE_INIT,
         .link = MONITOR_LINK_INIT,
+        .initrd = options->initrd,
         .console_fd = -1,
         .signal_fd = -1,
     };
     int rc;
 
     timeline_note(&boot.timeline, TIMELINE_COMMAND, io_now_ns());
-    rc = make_spec(options, &boot.spec, err);
+    rc = make_spec(options, &boot, err);
     if (rc == 0)
-        rc = host_require_kvm(false, err);
+        rc = host_require_kvm(true, err);
     if (rc == 0) {
         vm_options_block_signals(NULL);
         rc = instance_create(options->name, &boot.instance, err);
@@ -438,6 +462,7 @@ static int boot_run(const struct boot_options *options, int *status, struct erro
         timeline_note(&boot.timeline, TIMELINE_END, io_now_ns());
         vm_options_timeline_write(&boot.timeline, options->timeline);
     }
+    fd_table_close(&boot.descriptors);
     machine_spec_clear(&boot.spec);
     return rc;
 }

@@ -213,7 +213,6 @@ static int run_instance(struct run *run, const struct image *image, char **argum
                         size_t argument_count, int *status, struct error *err)
 {
     struct bundle bundle;
-    char root[64];
     int rc;
 
     run->request.name = run->instance.name;
@@ -227,9 +226,7 @@ static int run_instance(struct run *run, const struct image *image, char **argum
         return rc;
     timeline_note(&run->timeline, TIMELINE_ROOT, io_now_ns());
     run->request.bundle = &bundle;
-    /* By our descriptor, so that the image may be removed from the store meanwhile. */
-    snprintf(root, sizeof(root), "/proc/%d/fd/%d", (int)getpid(), image->root_fd);
-    run->request.root_path = root;
+    run->request.root_fd = image->root_fd; /* lasts though the image is removed meanwhile */
     rc = run->sandbox->run(&run->request, status, err);
     bundle_release(&bundle);
     return rc;

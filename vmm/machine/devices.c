@@ -64,27 +64,21 @@ static int create_console(const struct devices_setup *setup, unsigned instance,
     return console_create(&backend, device, err);
 }
 
-int devices_open_disk(const struct machine_disk *disk, struct error *err)
-{
-    int fd = open(disk->path, (disk->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
-
-    return fd < 0 ? error_set_errno(err, errno, "disk %s", disk->path) : fd;
-}
-
 static int create_disk(const struct devices_setup *setup, unsigned instance,
                        struct virtio_device **device, struct error *err)
 {
     const struct machine_disk *disk = &setup->spec->disks[instance];
+    AUTO_CLOSE int fd = fd_table_take(setup->host->descriptors, disk->descriptor);
     const struct block_backend backend = {
-        .fd = setup->disk_fds[instance],
+        .fd = fd,
         .read_only = disk->read_only,
         .serial = disk->serial,
     };
     int rc = block_create(&backend, device, err);
 
     if (rc < 0)
-        return error_wrap(err, "disk %s", disk->path);
-    setup->disk_fds[instance] = -1;
+        return error_wrap(err, "disk %s", disk->name);
+    steal_fd(&fd);
     return 0;
 }
 
@@ -96,16 +90,31 @@ static int create_entropy(const struct devices_setup *setup, unsigned instance,
     return entropy_create(device, err);
 }
 
+/* Each is there once: who connects to a port first has its stream. */
+static int take_stream(void *opaque, uint32_t port)
+{
+    struct fd_table *descriptors = opaque;
+    char name[FD_TABLE_NAME_SIZE];
+    int fd;
+
+    snprintf(name, sizeof(name), "vsock-%u", port);
+    fd = fd_table_take(descriptors, name);
+    return fd < 0 ? -ECONNREFUSED : fd;
+}
+
 static int create_vsock(const struct devices_setup *setup, unsigned instance,
                         struct virtio_device **device, struct error *err)
 {
-    AUTO_CLOSE int fd = fcntl(setup->host->directory_fd, F_DUPFD_CLOEXEC, 0);
-    struct vsock_backend backend = {.guest_cid = GUEST_CID, .directory_fd = fd};
+    AUTO_CLOSE int fd = fd_table_take(setup->host->descriptors, "vsock-listener");
+    struct vsock_backend backend = {
+        .guest_cid = GUEST_CID,
+        .listener_fd = fd,
+        .opaque = setup->host->descriptors,
+        .connect = take_stream,
+    };
     int rc;
 
     (void)instance;
-    if (fd < 0)
-        return error_set_errno(err, errno, "vsock: no directory for its sockets");
     rc = vsock_create(&backend, device, err);
     if (rc < 0)
         return rc;

@@ -58,11 +58,7 @@ struct devices_setup {
     struct event_loop *loop;
     struct bus *bus;
     int vm_fd;
-    int *disk_fds; /* of spec->disks, by devices_open_disk(); taken over, then -1 */
 };
-
-/* Opens the file of a disk. Returns the descriptor or a negative errno. */
-int devices_open_disk(const struct machine_disk *disk, struct error *err);
 
 /* Makes those that the spec asks for. After a failure devices_destroy() releases the ones made. */
 int devices_create(const struct devices_setup *setup, struct devices *devices, struct error *err);

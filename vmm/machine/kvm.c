@@ -13,7 +13,7 @@
 
 #define KVM_DEVICE "/dev/kvm"
 
-static int open_device(struct error *err)
+int kvm_open(struct error *err)
 {
     int fd = open(KVM_DEVICE, O_RDWR | O_CLOEXEC);
 
@@ -35,12 +35,6 @@ static int open_device(struct error *err)
     default:
         return error_set_errno(err, errno, KVM_DEVICE);
     }
-}
-
-int kvm_open(struct kvm *kvm, struct error *err)
-{
-    kvm->fd = open_device(err);
-    return kvm->fd < 0 ? kvm->fd : 0;
 }
 
 int kvm_create_vm(unsigned vcpu_count, struct kvm *kvm, struct error *err)

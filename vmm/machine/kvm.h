@@ -18,8 +18,8 @@ struct kvm {
         -1, -1, 0                                                                                  \
     }
 
-/* Opens /dev/kvm. Errors: ENOENT (no KVM), EACCES, those of open(2). */
-int kvm_open(struct kvm *kvm, struct error *err);
+/* Opens /dev/kvm; the caller closes it. Errors: ENOENT (no KVM), EACCES, those of open(2). */
+int kvm_open(struct error *err);
 
 /*
  * Makes a VM in which `vcpu_count` vCPUs are allowed. Errors: ENOSYS (not the interface we know),

@@ -5,22 +5,23 @@
 
 #include "vmm/arch/arch.h"
 #include "vmm/base/error.h"
+#include "vmm/base/fd_table.h"
 #include "vmm/machine/spec.h"
 
 struct linux_guest {
     struct arch_boot_input input;
-    char *tail;         /* the per-VM cpio */
     char *command_line; /* complete */
     struct arch_boot boot;
 };
 
 #define LINUX_GUEST_INIT                                                                           \
     {                                                                                              \
-        .input = {.kernel_fd = -1, .initramfs_fd = -1}, .tail = NULL,                              \
+        .input = {.kernel_fd = -1, .initramfs_fd = -1, .initramfs_tail_fd = -1},                   \
     }
 
-/* Opens the files of the spec, and makes the command line. */
-int linux_open(const struct machine_spec *spec, struct linux_guest *linux_guest, struct error *err);
+/* Takes its files out of the table, and makes the command line. Errors: EINVAL (no kernel). */
+int linux_open(const struct machine_spec *spec, struct fd_table *descriptors,
+               struct linux_guest *linux_guest, struct error *err);
 
 /* Places them in memory. */
 int linux_load(const struct guest_memory *memory, struct linux_guest *linux_guest,
@@ -31,6 +32,8 @@ int linux_finish(const struct machine_spec *spec, unsigned device_count,
                  const struct guest_memory *memory, struct linux_guest *linux_guest,
                  struct error *err);
 
+/* Closes its files, once they are in memory. */
+void linux_close(struct linux_guest *linux_guest);
 void linux_release(struct linux_guest *linux_guest);
 
 #endif

@@ -33,8 +33,7 @@ struct machine {
     struct early_serial early;
     struct devices devices;
     struct linux_guest linux_guest;
-    int memory_fd;                   /* of spec->memory_path; -1 = none */
-    int disk_fds[MACHINE_DISKS_MAX]; /* until a device has them; -1 = none */
+    int memory_fd; /* of MACHINE_MEMORY_FILE; -1 = none */
     struct vcpu vcpus[MACHINE_VCPUS_MAX];
     unsigned vcpu_count; /* made so far */
     pthread_mutex_t end_lock;
@@ -251,7 +250,6 @@ static int build_devices(struct machine *machine, struct error *err)
         .loop = machine->loop,
         .bus = &machine->shared.memory,
         .vm_fd = machine->kvm.vm_fd,
-        .disk_fds = machine->disk_fds,
     };
     int rc = build_doorbell(machine, err);
 
@@ -294,45 +292,34 @@ static int build_start(struct machine *machine, struct error *err)
     return arch_boot_vcpu(machine->vcpus[0].fd, &machine->linux_guest.boot, memory, err);
 }
 
-/* The file that is behind the guest's memory, if there is one. */
-static int open_memory_file(struct machine *machine, struct error *err)
+/* All that has a name on the host is open. */
+static int take_files(struct machine *machine, struct error *err)
 {
-    const struct machine_spec *spec = machine->spec;
-
-    if (spec->memory_backing != MACHINE_MEMORY_FILE)
-        return 0;
-    machine->memory_fd = open(spec->memory_path, O_RDONLY | O_CLOEXEC);
-    return machine->memory_fd < 0 ? error_set_errno(err, errno, "memory file %s", spec->memory_path)
-                                  : 0;
-}
-
-/* All files that have a name, before the right to open them goes. */
-static int open_files(struct machine *machine, struct error *err)
-{
-    const struct machine_spec *spec = machine->spec;
-    int rc = machine->host.loader ? 0 : linux_open(spec, &machine->linux_guest, err);
+    struct fd_table *descriptors = machine->host.descriptors;
+    int rc = machine->host.loader
+                 ? 0
+                 : linux_open(machine->spec, descriptors, &machine->linux_guest, err);
 
     if (rc < 0)
         return rc;
-    for (unsigned i = 0; i < spec->disk_count; i++) {
-        machine->disk_fds[i] = devices_open_disk(&spec->disks[i], err);
-        if (machine->disk_fds[i] < 0)
-            return machine->disk_fds[i];
-    }
-    rc = open_memory_file(machine, err);
-    return rc < 0 ? rc : kvm_open(&machine->kvm, err);
+    machine->kvm.fd = fd_table_take(descriptors, "kvm");
+    if (machine->kvm.fd < 0)
+        return error_set(err, EINVAL, "no descriptor of /dev/kvm");
+    if (machine->spec->memory_backing != MACHINE_MEMORY_FILE)
+        return 0;
+    machine->memory_fd = fd_table_take(descriptors, "memory");
+    return machine->memory_fd < 0 ? error_set(err, EINVAL, "no descriptor of the memory's file")
+                                  : 0;
 }
 
 static int build(struct machine *machine, struct error *err)
 {
-    int rc = open_files(machine, err);
+    int rc = take_files(machine, err);
 
     if (rc < 0)
         return rc;
-    rc = machine->host.drop ? machine->host.drop(machine->host.opaque, err) : 0;
-    if (rc < 0)
-        return rc;
     rc = build_kvm_and_memory(machine, err);
+    linux_close(&machine->linux_guest);
     if (rc < 0)
         return rc;
     rc = build_devices(machine, err);
@@ -361,8 +348,6 @@ int machine_create(const struct machine_spec *spec, const struct machine_callbac
     made->early = (struct early_serial)EARLY_SERIAL_INIT;
     made->linux_guest = (struct linux_guest)LINUX_GUEST_INIT;
     made->memory_fd = -1;
-    for (unsigned i = 0; i < MACHINE_DISKS_MAX; i++)
-        made->disk_fds[i] = -1;
     made->shared.timed = made->shared.ports.timed = made->shared.memory.timed = spec->timed;
     made->shared.opaque = made;
     made->shared.ended = vcpu_ended;
@@ -433,9 +418,6 @@ void machine_destroy(struct machine *machine)
     devices_destroy(&machine->devices);
     early_serial_destroy(&machine->early);
     linux_release(&machine->linux_guest);
-    for (unsigned i = 0; i < MACHINE_DISKS_MAX; i++)
-        if (machine->disk_fds[i] >= 0)
-            close(machine->disk_fds[i]);
     if (machine->memory_fd >= 0)
         close(machine->memory_fd);
     for (unsigned i = 0; i < machine->vcpu_count; i++)

@@ -8,6 +8,7 @@
 
 #include "devices/guest_memory.h"
 #include "vmm/base/error.h"
+#include "vmm/base/fd_table.h"
 
 /* Steps of building, in order; reported when done. */
 enum machine_stage {
@@ -38,13 +39,11 @@ struct machine_loader {
 /* What the machine is given by, and tells, whoever runs it. */
 struct machine_callbacks {
     void *opaque;
-    int directory_fd;                    /* for sockets of devices; -1 = none */
+    /* By the names in spec.h: the machine takes what it uses, some of it while it runs. */
+    struct fd_table *descriptors;
     int console_fd;                      /* non-blocking stream of the console; -1 = none */
     const struct machine_loader *loader; /* NULL = Linux, as the spec says */
     /* All optional. */
-    /* All files are open and there is no other thread yet: the moment to drop privileges, which
-     * every thread then lacks. machine_create(). */
-    int (*drop)(void *opaque, struct error *err);
     /* All threads exist and no guest has run: the moment to give system calls up. machine_start().
      */
     int (*confine)(void *opaque, struct error *err);

@@ -25,13 +25,11 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 #include "vmm/confine/jail.h"
-#include "vmm/machine/kvm.h"
 #include "vmm/machine/machine.h"
 #include "vmm/monitor/clients.h"
 #include "vmm/monitor/console_log.h"
 #include "vmm/monitor/control_protocol.h"
 #include "vmm/monitor/monitor.h"
-#include "vmm/monitor/monitor_link.h"
 #include "vmm/monitor/trace_pipe.h"
 
 #define SPEC_MAX       65536
@@ -48,7 +46,8 @@ struct monitor {
     struct machine_spec spec;
     struct event_loop *loop;
     struct machine *machine;
-    int directory_fd, signal_fd;
+    struct fd_table descriptors;
+    int signal_fd;
     struct clients clients;
     struct console_log console;
     struct trace_pipe trace_pipe;
@@ -160,12 +159,6 @@ static void trace(void *opaque, const char *who, const char *line)
     trace_pipe_tell(&monitor->trace_pipe, who, line);
 }
 
-static int drop(void *opaque, struct error *err)
-{
-    (void)opaque;
-    return jail_drop_privileges(err);
-}
-
 static int confine(void *opaque, struct error *err)
 {
     (void)opaque;
@@ -200,17 +193,18 @@ static void handle_signal(void *opaque, uint32_t events)
 /* ---- life --------------------------------------------------------------------------------------
  */
 
-static int read_spec(struct monitor *monitor, const char *directory, struct error *err)
+static int read_spec(struct monitor *monitor, struct error *err)
 {
-    AUTO_FREE char *json = NULL;
-    size_t size;
-    int rc;
+    AUTO_CLOSE int fd = fd_table_take(&monitor->descriptors, "machine");
+    AUTO_FREE char *json = calloc(1, SPEC_MAX);
+    ssize_t size;
 
-    monitor->directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (monitor->directory_fd < 0)
-        return error_set_errno(err, errno, "instance directory %s", directory);
-    rc = io_read_file(monitor->directory_fd, "machine.json", SPEC_MAX, &json, &size, err);
-    return rc < 0 ? rc : machine_spec_from_json(json, &monitor->spec, err);
+    if (!json)
+        return error_set_errno(err, ENOMEM, "machine description");
+    size = io_pread_full(fd, json, SPEC_MAX - 1, 0);
+    if (size < 0)
+        return error_set_errno(err, (int)-size, "machine description");
+    return machine_spec_from_json(json, &monitor->spec, err);
 }
 
 /* SIGTERM ends the machine in order; a blocked signal waits in its descriptor. */
@@ -238,47 +232,46 @@ static int catch_signals(struct monitor *monitor, struct error *err)
     return 0;
 }
 
-static int make_wires(struct monitor *monitor, struct error *err)
+/* What the machine does not take: its own part of the table, and the streams of this process. */
+static int attach(struct monitor *monitor, struct machine_callbacks *host, struct error *err)
 {
     event_loop_each_turn(monitor->loop, tell_marks, monitor);
-    monitor->console.fd = openat(monitor->directory_fd, "console.log",
-                                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    monitor->console.fd = fd_table_take(&monitor->descriptors, "console-log");
+    trace_pipe_init(&monitor->trace_pipe, fd_table_take(&monitor->descriptors, "trace"));
+    host->console_fd = fd_table_take(&monitor->descriptors, "console");
+    if (host->console_fd >= 0 && fcntl(host->console_fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+        return error_set_errno(err, errno, "console stream");
     return catch_signals(monitor, err);
 }
 
-static int build(struct monitor *monitor, const char *directory, struct error *err)
+static int build(struct monitor *monitor, const char *names, struct error *err)
 {
     struct machine_callbacks host = {
         .opaque = monitor,
+        .descriptors = &monitor->descriptors,
         .console_fd = -1,
-        .drop = drop,
         .confine = confine,
         .stage = tell_stage,
         .mark = take_mark,
         .console_output = take_console,
         .trace = trace,
     };
-    int rc = event_loop_create(&monitor->loop, err);
+    int rc = fd_table_receive(names, &monitor->descriptors, err);
 
-    clients_init(&monitor->clients, monitor->loop, MONITOR_FD_CONTROL);
+    if (rc == 0)
+        rc = event_loop_create(&monitor->loop, err);
+    clients_init(&monitor->clients, monitor->loop, fd_table_take(&monitor->descriptors, "control"));
     monitor->clients.opaque = monitor;
     monitor->clients.command = obey;
     monitor->clients.last_gone = last_client_gone;
     if (rc == 0)
-        rc = read_spec(monitor, directory, err);
+        rc = read_spec(monitor, err);
     if (rc == 0)
-        rc = make_wires(monitor, err);
+        rc = attach(monitor, &host, err);
     if (rc == 0)
-        rc = kvm_require_hardware(err);
+        rc = jail_drop_privileges(err); /* there is no other thread yet */
     if (rc < 0)
         return rc;
-    host.directory_fd = monitor->directory_fd;
-    trace_pipe_init(&monitor->trace_pipe, monitor->spec.narrated ? MONITOR_FD_NARRATION : -1);
-    if (monitor->spec.console_attached) {
-        host.console_fd = MONITOR_FD_CONSOLE;
-        if (fcntl(host.console_fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
-            return error_set_errno(err, errno, "console stream");
-    }
     return machine_create(&monitor->spec, &host, monitor->loop, &monitor->machine, err);
 }
 
@@ -357,6 +350,7 @@ static void release(struct monitor *monitor)
     clients_release(&monitor->clients);
     event_loop_destroy(monitor->loop);
     machine_spec_clear(&monitor->spec);
+    fd_table_close(&monitor->descriptors);
     free(monitor);
 }
 
@@ -366,14 +360,13 @@ static struct monitor *monitor_new(void)
 
     if (!monitor)
         return NULL;
-    monitor->directory_fd = -1;
     monitor->signal_fd = -1;
     monitor->console.fd = -1;
     pthread_mutex_init(&monitor->marks_lock, NULL);
     return monitor;
 }
 
-int monitor_main(const char *directory)
+int monitor_main(const char *names)
 {
     struct error err = ERROR_INIT;
     struct monitor *monitor;
@@ -387,7 +380,7 @@ int monitor_main(const char *directory)
     monitor = monitor_new();
     if (!monitor)
         return EXIT_FAILURE;
-    rc = build(monitor, directory, &err);
+    rc = build(monitor, names, &err);
     if (rc == 0) {
         rc = run(monitor, &err);
         if (rc < 0)

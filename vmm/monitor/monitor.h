@@ -3,8 +3,11 @@
 #ifndef MICROVM_MONITOR_MONITOR_H
 #define MICROVM_MONITOR_MONITOR_H
 
-/* The monitor process: builds the machine of DIRECTORY/machine.json, runs it, serves control.sock;
- * exit status. */
-int monitor_main(const char *directory);
+/*
+ * Builds the machine that the descriptor "machine" describes, runs it, serves the clients at
+ * "control" until it ends; exit status. `names`: of the descriptors that monitor_launch() hands
+ * over (vmm/base/fd_table.h); nothing is opened by a path.
+ */
+int monitor_main(const char *names);
 
 #endif

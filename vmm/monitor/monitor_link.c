@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: start the monitor of an instance, and end it.
+ * Start the monitor of an instance, and end it.
  *
  * The monitor is this program again, from /proc/self/exe, so both are always of one version. It
- * gets exactly the descriptors of enum monitor_fd beside 0-2; posix_spawn() shares the caller's
- * memory until the exec, so starting it costs the same however large the caller is.
+ * shares the caller's memory until its execve(2), as vfork(2) does, so starting it costs the same
+ * however large the caller is.
  */
+#include "vmm/monitor/monitor_link.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
-#include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -22,25 +26,25 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 #include "vmm/base/log.h"
-#include "vmm/monitor/monitor_link.h"
 
-#define FD_ABOVE 16 /* copies go above all that enum monitor_fd names */
-#define NS_OF_MS UINT64_C(1000000)
+#define FD_ABOVE   64 /* copies go above all targets */
+#define STACK_SIZE 32768
+#define NS_OF_MS   UINT64_C(1000000)
 
-static int write_spec(const struct monitor_launch *launch, struct error *err)
+/* The description as an anonymous file. */
+static int write_spec(const struct machine_spec *spec, struct error *err)
 {
     AUTO_FREE char *json = NULL;
-    AUTO_CLOSE int fd = -1;
-    int rc = machine_spec_to_json(launch->spec, &json, err);
+    AUTO_CLOSE int fd = memfd_create("machine", MFD_CLOEXEC);
+    int rc = fd < 0 ? error_set_errno(err, errno, "machine description")
+                    : machine_spec_to_json(spec, &json, err);
 
     if (rc < 0)
         return rc;
-    fd = openat(launch->directory_fd, "machine.json",
-                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    rc = fd < 0 ? -errno : io_write_all(fd, json, strlen(json));
+    rc = io_write_all(fd, json, strlen(json));
     if (rc < 0)
-        return error_set_errno(err, -rc, "%s/machine.json", launch->directory);
-    return 0;
+        return error_set_errno(err, -rc, "machine description");
+    return steal_fd(&fd);
 }
 
 static int connect_control(const struct monitor_launch *launch, struct error *err)
@@ -54,138 +58,159 @@ static int connect_control(const struct monitor_launch *launch, struct error *er
     return steal_fd(&fd);
 }
 
-/*
- * What the child gets, by enum monitor_fd, -1 = nothing: copies above all of the targets, so that
- * no source is one.
+/* ---- the child: shares the caller's memory, so it only makes system calls ----------------------
  */
-struct descriptors {
-    int list[MONITOR_FD_END];
+
+/* Its stack is none that a sanitizer knows. */
+#define IN_CHILD __attribute__((no_sanitize("address")))
+
+struct child {
+    const struct fd_table *descriptors;
+    int null_fd;
+    char *const *arguments;
+    int code; /* errno of what failed */
 };
 
-static void descriptors_close(struct descriptors *descriptors)
+/* Copies above all targets, then onto them: so that no source is overwritten. */
+IN_CHILD static int place_descriptors(const struct child *child)
 {
-    for (unsigned i = MONITOR_FD_FIRST; i < MONITOR_FD_END; i++)
-        if (descriptors->list[i] >= 0)
-            close(descriptors->list[i]);
-}
+    int copies[FD_TABLE_MAX];
 
-/* Copies those that there are. Returns 0 or -errno. */
-static int descriptors_copy(struct descriptors *descriptors)
-{
-    int rc = 0;
-
-    for (unsigned i = MONITOR_FD_FIRST; i < MONITOR_FD_END; i++) {
-        if (rc == 0 && descriptors->list[i] >= 0) {
-            descriptors->list[i] = fcntl(descriptors->list[i], F_DUPFD_CLOEXEC, FD_ABOVE);
-            rc = descriptors->list[i] < 0 ? -errno : 0;
-        } else {
-            descriptors->list[i] = -1;
-        }
+    for (unsigned i = 0; i < child->descriptors->count; i++) {
+        copies[i] = fcntl(child->descriptors->rows[i].fd, F_DUPFD_CLOEXEC, FD_ABOVE);
+        if (copies[i] < 0)
+            return -1;
     }
-    return rc;
+    if (dup2(child->null_fd, STDIN_FILENO) < 0 || dup2(child->null_fd, STDOUT_FILENO) < 0)
+        return -1;
+    for (unsigned i = 0; i < child->descriptors->count; i++)
+        if (dup2(copies[i], FD_TABLE_FIRST + (int)i) < 0)
+            return -1;
+    return close_range(FD_TABLE_FIRST + child->descriptors->count, ~0U, 0);
 }
 
-static int plan_descriptors(posix_spawn_file_actions_t *actions,
-                            const struct descriptors *descriptors)
+/* No signal ignored or blocked. */
+IN_CHILD static void reset_signals(void)
 {
-    int rc = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-
-    if (rc == 0)
-        rc = posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    for (int i = MONITOR_FD_FIRST; rc == 0 && i < MONITOR_FD_END; i++)
-        rc = descriptors->list[i] >= 0
-                 ? posix_spawn_file_actions_adddup2(actions, descriptors->list[i], i)
-                 : posix_spawn_file_actions_addclose(actions, i);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_addclosefrom_np(actions, MONITOR_FD_END);
-    return rc;
-}
-
-/* No signal blocked or ignored, and a session of its own: a Ctrl-C is for the client to handle. */
-static int plan_attributes(posix_spawnattr_t *attributes)
-{
+    const struct sigaction usual = {.sa_handler = SIG_DFL};
     sigset_t none;
-    sigset_t all;
-    int rc;
 
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction present;
+
+        if (sigaction(number, NULL, &present) == 0 && present.sa_handler == SIG_IGN)
+            sigaction(number, &usual, NULL);
+    }
     sigemptyset(&none);
-    sigfillset(&all);
-    rc = posix_spawnattr_setsigmask(attributes, &none);
-    if (rc == 0)
-        rc = posix_spawnattr_setsigdefault(attributes, &all);
-    if (rc == 0)
-        rc = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                                      POSIX_SPAWN_SETSID);
-    return rc;
+    sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Returns 0 or a positive errno. */
-static int spawn_monitor(const struct monitor_launch *launch, const struct descriptors *descriptors,
-                         pid_t *pid)
+IN_CHILD static int run_child(void *opaque)
+{
+    static char *const environment[] = {NULL};
+    struct child *child = opaque;
+
+    reset_signals();
+    if (place_descriptors(child) == 0 && setsid() >= 0)
+        execve("/proc/self/exe", child->arguments, environment);
+    child->code = errno;
+    _exit(127);
+}
+
+/* Returns 0 or a negative errno. */
+static int spawn_monitor(const struct fd_table *descriptors, char *names, struct monitor_link *link)
 {
     char program[] = "microvm";
     char command[] = "__monitor";
-    AUTO_FREE char *directory = strdup(launch->directory);
-    char *const arguments[] = {program, command, directory, NULL};
-    char *const environment[] = {NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    int rc = directory ? posix_spawn_file_actions_init(&actions) : ENOMEM;
+    char *const arguments[] = {program, command, names, NULL};
+    AUTO_CLOSE int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    struct child child = {.descriptors = descriptors, .null_fd = null_fd, .arguments = arguments};
+    char *stack;
 
-    if (rc != 0)
-        return rc;
-    rc = posix_spawnattr_init(&attributes);
-    if (rc == 0) {
-        rc = plan_attributes(&attributes);
-        if (rc == 0)
-            rc = plan_descriptors(&actions, descriptors);
-        if (rc == 0)
-            rc = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, arguments, environment);
-        posix_spawnattr_destroy(&attributes);
-    }
-    posix_spawn_file_actions_destroy(&actions);
+    if (null_fd < 0)
+        return -errno;
+    stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK,
+                 -1, 0);
+    if (stack == MAP_FAILED)
+        return -errno;
+    link->pid = clone(run_child, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
+                      &child, &link->pid_fd);
+    if (link->pid < 0)
+        child.code = errno;
+    munmap(stack, STACK_SIZE);
+    return -child.code;
+}
+
+/* ---- the start --------------------------------------------------------------------------------
+ */
+
+/* The guest's console, for whoever looks for a reason: a machine runs without. */
+static int open_console_log(const struct monitor_launch *launch)
+{
+    return launch->directory_fd < 0
+               ? -1
+               : openat(launch->directory_fd, "console.log",
+                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+/* The monitor's own descriptors, beside the machine's. */
+static int add_own(const struct monitor_launch *launch, int listener, int machine, int console_log,
+                   struct fd_table *descriptors, struct error *err)
+{
+    const struct {
+        const char *name;
+        int fd;
+    } own[] = {{"control", listener},
+               {"lock", launch->lock_fd},
+               {"machine", machine},
+               {"console-log", console_log},
+               {"trace", launch->trace_fd}};
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < sizeof(own) / sizeof(own[0]); i++)
+        rc = fd_table_add(descriptors, own[i].name, own[i].fd, err);
     return rc;
+}
+
+static int start(const struct monitor_launch *launch, struct monitor_link *link, struct error *err)
+{
+    AUTO_CLOSE int machine = write_spec(launch->spec, err);
+    AUTO_CLOSE int console_log = -1;
+    AUTO_CLOSE int listener = -1;
+    AUTO_FREE char *names = NULL;
+    struct fd_table descriptors = *launch->descriptors;
+    int rc;
+
+    if (machine < 0)
+        return machine;
+    link->control_fd = connect_control(launch, err);
+    if (link->control_fd < 0)
+        return link->control_fd;
+    console_log = open_console_log(launch);
+    /* From here on only the monitor listens: when it dies, the connection ends. */
+    listener = steal_fd(launch->control_listener);
+    rc = add_own(launch, listener, machine, console_log, &descriptors, err);
+    if (rc == 0)
+        rc = fd_table_names(&descriptors, &names, err);
+    if (rc < 0)
+        return rc;
+    signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap the monitor behind our back */
+    rc = spawn_monitor(&descriptors, names, link);
+    return rc < 0 ? error_set_errno(err, -rc, "cannot start the monitor process") : 0;
 }
 
 int monitor_launch(const struct monitor_launch *launch, struct monitor_link *link,
                    struct error *err)
 {
-    AUTO_CLOSE int listener = -1;
-    struct descriptors descriptors;
     int rc;
 
     *link = (struct monitor_link)MONITOR_LINK_INIT;
-    rc = write_spec(launch, err);
-    if (rc < 0)
-        return rc;
-    link->control_fd = connect_control(launch, err);
-    if (link->control_fd < 0) {
-        rc = link->control_fd;
-        link->control_fd = -1;
-        return rc;
-    }
-    /* From here on only the monitor listens: when it dies, the connection ends. */
-    listener = steal_fd(launch->control_listener);
-    descriptors.list[MONITOR_FD_CONTROL] = listener;
-    descriptors.list[MONITOR_FD_LOCK] = launch->lock_fd;
-    descriptors.list[MONITOR_FD_CONSOLE] = launch->console_fd;
-    descriptors.list[MONITOR_FD_NARRATION] = launch->narration_fd;
-    rc = descriptors_copy(&descriptors);
-    if (rc == 0) {
-        signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap the monitor behind our back */
-        rc = -spawn_monitor(launch, &descriptors, &link->pid);
-    }
-    descriptors_close(&descriptors);
-    if (rc == 0) {
-        link->pid_fd = pidfd_open(link->pid, 0);
-        if (link->pid_fd < 0)
-            rc = -errno;
-    }
+    rc = start(launch, link, err);
     if (rc < 0) {
+        link->control_fd = link->control_fd < 0 ? -1 : link->control_fd;
         monitor_link_reap(link);
-        return error_set_errno(err, -rc, "cannot start the monitor process");
     }
-    return 0;
+    return rc;
 }
 
 /* ---- the end -----------------------------------------------------------------------------------

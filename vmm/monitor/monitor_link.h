@@ -8,24 +8,20 @@
 #include <sys/types.h>
 
 #include "vmm/base/error.h"
+#include "vmm/base/fd_table.h"
 #include "vmm/machine/spec.h"
 
-/* File descriptors that a monitor is started with: `microvm __monitor DIRECTORY`. */
-enum monitor_fd {
-    MONITOR_FD_FIRST = 3,
-    MONITOR_FD_CONTROL = 3,   /* listening control.sock */
-    MONITOR_FD_LOCK = 4,      /* keeps the instance's lock */
-    MONITOR_FD_CONSOLE = 5,   /* stream socket of the console, with spec.console_attached */
-    MONITOR_FD_NARRATION = 6, /* pipe for what happens, with spec.narrated */
-    MONITOR_FD_END
-};
-
-/* The process that keeps a machine, or a container: its monitor or its init. */
+/*
+ * The process that keeps a machine, or a container: its monitor or its init.
+ *
+ * A monitor ends soon when it is told to, or has said that its machine has ended, whatever its
+ * guest does. Should it not, nobody waits for it for ever.
+ */
 struct monitor_link {
     pid_t pid;
     int pid_fd;         /* readable when it has ended */
-    int control_fd;     /* connected to control.sock: control_receive_event() of control_protocol.h;
-                           -1 for an init */
+    int control_fd;     /* connected: control_receive_event() of control_protocol.h; -1 for an init
+                         */
     uint64_t end_by_ns; /* when it has to be gone; 0 = nobody has asked for that */
     bool killed;        /* because it was not */
 };
@@ -35,10 +31,6 @@ struct monitor_link {
         -1, -1, -1, 0, false                                                                       \
     }
 
-/*
- * A monitor ends soon when it is told to, or has said that its machine has ended, whatever its
- * guest does. Should it not, nobody waits for it for ever:
- */
 #define MONITOR_END_MS 10000
 
 /* Gives the process `ms` to end, if it has not less already. */
@@ -54,21 +46,21 @@ int monitor_link_patience_ms(const struct monitor_link *link);
  */
 bool monitor_link_is_overdue(struct monitor_link *link);
 
+/* What a monitor is started with; all stays the caller's. */
 struct monitor_launch {
-    const char *directory; /* of the instance: path, and open */
-    int directory_fd;
-    int lock_fd;           /* its lock, which the monitor keeps */
+    const char *directory; /* of the instance, in which control.sock is */
+    int directory_fd;      /* console.log is made in it; -1 = none is kept */
+    int lock_fd;           /* the instance's lock, which the monitor keeps */
     int *control_listener; /* listens at control.sock; consumed, and -1 then */
-    int console_fd;        /* stream socket for the guest's console, or -1 */
-    int narration_fd;      /* writing end of a pipe, or -1 */
+    int trace_fd;          /* writing end of a pipe, with spec->narrated; or -1 */
     const struct machine_spec *spec;
+    const struct fd_table *descriptors; /* those of spec.h */
 };
 
 /*
- * Writes machine.json, re-executes this program as monitor and connects to it. The descriptors stay
- * the caller's, but for the listener. The monitor holds none of the caller's other descriptors, has
- * an empty environment and a session of its own: signals that a terminal sends are the client's.
- * Errors: of open(2), connect(2), posix_spawn(3).
+ * Re-executes this program as monitor, with those descriptors and no others, an empty environment
+ * and a session of its own (signals that a terminal sends are the client's), and connects to it.
+ * Errors: of open(2), connect(2), clone(2), execve(2).
  */
 int monitor_launch(const struct monitor_launch *launch, struct monitor_link *link,
                    struct error *err);

@@ -62,7 +62,7 @@ struct sandbox_request {
     int *control_listener; /* consumed by a monitor */
 
     const struct bundle *bundle; /* config.json and its side files */
-    const char *root_path;       /* squashfs of the image, for as long as this process lives */
+    int root_fd;                 /* squashfs of the image, open for reading */
     const char *hostname;
     struct timeline *timeline;       /* never NULL */
     struct error *failure;           /* gets why the command could not be executed (126, 127) */

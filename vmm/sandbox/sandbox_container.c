@@ -283,7 +283,7 @@ static int write_bundle(const struct sandbox_request *request, struct error *err
 
 static int start(const struct sandbox_request *request, struct session *session, struct error *err)
 {
-    AUTO_CLOSE int image = open(request->root_path, O_RDONLY | O_CLOEXEC);
+    AUTO_CLOSE int image = fcntl(request->root_fd, F_DUPFD_CLOEXEC, 0);
     AUTO_CLOSE int disk = -1;
     struct container_process process = {
         .init = request->init_path,
@@ -353,7 +353,10 @@ int container_run(const struct sandbox_request *request, int *status, struct err
     };
     const struct sandbox_runtime *runtime = sandbox_runtime_find(request->runtime_path);
     int init_status;
-    int rc = session_prepare(&session, request->directory, err);
+    int rc = session_prepare(&session, err);
+
+    if (rc == 0)
+        rc = session_listen(&session, request->directory, err);
 
     if (request->explanation && runtime)
         request->explanation->calls_unseen = runtime->calls_unseen;

@@ -4,23 +4,23 @@
  * machine, launches the monitor, and holds the session with the guest.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "guest/protocol.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 #include "vmm/base/program_file.h"
+#include "vmm/machine/guest_files.h"
 #include "vmm/machine/host_check.h"
+#include "vmm/machine/kvm.h"
 #include "vmm/sandbox/cpio.h"
 #include "vmm/sandbox/registry.h"
 #include "vmm/sandbox/session.h"
 #include "vmm/sandbox/writable_disk.h"
-
-#define BUNDLE_ARCHIVE "bundle.cpio"
 
 /* Paths within a cpio archive have no leading slash. */
 #define BUNDLE_DIRECTORY (PROTOCOL_BUNDLE_DIR + 1)
@@ -56,44 +56,81 @@ static int pack_bundle(const struct sandbox_request *request, struct cpio *cpio,
     return rc;
 }
 
-/* Writes the archive of the bundle into the instance's directory. */
+/* The archive of the bundle, in an anonymous file. */
 static int write_bundle(const struct sandbox_request *request, struct error *err)
 {
-    AUTO_CLOSE int fd = openat(request->directory_fd, BUNDLE_ARCHIVE,
-                               O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    AUTO_CLOSE int fd = memfd_create("bundle", MFD_CLOEXEC);
     struct cpio cpio = {0};
     int rc;
 
     if (fd < 0)
-        return error_set_errno(err, errno, "%s/%s", request->directory, BUNDLE_ARCHIVE);
+        return error_set_errno(err, errno, "bundle");
     rc = pack_bundle(request, &cpio, err);
     if (rc == 0) {
         rc = io_write_all(fd, cpio.data, cpio.size);
         if (rc < 0)
-            error_set_errno(err, -rc, "%s/%s", request->directory, BUNDLE_ARCHIVE);
+            error_set_errno(err, -rc, "bundle");
     }
     cpio_release(&cpio);
-    return rc;
+    return rc < 0 ? rc : steal_fd(&fd);
 }
 
-static int add_disk(struct machine_spec *spec, const char *path, bool read_only, const char *serial)
-{
-    struct machine_disk *disk = &spec->disks[spec->disk_count];
+/* What a VM is made from, while it is launched. */
+struct vm_files {
+    int kernel, initramfs, bundle, kvm;
+    int disk; /* of the writable layer, -1 = in memory */
+};
 
-    disk->path = strdup(path);
-    if (!disk->path)
-        return -ENOMEM;
-    disk->read_only = read_only;
-    snprintf(disk->serial, sizeof(disk->serial), "%s", serial);
-    spec->disk_count++;
-    return 0;
+#define VM_FILES_INIT                                                                              \
+    {                                                                                              \
+        -1, -1, -1, -1, -1                                                                         \
+    }
+
+static void close_files(struct vm_files *files)
+{
+    cleanup_close(&files->kernel);
+    cleanup_close(&files->initramfs);
+    cleanup_close(&files->bundle);
+    cleanup_close(&files->kvm);
+    cleanup_close(&files->disk);
 }
 
-/* `disk` is the writable layer's file or -1. */
-static int describe_machine(const struct sandbox_request *request, int disk,
-                            struct machine_spec *spec, struct error *err)
+static int open_files(const struct sandbox_request *request, struct vm_files *files,
+                      struct error *err)
 {
-    char disk_path[64];
+    files->kernel = guest_files_open_kernel(request->kernel_path, err);
+    if (files->kernel < 0)
+        return files->kernel;
+    files->initramfs = guest_files_open_initramfs(request->initramfs_path, err);
+    if (files->initramfs < 0)
+        return files->initramfs;
+    files->kvm = kvm_open(err);
+    if (files->kvm < 0)
+        return files->kvm;
+    files->bundle = write_bundle(request, err);
+    if (files->bundle < 0)
+        return files->bundle;
+    if (request->disk_bytes > 0)
+        files->disk = disk_create(request->disk_bytes, err);
+    return request->disk_bytes > 0 && files->disk < 0 ? files->disk : 0;
+}
+
+static int list_files(const struct vm_files *files, struct fd_table *descriptors, struct error *err)
+{
+    int rc = fd_table_add(descriptors, "kvm", files->kvm, err);
+
+    if (rc == 0)
+        rc = fd_table_add(descriptors, "kernel", files->kernel, err);
+    if (rc == 0)
+        rc = fd_table_add(descriptors, "initramfs", files->initramfs, err);
+    return rc < 0 ? rc : fd_table_add(descriptors, "initramfs-tail", files->bundle, err);
+}
+
+static int describe_machine(const struct sandbox_request *request, const struct vm_files *files,
+                            struct machine_spec *spec, struct fd_table *descriptors,
+                            struct error *err)
+{
+    int rc = list_files(files, descriptors, err);
 
     spec->memory_bytes = request->memory_bytes;
     spec->vcpu_count = request->vcpu_count;
@@ -101,39 +138,45 @@ static int describe_machine(const struct sandbox_request *request, int disk,
     spec->earlycon = request->earlycon;
     spec->timed = request->explanation;
     spec->narrated = request->explanation && request->explanation->live;
-    spec->kernel_path = strdup(request->kernel_path);
-    spec->initramfs_path = strdup(request->initramfs_path);
-    if (asprintf(&spec->initramfs_tail_path, "%s/%s", request->directory, BUNDLE_ARCHIVE) < 0)
-        spec->initramfs_tail_path = NULL;
-    /* The file has no name of its own; this one lives as long as this process. */
-    snprintf(disk_path, sizeof(disk_path), "/proc/%d/fd/%d", getpid(), disk);
-    if (!spec->kernel_path || !spec->initramfs_path || !spec->initramfs_tail_path ||
-        add_disk(spec, request->root_path, true, "root") < 0 ||
-        (disk >= 0 && add_disk(spec, disk_path, false, "overlay") < 0))
-        return error_set_errno(err, ENOMEM, "machine");
-    return 0;
+    spec->kernel_name = strdup(request->kernel_path);
+    if (rc == 0 && !spec->kernel_name)
+        rc = error_set_errno(err, ENOMEM, "machine");
+    if (rc == 0)
+        rc = machine_spec_add_disk(spec, descriptors, request->root_fd, "root file system", true,
+                                   "root", err);
+    if (rc == 0 && files->disk >= 0)
+        rc = machine_spec_add_disk(spec, descriptors, files->disk, "writable layer", false,
+                                   "overlay", err);
+    return rc;
 }
 
-static int launch_vm(const struct sandbox_request *request, struct session *session, int disk,
+static int launch_vm(const struct sandbox_request *request, struct session *session,
                      struct error *err)
 {
     struct machine_spec spec = {0};
+    struct vm_files files = VM_FILES_INIT;
+    struct fd_table descriptors = {.count = 0};
     const struct monitor_launch launch = {
         .directory = request->directory,
         .directory_fd = request->directory_fd,
         .lock_fd = request->lock_fd,
         .control_listener = request->control_listener,
-        .console_fd = -1,
-        .narration_fd = session->narration[1],
+        .trace_fd = session->narration[1],
         .spec = &spec,
+        .descriptors = &descriptors,
     };
-    int rc = describe_machine(request, disk, &spec, err);
+    int rc = open_files(request, &files, err);
 
+    if (rc == 0)
+        rc = describe_machine(request, &files, &spec, &descriptors, err);
+    if (rc == 0)
+        rc = session_connect_guest(session, &descriptors, err);
     if (rc == 0)
         rc = monitor_launch(&launch, &session->link, err);
     if (rc == 0)
         timeline_note(request->timeline, TIMELINE_MONITOR, io_now_ns());
     machine_spec_clear(&spec);
+    close_files(&files);
     return rc;
 }
 
@@ -167,7 +210,6 @@ static int vm_place(struct sandbox_request *request, struct bundle_options *opti
 
 static int vm_run(const struct sandbox_request *request, int *status, struct error *err)
 {
-    AUTO_CLOSE int disk = -1;
     struct session session = {
         .interactive = request->interactive,
         .terminal_wanted = request->terminal,
@@ -178,16 +220,10 @@ static int vm_run(const struct sandbox_request *request, int *status, struct err
         .link = MONITOR_LINK_INIT,
     };
     int monitor_status;
-    int rc = session_prepare(&session, request->directory, err);
+    int rc = session_prepare(&session, err);
 
     if (rc == 0)
-        rc = write_bundle(request, err);
-    if (rc == 0 && request->disk_bytes > 0) {
-        disk = disk_create(request->disk_bytes, err);
-        rc = disk < 0 ? disk : 0;
-    }
-    if (rc == 0)
-        rc = launch_vm(request, &session, disk, err);
+        rc = launch_vm(request, &session, err);
     if (rc == 0)
         rc = session_run(&session, err);
     session_release(&session);

@@ -64,6 +64,7 @@ static int listen_at(const char *directory, unsigned port, struct error *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int code;
 
     if (snprintf(address.sun_path, sizeof(address.sun_path), "%s/vsock_%u", directory, port) >=
         (int)sizeof(address.sun_path))
@@ -71,10 +72,10 @@ static int listen_at(const char *directory, unsigned port, struct error *err)
     else if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
              listen(fd, 1) == 0)
         return fd;
-    error_set_errno(err, errno, "%s/vsock_%u", directory, port);
+    code = errno;
     if (fd >= 0)
         close(fd);
-    return -err->code;
+    return error_set_errno(err, code, "%s/vsock_%u", directory, port);
 }
 
 /* What docker forwards, but for the signals of job control, which stop and continue this process.
@@ -110,7 +111,7 @@ static int start_narration(struct session *session, struct error *err)
                               &session->narrator, err);
 }
 
-int session_prepare(struct session *session, const char *directory, struct error *err)
+int session_prepare(struct session *session, struct error *err)
 {
     sigset_t handled;
     sigset_t blocked;
@@ -118,7 +119,7 @@ int session_prepare(struct session *session, const char *directory, struct error
     session->stream_event = -1;
     session->signal_fd = -1;
     for (unsigned i = 0; i < SESSION_PORTS; i++)
-        session->listeners[i] = session->connections[i] = -1;
+        session->listeners[i] = session->connections[i] = session->guest_ends[i] = -1;
     session->narration[0] = session->narration[1] = -1;
     fill_signals(&handled);
     blocked = handled;
@@ -130,12 +131,41 @@ int session_prepare(struct session *session, const char *directory, struct error
         return error_set_errno(err, errno, "signals");
     if (session->narrated && open_narration(session) < 0)
         return error_set_errno(err, errno, "--explain: pipe");
+    return 0;
+}
+
+int session_listen(struct session *session, const char *directory, struct error *err)
+{
     for (unsigned i = 0; i < SESSION_PORTS; i++) {
         if (!port_is_used(session, i))
             continue;
         session->listeners[i] = listen_at(directory, ports[i], err);
         if (session->listeners[i] < 0)
-            return -err->code;
+            return session->listeners[i];
+    }
+    return 0;
+}
+
+int session_connect_guest(struct session *session, struct fd_table *descriptors, struct error *err)
+{
+    for (unsigned i = 0; i < SESSION_PORTS; i++) {
+        char name[FD_TABLE_NAME_SIZE];
+        int pair[2];
+        int rc;
+
+        if (!port_is_used(session, i))
+            continue;
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+            return error_set_errno(err, errno, "sockets to the guest");
+        session->connections[i] = pair[0];
+        session->guest_ends[i] = pair[1];
+        /* The two ends have flags of their own. */
+        if (fcntl(pair[1], F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+            return error_set_errno(err, errno, "sockets to the guest");
+        snprintf(name, sizeof(name), "vsock-%u", ports[i]);
+        rc = fd_table_add(descriptors, name, pair[1], err);
+        if (rc < 0)
+            return rc;
     }
     return 0;
 }
@@ -267,7 +297,23 @@ static int start_streams(struct session *session, enum session_port port, int fd
     }
 }
 
-/* Accepts what the guest has connected by now; each port once. */
+/* The guest has its ends by now, and nobody else. */
+static int start_guest_streams(struct session *session, struct error *err)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; i < SESSION_PORTS; i++) {
+        if (session->guest_ends[i] < 0)
+            continue;
+        close(session->guest_ends[i]);
+        session->guest_ends[i] = -1;
+        if (rc == 0)
+            rc = start_streams(session, i, session->connections[i], err);
+    }
+    return rc;
+}
+
+/* Accepts what init has connected by now; each port once. */
 static int accept_connections(struct session *session, struct error *err)
 {
     for (unsigned i = 0; i < SESSION_PORTS; i++) {
@@ -442,6 +488,8 @@ int session_run(struct session *session, struct error *err)
 {
     int rc = start_narration(session, err);
 
+    if (rc == 0)
+        rc = start_guest_streams(session, err);
     if (session->terminal_wanted && session->interactive)
         terminal_make_raw(STDIN_FILENO, &session->terminal);
     while (rc == 0 && !session->abandoned && !all_is_said(session)) {
@@ -551,6 +599,9 @@ void session_release(struct session *session)
     for (unsigned i = 0; i < SESSION_PORTS; i++)
         if (session->listeners[i] >= 0)
             close(session->listeners[i]);
+    for (unsigned i = 0; i < SESSION_PORTS; i++)
+        if (session->guest_ends[i] >= 0)
+            close(session->guest_ends[i]);
     if (session->signal_fd >= 0)
         close(session->signal_fd);
     if (session->narration[1] >= 0)

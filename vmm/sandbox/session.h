@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "vmm/base/error.h"
+#include "vmm/base/fd_table.h"
 #include "vmm/base/terminal.h"
 #include "vmm/monitor/control_protocol.h"
 #include "vmm/monitor/monitor_link.h"
@@ -46,8 +47,9 @@ struct session {
     enum session_keeper keeper;
     struct monitor_link link;
 
-    int listeners[SESSION_PORTS];   /* -1 once the guest has connected, or not expected */
+    int listeners[SESSION_PORTS];   /* -1 once init has connected, or not expected */
     int connections[SESSION_PORTS]; /* -1 = none */
+    int guest_ends[SESSION_PORTS];  /* of those made for a VM, until that has them; -1 = none */
     struct frame_reader frames;
     struct stream *streams[SESSION_STREAMS];
     int narration[2]; /* pipe from the monitor to standard error, -1 = none */
@@ -72,8 +74,17 @@ struct session {
 };
 
 /* Blocks the signals that the session handles (for good: what is left afterwards is to clean up and
- * exit) and listens in `directory` for the guest. Release by session_release(), also on failure. */
-int session_prepare(struct session *session, const char *directory, struct error *err);
+ * exit). Release by session_release(), also on failure. */
+int session_prepare(struct session *session, struct error *err);
+
+/* A container's init connects to sockets in `directory`. Errors: ENAMETOOLONG, of bind(2). */
+int session_listen(struct session *session, const char *directory, struct error *err);
+
+/*
+ * A guest finds its connections made: one end of each goes into the table, as "vsock-PORT" (stays
+ * the session's, which closes it when it runs). Errors: of socketpair(2).
+ */
+int session_connect_guest(struct session *session, struct fd_table *descriptors, struct error *err);
 
 /* Runs until the machine has ended and all output is written. `session->link` is connected. */
 int session_run(struct session *session, struct error *err);

@@ -100,16 +100,24 @@ static int file_of(const void *data, size_t size)
 
 static int load_file(struct scene *scene, int fd)
 {
-    const struct arch_boot_input input = {
+    struct arch_boot_input input = {
         .kernel_fd = fd,
         .kernel_name = "test-kernel",
         .initramfs_fd = -1,
+        .initramfs_tail_fd = -1,
         .command_line = "quiet",
     };
+    int unpacked = -1;
     int rc;
 
     scene->err = (struct error)ERROR_INIT;
-    rc = arch_boot_load(&input, &scene->memory, &scene->boot, &scene->err);
+    rc = arch_kernel_unpack(fd, "test-kernel", &unpacked, &scene->err);
+    if (unpacked >= 0)
+        input.kernel_fd = unpacked;
+    if (rc == 0)
+        rc = arch_boot_load(&input, &scene->memory, &scene->boot, &scene->err);
+    if (unpacked >= 0)
+        close(unpacked);
     close(fd);
     return rc;
 }
@@ -152,8 +160,7 @@ static void initramfs_ends_memory_and_has_its_tail(void **state)
         .kernel_fd = file_of(scene->file, sizeof(scene->file)),
         .kernel_name = "test-kernel",
         .initramfs_fd = file_of("0123456789", 10),
-        .initramfs_tail = "tail",
-        .initramfs_tail_size = 4,
+        .initramfs_tail_fd = file_of("tail", 4),
         .command_line = "quiet",
     };
     const struct setup_header *header;

@@ -288,22 +288,24 @@ static void commands_at_the_same_time(void **state)
 static int launch(struct instance *instance, const struct machine_spec *spec, int console_fd,
                   struct monitor_link *link, struct error *err)
 {
+    struct fd_table descriptors = {.count = 0};
     const struct monitor_launch launch = {
         .directory = instance->directory,
         .directory_fd = instance->directory_fd,
         .lock_fd = instance->lock_fd,
         .control_listener = &instance->control_listener,
-        .console_fd = console_fd,
-        .narration_fd = -1,
+        .trace_fd = -1,
         .spec = spec,
+        .descriptors = &descriptors,
     };
 
+    assert_int_equal(fd_table_add(&descriptors, "console", console_fd, err), 0);
     return monitor_launch(&launch, link, err);
 }
 
 static void launch_and_reap(void **state)
 {
-    struct machine_spec spec = {.memory_bytes = 1 << 20, .vcpu_count = 1, .kernel_path = NULL};
+    struct machine_spec spec = {.memory_bytes = 1 << 20, .vcpu_count = 1, .kernel_name = NULL};
     struct monitor_link link;
     struct control_event *event = malloc(sizeof(*event));
     struct instance instance;
@@ -311,7 +313,7 @@ static void launch_and_reap(void **state)
     int console[2];
 
     (void)state;
-    spec.kernel_path = strdup("/kernel");
+    spec.kernel_name = strdup("/kernel");
     spec.command_line = strdup("quiet");
     assert_non_null(event);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, console), 0);
@@ -338,7 +340,7 @@ static void launch_and_reap(void **state)
 /* A monitor that dies before it accepts: its client sees the end of the connection, and no hang. */
 static void a_monitor_that_dies(void **state)
 {
-    struct machine_spec spec = {.memory_bytes = 1 << 20, .vcpu_count = 1, .kernel_path = NULL};
+    struct machine_spec spec = {.memory_bytes = 1 << 20, .vcpu_count = 1, .kernel_name = NULL};
     struct monitor_link link;
     struct control_event *event = malloc(sizeof(*event));
     struct instance instance;
@@ -346,7 +348,7 @@ static void a_monitor_that_dies(void **state)
     int ended;
 
     (void)state;
-    spec.kernel_path = strdup("/die");
+    spec.kernel_name = strdup("/die");
     spec.command_line = strdup("quiet");
     assert_non_null(event);
     assert_int_equal(instance_create("dies", &instance, &err), 0);
@@ -363,7 +365,7 @@ static void a_monitor_that_dies(void **state)
 /* A monitor that does not come back is killed when its time is over, and a person is told. */
 static void a_monitor_that_hangs(void **state)
 {
-    struct machine_spec spec = {.memory_bytes = 1 << 20, .vcpu_count = 1, .kernel_path = NULL};
+    struct machine_spec spec = {.memory_bytes = 1 << 20, .vcpu_count = 1, .kernel_name = NULL};
     struct monitor_link link;
     struct instance instance;
     struct error err = ERROR_INIT;
@@ -374,7 +376,7 @@ static void a_monitor_that_hangs(void **state)
     (void)state;
     assert_int_equal(pipe(words), 0);
     log_configure(words[1], LOG_LEVEL_WARNING);
-    spec.kernel_path = strdup("/hang");
+    spec.kernel_name = strdup("/hang");
     spec.command_line = strdup("quiet");
     assert_int_equal(instance_create("hangs", &instance, &err), 0);
     assert_int_equal(launch(&instance, &spec, -1, &link, &err), 0);
@@ -401,39 +403,36 @@ static void a_monitor_that_hangs(void **state)
 }
 
 /* What a monitor of ours may rely on; the first thing that is wrong, or "". */
-static const char *look_around(const char *directory, bool *console)
+static const char *look_around(const struct fd_table *descriptors)
 {
     struct stat status;
 
-    *console = fcntl(MONITOR_FD_CONSOLE, F_GETFD) >= 0;
     if (environ[0])
         return "the environment is not empty";
     if (getsid(0) != getpid())
         return "no session of its own";
-    if (fcntl(MONITOR_FD_LOCK, F_GETFD) < 0)
+    if (!fd_table_has(descriptors, "lock"))
         return "no lock";
     if (fstat(STDIN_FILENO, &status) < 0 || !S_ISCHR(status.st_mode))
         return "standard input is not /dev/null";
-    for (int fd = MONITOR_FD_CONSOLE + 1; fd < 64; fd++) {
+    for (int fd = FD_TABLE_FIRST + (int)descriptors->count; fd < 256; fd++) {
         if (fcntl(fd, F_GETFD) >= 0)
             return "a descriptor of the client";
     }
-    if (access(below(directory, "machine.json"), R_OK) < 0)
-        return "no machine.json";
     return "";
 }
 
-static int fake_monitor(const char *directory)
+static int fake_monitor(const char *names)
 {
     struct control_event *event = calloc(1, sizeof(*event));
+    struct fd_table descriptors;
     char json[512] = "";
-    int fd = open(below(directory, "machine.json"), O_RDONLY);
-    bool console;
     char byte;
+    int fd;
 
-    if (!event || read(fd, json, sizeof(json) - 1) < 0)
+    if (!event || fd_table_receive(names, &descriptors, NULL) < 0 ||
+        pread(fd_table_take(&descriptors, "machine"), json, sizeof(json) - 1, 0) < 0)
         return 1;
-    close(fd);
     if (strstr(json, "/die"))
         kill(getpid(), SIGKILL);
     if (strstr(json, "/hang"))
@@ -441,9 +440,9 @@ static int fake_monitor(const char *directory)
             pause();
     event->type = CONTROL_EVENT_END;
     event->reason = CONTROL_REASON_EXIT;
-    snprintf(event->text, sizeof(event->text), "%s", look_around(directory, &console));
-    event->status = console;
-    fd = accept(MONITOR_FD_CONTROL, NULL, NULL);
+    snprintf(event->text, sizeof(event->text), "%s", look_around(&descriptors));
+    event->status = fd_table_has(&descriptors, "console");
+    fd = accept(fd_table_take(&descriptors, "control"), NULL, NULL);
     if (fd < 0 || control_send_event(fd, event, NULL) < 0)
         return 2;
     free(event);

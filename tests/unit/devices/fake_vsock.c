@@ -2,7 +2,7 @@
 /* Purpose: the guest's side of a virtio socket device for tests; see fake_vsock.h. */
 #include "tests/unit/devices/fake_vsock.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,16 +38,70 @@ void fake_vsock_restart(struct fake_vsock *vsock, uint64_t features)
     vsock->stream_count = 0;
 }
 
+static struct sockaddr_un address_in(const char *directory, const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    require(snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", directory, name) <
+            (int)sizeof(address.sun_path));
+    return address;
+}
+
+static int new_socket(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+static int listen_in(const char *directory, const char *name)
+{
+    struct sockaddr_un address = address_in(directory, name);
+    int fd = new_socket();
+
+    require(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+    require(listen(fd, 300) == 0);
+    return fd;
+}
+
+static int connect_port(void *opaque, uint32_t port)
+{
+    struct sockaddr_un address;
+    char name[32];
+    int fd = new_socket();
+
+    snprintf(name, sizeof(name), "vsock_%u", port);
+    address = address_in(opaque, name);
+    require(fd >= 0);
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    close(fd);
+    return -ECONNREFUSED;
+}
+
+struct vsock_backend fake_vsock_backend(char *directory, uint64_t guest_cid)
+{
+    return (struct vsock_backend){
+        .guest_cid = guest_cid,
+        .listener_fd = listen_in(directory, "vsock"),
+        .opaque = directory,
+        .connect = connect_port,
+    };
+}
+
+void fake_vsock_forget(const char *directory)
+{
+    unlink(address_in(directory, "vsock").sun_path);
+}
+
 void fake_vsock_create(struct fake_vsock *vsock, uint64_t features)
 {
-    struct vsock_backend backend = {.guest_cid = FAKE_GUEST_CID};
+    struct vsock_backend backend;
     struct virtio_device *device = NULL;
 
     memset(vsock, 0, sizeof(*vsock));
     snprintf(vsock->directory, sizeof(vsock->directory), "/tmp/microvm-test-XXXXXX");
     require(mkdtemp(vsock->directory));
-    backend.directory_fd = open(vsock->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    require(backend.directory_fd >= 0 && vsock_create(&backend, &device, NULL) == 0);
+    backend = fake_vsock_backend(vsock->directory, FAKE_GUEST_CID);
+    require(vsock_create(&backend, &device, NULL) == 0);
     fake_machine_create(&vsock->machine, device);
     fake_vsock_restart(vsock, features);
 }
@@ -55,32 +109,19 @@ void fake_vsock_create(struct fake_vsock *vsock, uint64_t features)
 void fake_vsock_destroy(struct fake_vsock *vsock)
 {
     fake_machine_destroy(&vsock->machine);
-    require(rmdir(vsock->directory) == 0); /* the device has taken its socket away */
-}
-
-static struct sockaddr_un address_of(const struct fake_vsock *vsock, const char *name)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-    require(snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", vsock->directory, name) <
-            (int)sizeof(address.sun_path));
-    return address;
+    fake_vsock_forget(vsock->directory);
+    require(rmdir(vsock->directory) == 0);
 }
 
 int fake_vsock_listen(const struct fake_vsock *vsock, const char *name)
 {
-    struct sockaddr_un address = address_of(vsock, name);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    require(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
-    require(listen(fd, 300) == 0);
-    return fd;
+    return listen_in(vsock->directory, name);
 }
 
 int fake_vsock_dial(const struct fake_vsock *vsock, const char *name)
 {
-    struct sockaddr_un address = address_of(vsock, name);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_un address = address_in(vsock->directory, name);
+    int fd = new_socket();
 
     require(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
     return fd;
@@ -220,7 +261,7 @@ int fake_vsock_connect(struct fake_vsock *vsock, uint32_t guest_port, uint32_t h
     fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     require(fd >= 0);
     close(listener);
-    require(unlink(address_of(vsock, name).sun_path) == 0);
+    require(unlink(address_in(vsock->directory, name).sun_path) == 0);
     *stream = made;
     return fd;
 }

@@ -36,6 +36,14 @@ struct fake_vsock {
     unsigned stream_count;
 };
 
+/*
+ * A host side in `directory`, which outlives the device: a guest's connect() to port P leads to the
+ * socket vsock_P there, and the device listens at `vsock`.
+ */
+struct vsock_backend fake_vsock_backend(char *directory, uint64_t guest_cid);
+/* Removes the socket at which it listened. */
+void fake_vsock_forget(const char *directory);
+
 /* A device at work, with a new directory. No receive buffers are offered. */
 void fake_vsock_create(struct fake_vsock *vsock, uint64_t features);
 void fake_vsock_destroy(struct fake_vsock *vsock);

@@ -15,6 +15,7 @@
 #include "devices/vsock/packet.h"
 #include "devices/vsock/vsock.h"
 #include "tests/unit/devices/fake_driver.h"
+#include "tests/unit/devices/fake_vsock.h"
 #include "tests/unit/unit.h"
 #include "vmm/base/bytes.h"
 #include "vmm/monitor/trace_pipe.h"
@@ -172,7 +173,7 @@ static void a_broken_driver_is_told(void **state)
 static void packets_are_told_both_ways(void **state)
 {
     char directory[] = "/tmp/microvm-test-XXXXXX";
-    struct vsock_backend backend = {.guest_cid = 7};
+    struct vsock_backend backend;
     const struct vsock_packet packet = {
         .src_cid = 7,
         .dst_cid = VSOCK_HOST_CID,
@@ -191,7 +192,7 @@ static void packets_are_told_both_ways(void **state)
 
     (void)state;
     assert_non_null(mkdtemp(directory));
-    backend.directory_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    backend = fake_vsock_backend(directory, 7);
     assert_int_equal(vsock_create(&backend, &device, NULL), 0);
     fake_machine_create_telling(&machine, device);
     fake_start(&machine, 0, QUEUE_SIZE);
@@ -208,6 +209,7 @@ static void packets_are_told_both_ways(void **state)
     assert_non_null(strstr(story, "rx: VIRTIO_VSOCK_OP_RST (3), from 2:22 to 7:11, payload 0,"));
     assert_non_null(strstr(story, "rx: used: head 0, length 44, used ring index 0\n"));
     fake_machine_destroy(&machine);
+    fake_vsock_forget(directory);
     assert_int_equal(rmdir(directory), 0);
 }
 

@@ -449,17 +449,6 @@ static void a_loaded_guest_hears_that_its_connections_are_gone(void **unused)
     free(state);
 }
 
-static void a_taken_name_is_an_error(void **state)
-{
-    struct vsock_backend backend = {.guest_cid = 3, .directory_fd = -1};
-    struct virtio_device *device = NULL;
-    struct error err = ERROR_INIT;
-
-    (void)state;
-    assert_true(vsock_create(&backend, &device, &err) < 0);
-    assert_non_null(strstr(err.text, "vsock"));
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -485,7 +474,6 @@ int main(void)
         TEST(bad_greetings_are_hung_up_on),
         TEST(a_reset_of_the_device_ends_all),
         TEST(a_loaded_guest_hears_that_its_connections_are_gone),
-        TEST(a_taken_name_is_an_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

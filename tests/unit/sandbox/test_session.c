@@ -38,7 +38,8 @@ static int set_up(void **state)
     (void)state;
     snprintf(directory, sizeof(directory), "/tmp/test-session-XXXXXX");
     session = (struct session){.timeline = &timeline};
-    if (!mkdtemp(directory) || session_prepare(&session, directory, &problem) < 0 ||
+    if (!mkdtemp(directory) || session_prepare(&session, &problem) < 0 ||
+        session_listen(&session, directory, &problem) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return -1;
     session.link = (struct monitor_link){.pid = fork(), .pid_fd = -1, .control_fd = pair[0]};

@@ -54,53 +54,74 @@ const char *arch_command_line(bool earlycon)
     return earlycon ? COMMAND_LINE " earlycon=uart8250,io,0x3f8" : COMMAND_LINE;
 }
 
+static int read_head(int fd, const char *name, uint8_t head[BZIMAGE_HEAD_SIZE], struct error *err)
+{
+    ssize_t count = io_pread_full(fd, head, BZIMAGE_HEAD_SIZE, 0);
+
+    return count < 0 ? error_set_errno(err, (int)-count, "%s", name) : (int)count;
+}
+
+int arch_kernel_unpack(int fd, const char *name, int *unpacked, struct error *err)
+{
+    uint8_t head[BZIMAGE_HEAD_SIZE];
+    int count = read_head(fd, name, head, err);
+
+    if (count < 0)
+        return count;
+    return bzimage_is_kernel(head, (size_t)count) ? bzimage_unpack(fd, name, head, unpacked, err)
+                                                  : 0;
+}
+
 static int load_kernel(const struct arch_boot_input *input, const struct guest_memory *memory,
                        uint64_t limit, struct arch_boot *boot, struct error *err)
 {
-    AUTO_CLOSE int unpacked = -1;
     uint8_t head[BZIMAGE_HEAD_SIZE];
-    ssize_t count = io_pread_full(input->kernel_fd, head, sizeof(head), 0);
-    int fd = input->kernel_fd;
+    int count = read_head(input->kernel_fd, input->kernel_name, head, err);
 
     if (count < 0)
-        return error_set_errno(err, (int)-count, "%s", input->kernel_name);
-    if (bzimage_is_kernel(head, (size_t)count)) {
-        int rc = bzimage_unpack(fd, input->kernel_name, head, &unpacked, err);
-
-        if (rc < 0)
-            return rc;
-        fd = unpacked;
-        count = io_pread_full(fd, head, sizeof(head), 0);
-        if (count < 0)
-            return error_set_errno(err, (int)-count, "%s", input->kernel_name);
-    }
+        return count;
     if (!elf_is_kernel(head, (size_t)count))
         return error_set(err, ENOEXEC,
                          "%s: is not a kernel: neither an ELF file (vmlinux) nor a bzImage",
                          input->kernel_name);
-    return elf_load(fd, input->kernel_name, head, (size_t)count, memory, limit, boot, err);
+    return elf_load(input->kernel_fd, input->kernel_name, head, (size_t)count, memory, limit, boot,
+                    err);
 }
 
-/* Where the initramfs goes: the end of RAM below the hole. */
+static int file_size(int fd, const char *what, uint64_t *size, struct error *err)
+{
+    struct stat status;
+
+    *size = 0;
+    if (fd < 0)
+        return 0;
+    if (fstat(fd, &status) < 0)
+        return error_set_errno(err, errno, "%s", what);
+    *size = (uint64_t)status.st_size;
+    return 0;
+}
+
+/* Sizes of the initramfs' parts. */
+struct initramfs {
+    uint64_t size, tail_size;
+};
+
+/* Where the initramfs goes: the end of RAM below the hole. Each part begins at a multiple of 4, as
+ * cpio wants. */
 static int plan_initramfs(const struct arch_boot_input *input, const struct guest_memory *memory,
-                          struct arch_boot *boot, uint64_t *file_size, struct error *err)
+                          struct arch_boot *boot, struct initramfs *parts, struct error *err)
 {
     uint64_t limit = memory->regions[0].size;
-    struct stat status = {0};
     uint64_t size;
+    int rc = file_size(input->initramfs_fd, "initramfs", &parts->size, err);
 
-    *file_size = 0;
-    if (input->initramfs_fd >= 0) {
-        if (fstat(input->initramfs_fd, &status) < 0)
-            return error_set_errno(err, errno, "initramfs");
-        if (!S_ISREG(status.st_mode))
-            return error_set(err, EINVAL, "initramfs: is not a regular file");
-        *file_size = (uint64_t)status.st_size;
-    }
-    /* Each part begins at a multiple of 4, as cpio wants. */
-    if (*file_size > limit || input->initramfs_tail_size > limit)
+    if (rc == 0)
+        rc = file_size(input->initramfs_tail_fd, "initramfs", &parts->tail_size, err);
+    if (rc < 0)
+        return rc;
+    if (parts->size > limit || parts->tail_size > limit)
         return error_set(err, ENOMEM, "memory is smaller than the initramfs (option -m)");
-    size = align_up(*file_size, 4) + input->initramfs_tail_size;
+    size = align_up(parts->size, 4) + parts->tail_size;
     if (size > limit - LAYOUT_KERNEL)
         return error_set(err, ENOMEM, "memory is smaller than the initramfs (option -m)");
     boot->initramfs_size = size;
@@ -111,8 +132,7 @@ static int plan_initramfs(const struct arch_boot_input *input, const struct gues
 int arch_boot_load(const struct arch_boot_input *input, const struct guest_memory *memory,
                    struct arch_boot *boot, struct error *err)
 {
-    uint64_t file_size;
-    uint64_t tail;
+    struct initramfs parts = {0};
     int rc;
 
     *boot = (struct arch_boot){
@@ -126,21 +146,16 @@ int arch_boot_load(const struct arch_boot_input *input, const struct guest_memor
     if (memory->regions[0].size < arch_memory_minimum())
         return error_set(err, ENOMEM, "memory: Linux needs at least %llu MiB (option -m)",
                          (unsigned long long)(arch_memory_minimum() >> 20));
-    rc = plan_initramfs(input, memory, boot, &file_size, err);
+    rc = plan_initramfs(input, memory, boot, &parts, err);
     if (rc == 0)
         rc = load_kernel(input, memory, boot->initramfs_base, boot, err);
     if (rc == 0)
-        rc = guest_file_read(input->initramfs_fd, "initramfs", 0, file_size, memory,
+        rc = guest_file_read(input->initramfs_fd, "initramfs", 0, parts.size, memory,
                              boot->initramfs_base, boot, err);
-    if (rc < 0)
-        return rc;
-    tail = boot->initramfs_base + align_up(file_size, 4);
-    if (input->initramfs_tail_size > 0 &&
-        !guest_memory_write(memory, GUEST_ADDR(tail), input->initramfs_tail,
-                            input->initramfs_tail_size))
-        return error_set(err, ENOMEM, "memory is smaller than the initramfs (option -m)");
-    boot->bytes_copied += input->initramfs_tail_size;
-    return 0;
+    if (rc == 0)
+        rc = guest_file_read(input->initramfs_tail_fd, "initramfs", 0, parts.tail_size, memory,
+                             boot->initramfs_base + align_up(parts.size, 4), boot, err);
+    return rc;
 }
 
 static void add_ram(struct boot_params *zero_page, uint64_t base, uint64_t end)
