@@ -19,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "vmm/base/bytes.h"
@@ -96,7 +97,16 @@ static void destroy(struct virtio_device *device)
     free(block);
 }
 
-static const struct virtio_device_class block_class = {
+static const struct syscall_rule calls[] = {
+    {__NR_preadv, SYSCALL_ALWAYS, 0, 0},
+    {__NR_pwritev, SYSCALL_ALWAYS, 0, 0},
+    {__NR_fdatasync, SYSCALL_ALWAYS, 0, 0},
+    {__NR_sync_file_range, SYSCALL_ALWAYS, 0, 0},
+    {__NR_fallocate, SYSCALL_ALWAYS, 0, 0},
+    {__NR_pwrite64, SYSCALL_ALWAYS, 0, 0}, /* zeroes, where fallocate(2) makes none */
+};
+
+const struct virtio_device_class block_class = {
     .name = "block",
     .device_id = VIRTIO_ID_BLOCK,
     /* Without VIRTIO_BLK_F_BLK_SIZE blocks have 512 bytes, as ours. */
@@ -107,6 +117,7 @@ static const struct virtio_device_class block_class = {
     .queue_names = {"requestq"},
     .queue_size_max = QUEUE_SIZE,
     .state_size = sizeof(struct block_state),
+    .calls = {calls, ARRAY_LENGTH(calls)},
     .handle_queue = handle_queue,
     .read_config = read_config,
     .save = save,

@@ -27,4 +27,7 @@ int block_check_size(uint64_t size, struct error *err);
 int block_create(const struct block_backend *backend, struct virtio_device **device,
                  struct error *err);
 
+/* Its class, for those who gather what devices need. */
+extern const struct virtio_device_class block_class;
+
 #endif

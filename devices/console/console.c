@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include "vmm/base/bytes.h"
@@ -287,7 +288,12 @@ static void destroy(struct virtio_device *device)
     free(device);
 }
 
-static const struct virtio_device_class console_class = {
+static const struct syscall_rule calls[] = {
+    {__NR_readv, SYSCALL_ALWAYS, 0, 0},
+    {__NR_writev, SYSCALL_ALWAYS, 0, 0},
+};
+
+const struct virtio_device_class console_class = {
     .name = "console",
     .device_id = VIRTIO_ID_CONSOLE,
     .features = 1ULL << VIRTIO_CONSOLE_F_SIZE,
@@ -295,6 +301,7 @@ static const struct virtio_device_class console_class = {
     .queue_names = {[INPUT_QUEUE] = "receiveq", [OUTPUT_QUEUE] = "transmitq"},
     .queue_size_max = QUEUE_SIZE,
     .state_size = sizeof(struct console_state),
+    .calls = {calls, ARRAY_LENGTH(calls)},
     .handle_queue = handle_queue,
     .read_config = read_config,
     .reset = reset,

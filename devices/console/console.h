@@ -25,4 +25,7 @@ int console_create(const struct console_backend *backend, struct virtio_device *
 /* New window size in characters (virtio 1.2, 5.3.4, VIRTIO_CONSOLE_F_SIZE). */
 void console_set_size(struct virtio_device *device, uint16_t columns, uint16_t rows);
 
+/* Its class, for those who gather what devices need. */
+extern const struct virtio_device_class console_class;
+
 #endif

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Purpose: virtio entropy device (virtio 1.2, 5.4): fills the driver's buffers by getrandom(2). */
 #include "devices/entropy/entropy.h"
+#include "vmm/base/bytes.h"
 
 #include <errno.h>
 #include <linux/virtio_ids.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 
 #define QUEUE_SIZE 16
 #define BYTES_MAX  4096 /* of one chain; the driver comes again for more */
@@ -54,12 +56,17 @@ static void destroy(struct virtio_device *device)
     free(device);
 }
 
-static const struct virtio_device_class entropy_class = {
+static const struct syscall_rule calls[] = {
+    {__NR_getrandom, SYSCALL_ALWAYS, 0, 0},
+};
+
+const struct virtio_device_class entropy_class = {
     .name = "entropy",
     .device_id = VIRTIO_ID_RNG,
     .queue_count = 1,
     .queue_names = {"requestq"},
     .queue_size_max = QUEUE_SIZE,
+    .calls = {calls, ARRAY_LENGTH(calls)},
     .handle_queue = handle_queue,
     .destroy = destroy,
 };

@@ -24,6 +24,7 @@
 #include "devices/device_callbacks.h"
 #include "devices/guest_memory.h"
 #include "devices/virtio/queue.h"
+#include "vmm/base/syscall_rule.h"
 
 #define VIRTIO_DEVICE_QUEUES 4 /* most queues a device of ours has */
 
@@ -38,6 +39,11 @@ struct virtio_device_class {
     uint16_t queue_size_max;                       /* power of two, <= VIRTQUEUE_SIZE_MAX */
     bool delegates_queues; /* other processes may serve queues of it (vhost, vhost-user) */
     size_t state_size;     /* bytes of the plain, pointer-free state that save and load carry */
+
+    /* System calls of its functions: on the I/O loop; and of those that an access to a register
+     * calls (reset, activate, configuration), on a vCPU's thread. */
+    struct syscall_rules calls;
+    struct syscall_rules register_calls;
 
     /* The driver notified queue `index`. */
     void (*handle_queue)(struct virtio_device *device, unsigned index);

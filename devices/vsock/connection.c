@@ -135,12 +135,21 @@ static void host_gone(struct vsock_connection *connection)
 static ssize_t send_segments(const struct vsock_connection *connection, struct iovec *segments,
                              unsigned count)
 {
-    struct msghdr message = {.msg_iov = segments, .msg_iovlen = count};
-    ssize_t sent = sendmsg(connection->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t total = 0;
 
-    if (sent < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS))
-        return 0;
-    return sent;
+    /* One by one, since sendmsg(2) could carry descriptors away, which no filter sees. */
+    for (unsigned i = 0; i < count; i++) {
+        ssize_t sent = send(connection->fd, segments[i].iov_base, segments[i].iov_len,
+                            MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (sent < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
+            return total > 0 ? total : -1;
+        if (sent > 0)
+            total += sent;
+        if (sent < (ssize_t)segments[i].iov_len)
+            break;
+    }
+    return total;
 }
 
 /* The ring is empty: passes on the ends that had to wait for its bytes. */

@@ -9,9 +9,11 @@
 #include <linux/virtio_ids.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "devices/vsock/vsock_private.h"
+#include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 
 #define QUEUE_SIZE 256
@@ -340,7 +342,20 @@ static void destroy(struct virtio_device *device)
     free(vsock);
 }
 
-static const struct virtio_device_class vsock_class = {
+static const struct syscall_rule calls[] = {
+    {__NR_readv, SYSCALL_ALWAYS, 0, 0},
+    /* Connected sockets only, and no descriptor goes with a message. */
+    {__NR_sendto, SYSCALL_ARGUMENTS_ZERO, 0, SYSCALL_NO_ADDRESS},
+    {__NR_recvfrom, SYSCALL_ARGUMENTS_ZERO, 0, SYSCALL_NO_ADDRESS},
+    {__NR_shutdown, SYSCALL_ALWAYS, 0, 0},
+    {__NR_accept4, SYSCALL_ALWAYS, 0, 0},
+};
+
+static const struct syscall_rule register_calls[] = {
+    {__NR_close, SYSCALL_ALWAYS, 0, 0}, /* a reset ends all connections */
+};
+
+const struct virtio_device_class vsock_class = {
     .name = "vsock",
     .device_id = VIRTIO_ID_VSOCK,
     .queue_count = VSOCK_QUEUE_COUNT,
@@ -348,6 +363,8 @@ static const struct virtio_device_class vsock_class = {
         {[VSOCK_RX_QUEUE] = "rx", [VSOCK_TX_QUEUE] = "tx", [VSOCK_EVENT_QUEUE] = "event"},
     .queue_size_max = QUEUE_SIZE,
     .state_size = sizeof(struct vsock_saved),
+    .calls = {calls, ARRAY_LENGTH(calls)},
+    .register_calls = {register_calls, ARRAY_LENGTH(register_calls)},
     .handle_queue = handle_queue,
     .read_config = read_config,
     .activate = activate,

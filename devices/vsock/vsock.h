@@ -26,4 +26,7 @@ struct vsock_backend {
 int vsock_create(const struct vsock_backend *backend, struct virtio_device **device,
                  struct error *err);
 
+/* Its class, for those who gather what devices need. */
+extern const struct virtio_device_class vsock_class;
+
 #endif

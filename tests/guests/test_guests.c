@@ -31,6 +31,7 @@
 #include "vmm/arch/arch.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/log.h"
+#include "vmm/machine/kvm.h"
 #include "vmm/machine/machine.h"
 
 #define MIDDLE_TABLE     0xa000U /* as arch_boot_finish() leaves it: its first entry maps 1 GiB */

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -27,6 +28,7 @@
 #include "vmm/arch/arch.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/log.h"
+#include "vmm/machine/kvm.h"
 #include "vmm/machine/machine.h"
 
 #define VCPUS         4

@@ -14,6 +14,7 @@
 
 #include "devices/guest_memory.h"
 #include "vmm/base/error.h"
+#include "vmm/base/syscall_rule.h"
 
 struct kvm_run;
 
@@ -56,6 +57,9 @@ void arch_vcpu_template_destroy(struct arch_vcpu_template *template);
 /* Identification, time-stamp counter, local interrupt controller: all but where to start. */
 int arch_vcpu_setup(const struct arch_vcpu_template *template, int vcpu_fd, unsigned index,
                     struct error *err);
+
+/* System calls of arch_vcpu_describe(), which a vCPU thread makes when it must report a failure. */
+struct syscall_rules arch_vcpu_calls(void);
 
 /* ---- boot.c: the kernel image and the state at entry ------------------------------------------
  */

@@ -42,16 +42,21 @@ int fd_table_take(struct fd_table *table, const char *name)
     return fd;
 }
 
-bool fd_table_has(const struct fd_table *table, const char *name)
+int fd_table_find(const struct fd_table *table, const char *name)
 {
     int row = find(table, name);
 
-    return row >= 0 && table->rows[row].fd >= 0;
+    return row < 0 ? -1 : table->rows[row].fd;
+}
+
+bool fd_table_has(const struct fd_table *table, const char *name)
+{
+    return fd_table_find(table, name) >= 0;
 }
 
 int fd_table_names(const struct fd_table *table, char **names, struct error *err)
 {
-    char *at = malloc(FD_TABLE_MAX * FD_TABLE_NAME_SIZE);
+    char *at = malloc((size_t)FD_TABLE_MAX * FD_TABLE_NAME_SIZE);
 
     if (!at)
         return error_set_errno(err, ENOMEM, "descriptors");

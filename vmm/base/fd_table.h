@@ -29,6 +29,8 @@ int fd_table_add(struct fd_table *table, const char *name, int fd, struct error 
 /* The descriptor of that name, which is the caller's from now on; -1: there is none (any more). */
 int fd_table_take(struct fd_table *table, const char *name);
 
+/* The same without taking it. */
+int fd_table_find(const struct fd_table *table, const char *name);
 bool fd_table_has(const struct fd_table *table, const char *name);
 
 /* The names in order, with ':' between; the caller frees *names. Errors: ENOMEM. */

@@ -23,9 +23,9 @@
 #include "vmm/cli/image_argument.h"
 #include "vmm/cli/options.h"
 #include "vmm/cli/vm_options.h"
-#include "vmm/confine/jail.h"
 #include "vmm/image/reference.h"
 #include "vmm/machine/host_check.h"
+#include "vmm/monitor/monitor.h"
 #include "vmm/probe/probe.h"
 #include "vmm/sandbox/registry.h"
 
@@ -106,22 +106,24 @@ static int write_report(const struct probe_options *options, const struct probe_
     return 0;
 }
 
+static struct probe_thread_calls calls[PROBE_THREADS] = {{.thread = "vcpu"}, {.thread = "loop"}};
+
 static int probe(const struct probe_options *options, const char *image,
                  struct probe_report *report, struct error *err)
 {
     AUTO_FREE char *program = NULL;
     AUTO_FREE char *name = NULL;
     AUTO_CLOSE int signal_fd = -1;
-    unsigned calls[PROBE_CALLS_MAX];
     struct probe_request request = {
         .memory_bytes = options->memory,
         .hog_memory_bytes = align_up(host_memory_minimum(), MIB),
         .monitor_calls = calls,
-        .monitor_call_count = jail_calls(calls, PROBE_CALLS_MAX),
     };
     sigset_t signals;
     int rc = sandbox_find_all(options->isolation, request.sandboxes, &request.sandbox_count, err);
 
+    calls[0].count = monitor_thread_calls(MACHINE_THREAD_VCPU, calls[0].calls, PROBE_CALLS_MAX);
+    calls[1].count = monitor_thread_calls(MACHINE_THREAD_LOOP, calls[1].calls, PROBE_CALLS_MAX);
     if (rc == 0)
         rc = find_image(image, &name, err);
     if (rc == 0)

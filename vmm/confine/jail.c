@@ -1,126 +1,134 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Purpose: what the monitor drops before it runs a guest: capabilities, core dumps, and, by a
- * filter, system calls (seccomp_filter of Linux, userspace-api/seccomp_filter).
- *
- * The rules are the table below: who needs a call is said beside it. The call that is on the way of
- * every exit, KVM_RUN, is the first (vmm/confine/syscall_filter.c says why).
- */
+/* The monitor's jail; see jail.h. A rung is a function; the table is their order. */
 #include "vmm/confine/jail.h"
 
 #include <errno.h>
-#include <linux/capability.h>
-#include <linux/kvm.h>
 #include <linux/seccomp.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
+#include <sched.h>
+#include <stdio.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "vmm/base/bytes.h"
+#include "vmm/confine/landlock.h"
+#include "vmm/confine/namespaces.h"
+#include "vmm/confine/privileges.h"
 #include "vmm/confine/syscall_filter.h"
 
-static const struct syscall_rule rules[] = {
-    /* vCPUs: running, and describing one after an error */
-    {__NR_ioctl, SYSCALL_ARGUMENT_IS, 1, KVM_RUN},
-    {__NR_ioctl, SYSCALL_ARGUMENT_IS, 1, KVM_GET_REGS},
-    {__NR_ioctl, SYSCALL_ARGUMENT_IS, 1, KVM_GET_SREGS},
-/* the I/O loop */
-#ifdef __NR_epoll_wait
-    {__NR_epoll_wait, SYSCALL_ALWAYS, 0, 0},
-#endif
-    {__NR_epoll_pwait, SYSCALL_ALWAYS, 0, 0},
-    {__NR_epoll_ctl, SYSCALL_ALWAYS, 0, 0},
-    /* eventfds, console, log */
-    {__NR_read, SYSCALL_ALWAYS, 0, 0},
-    {__NR_write, SYSCALL_ALWAYS, 0, 0},
-    {__NR_readv, SYSCALL_ALWAYS, 0, 0},
-    {__NR_writev, SYSCALL_ALWAYS, 0, 0},
-    /* block */
-    {__NR_pread64, SYSCALL_ALWAYS, 0, 0},
-    {__NR_pwrite64, SYSCALL_ALWAYS, 0, 0},
-    {__NR_preadv, SYSCALL_ALWAYS, 0, 0},
-    {__NR_pwritev, SYSCALL_ALWAYS, 0, 0},
-    {__NR_fdatasync, SYSCALL_ALWAYS, 0, 0},
-    {__NR_fallocate, SYSCALL_ALWAYS, 0, 0},
-    {__NR_sync_file_range, SYSCALL_ALWAYS, 0, 0},
-    /* entropy, and the C library's allocator */
-    {__NR_getrandom, SYSCALL_ALWAYS, 0, 0},
-    /* control socket, vsock */
-    {__NR_socket, SYSCALL_ARGUMENT_IS, 0, AF_UNIX},
-    {__NR_connect, SYSCALL_ALWAYS, 0, 0},
-    {__NR_accept4, SYSCALL_ALWAYS, 0, 0},
-    {__NR_sendto, SYSCALL_ALWAYS, 0, 0},
-    {__NR_sendmsg, SYSCALL_ALWAYS, 0, 0},
-    {__NR_sendmmsg, SYSCALL_ALWAYS, 0, 0},
-    {__NR_recvfrom, SYSCALL_ALWAYS, 0, 0},
-    {__NR_recvmsg, SYSCALL_ALWAYS, 0, 0},
-    {__NR_shutdown, SYSCALL_ALWAYS, 0, 0},
-    {__NR_getsockopt, SYSCALL_ALWAYS, 0, 0},
-    {__NR_fcntl, SYSCALL_ALWAYS, 0, 0},
-    {__NR_close, SYSCALL_ALWAYS, 0, 0},
-    {__NR_unlinkat, SYSCALL_ALWAYS, 0, 0},
-/* the wait for a first client */
-#ifdef __NR_poll
-    {__NR_poll, SYSCALL_ALWAYS, 0, 0},
-#endif
-    {__NR_ppoll, SYSCALL_ALWAYS, 0, 0},
-    /* memory of the C library; nothing that could be executed */
-    {__NR_brk, SYSCALL_ALWAYS, 0, 0},
-    {__NR_mmap, SYSCALL_ARGUMENT_LACKS, 2, PROT_EXEC},
-    {__NR_mprotect, SYSCALL_ARGUMENT_LACKS, 2, PROT_EXEC},
-    {__NR_munmap, SYSCALL_ALWAYS, 0, 0},
-    {__NR_mremap, SYSCALL_ALWAYS, 0, 0},
-    {__NR_madvise, SYSCALL_ALWAYS, 0, 0},
-    /* threads: their first steps, locks, the signal that stops a vCPU, the end */
-    {__NR_set_robust_list, SYSCALL_ALWAYS, 0, 0},
-    {__NR_rseq, SYSCALL_ALWAYS, 0, 0},
-    {__NR_futex, SYSCALL_ALWAYS, 0, 0},
-    {__NR_getpid, SYSCALL_ALWAYS, 0, 0},
-    {__NR_gettid, SYSCALL_ALWAYS, 0, 0},
-    {__NR_tgkill, SYSCALL_FIRST_IS_OWN_PROCESS, 0, 0},
-    {__NR_rt_sigprocmask, SYSCALL_ALWAYS, 0, 0},
-    {__NR_rt_sigaction, SYSCALL_ALWAYS, 0, 0}, /* abort() */
-    {__NR_rt_sigreturn, SYSCALL_ALWAYS, 0, 0},
-    {__NR_restart_syscall, SYSCALL_ALWAYS, 0, 0},
-    {__NR_sched_yield, SYSCALL_ALWAYS, 0, 0},
-    {__NR_clock_gettime, SYSCALL_ALWAYS, 0, 0}, /* where the vDSO cannot do it */
-    {__NR_exit, SYSCALL_ALWAYS, 0, 0},
-    {__NR_exit_group, SYSCALL_ALWAYS, 0, 0},
+static int check_namespaces(const struct jail_plan *plan, struct error *err)
+{
+    if (plan->namespaces & CLONE_NEWPID)
+        return 0;
+    return error_set(err, EPERM,
+                     "this host gives no namespaces to this user (user.max_user_namespaces, or a "
+                     "rule of AppArmor or SELinux)");
+}
+
+static int empty_root(const struct jail_plan *plan, struct error *err)
+{
+    if (plan->namespaces & CLONE_NEWNS)
+        return namespaces_empty_root(err);
+    return error_set(err, EPERM, "empty root: takes a mount namespace");
+}
+
+static int forbid_files(const struct jail_plan *plan, struct error *err)
+{
+    int rc = landlock_restrict(-1, err);
+
+    (void)plan;
+    if (rc == 0)
+        return error_set(err, ENOSYS, "this kernel has no Landlock");
+    return rc < 0 ? rc : 0;
+}
+
+static int change_user(const struct jail_plan *plan, struct error *err)
+{
+    /* Root of a user namespace is, outside of it, who started the monitor. */
+    if (plan->user == 0 || geteuid() != 0 || plan->namespaces & CLONE_NEWUSER)
+        return 0;
+    return privileges_change_user(plan->user, err);
+}
+
+static int drop_capabilities(const struct jail_plan *plan, struct error *err)
+{
+    int rc = privileges_drop(err);
+
+    (void)plan;
+    /* Once more: the kernel makes a process that changes its user dumpable again, or less. */
+    return rc < 0 ? rc : privileges_lock(err);
+}
+
+static const struct {
+    const char *title;
+    int (*climb)(const struct jail_plan *plan, struct error *err);
+} rungs[JAIL_RUNGS] = {
+    [JAIL_NAMESPACES] = {"namespaces of its own", check_namespaces},
+    [JAIL_EMPTY_ROOT] = {"empty root directory", empty_root},
+    [JAIL_LANDLOCK] = {"Landlock: no file by its name", forbid_files},
+    [JAIL_USER] = {"user of its own", change_user},
+    [JAIL_CAPABILITIES] = {"no capabilities, no core dumps", drop_capabilities},
+    [JAIL_SYSCALLS] = {"system calls: a list for each thread", NULL},
 };
 
-int jail_drop_privileges(struct error *err)
+const char *jail_rung_title(enum jail_rung rung)
 {
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
-    const struct rlimit no_core = {0, 0};
+    return rungs[rung].title;
+}
 
-    if (syscall(__NR_capset, &header, none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return error_set_errno(err, errno, "dropping privileges");
-    /* The second alone would do; the first is there for those who read /proc/PID/limits. */
-    if (setrlimit(RLIMIT_CORE, &no_core) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-        return error_set_errno(err, errno, "switching core dumps off");
+void jail_plan_format(const struct jail_plan *plan, char text[JAIL_PLAN_SIZE])
+{
+    snprintf(text, JAIL_PLAN_SIZE, "%d:%u:%d", plan->namespaces, plan->user, plan->required);
+}
+
+int jail_plan_parse(const char *text, struct jail_plan *plan, struct error *err)
+{
+    int required;
+    char end;
+
+    if (sscanf(text, "%d:%u:%d%c", &plan->namespaces, &plan->user, &required, &end) != 3)
+        return error_set(err, EINVAL, "jail: '%s' is no plan", text);
+    plan->required = required;
     return 0;
 }
 
-int jail_enter(struct error *err)
+int jail_enter(const struct jail_plan *plan, struct jail_report *report, struct error *err)
 {
-    return syscall_filter_load(rules, ARRAY_LENGTH(rules), SECCOMP_RET_KILL_PROCESS, err);
+    int rc = privileges_lock(err); /* Landlock wants no_new_privs */
+
+    if (rc < 0)
+        return rc;
+    for (int rung = 0; rung < JAIL_SYSCALLS; rung++) {
+        struct error *why = &report->why[rung];
+
+        *why = (struct error)ERROR_INIT;
+        rc = rungs[rung].climb(plan, why);
+        report->held[rung] = rc == 0;
+        if (rc < 0 && (plan->required || rung == JAIL_CAPABILITIES))
+            return error_set(err, -rc, "jail: %s: %s", rungs[rung].title, why->text);
+    }
+    return 0;
 }
 
-/* Rules of one call stand together in the table. */
-size_t jail_calls(unsigned *calls, size_t max)
+int jail_close(const struct syscall_rules *lists, size_t count, struct error *err)
 {
-    size_t count = 0;
+    return syscall_filter_load(lists, count, SECCOMP_RET_KILL_PROCESS, err);
+}
 
-    for (size_t i = 0; i < ARRAY_LENGTH(rules); i++) {
-        if (i > 0 && rules[i - 1].call == rules[i].call)
-            continue;
-        if (count < max)
-            calls[count] = rules[i].call;
-        count++;
-    }
-    return count;
+static int limit(__rlimit_resource_t resource, uint64_t most, struct error *err)
+{
+    struct rlimit now;
+
+    if (getrlimit(resource, &now) < 0)
+        return error_set_errno(err, errno, "jail: limits");
+    if (now.rlim_max > most)
+        now.rlim_max = most;
+    now.rlim_cur = now.rlim_max;
+    return setrlimit(resource, &now) < 0 ? error_set_errno(err, errno, "jail: limits") : 0;
+}
+
+int jail_limit(uint64_t file_size_max, unsigned descriptors_max, struct error *err)
+{
+    int rc = limit(RLIMIT_FSIZE, file_size_max, err);
+
+    return rc < 0 ? rc : limit(RLIMIT_NOFILE, descriptors_max, err);
 }

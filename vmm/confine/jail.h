@@ -1,32 +1,68 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what the monitor gives up before it lets a guest run. */
+/*
+ * The monitor's jail: what it gives up before a guest runs, as a ladder of rungs. Each alone keeps
+ * a monitor that a guest has taken over from what it forbids; docs/internals/threat-model.md says
+ * what that is.
+ *
+ * jail_enter() is called while the process has one thread and has opened nothing by a name of its
+ * own; jail_close() by each thread when it needs nothing more than its work.
+ */
 #ifndef MICROVM_CONFINE_JAIL_H
 #define MICROVM_CONFINE_JAIL_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "vmm/base/error.h"
+#include "vmm/base/syscall_rule.h"
+
+enum jail_rung {
+    JAIL_NAMESPACES, /* mount, pid, network, UTS and IPC namespaces, without root also a user one */
+    JAIL_EMPTY_ROOT, /* nothing in its root directory */
+    JAIL_LANDLOCK,   /* no file by its name */
+    JAIL_USER,       /* started by root: a user of its own */
+    JAIL_CAPABILITIES, /* none, no way to new ones, no core dumps, nobody looks into it */
+    JAIL_SYSCALLS,     /* by jail_close(): a list for each thread */
+    JAIL_RUNGS
+};
+
+struct jail_plan {
+    int namespaces; /* CLONE_NEW… that the process was made with */
+    uint32_t user;  /* to become, if it is root; 0 = stay */
+    bool required;  /* a rung that cannot be had is an error */
+};
+
+#define JAIL_PLAN_SIZE 48 /* bytes of its text */
+
+/* The plan as the text of one argument, and back. Errors: EINVAL. */
+void jail_plan_format(const struct jail_plan *plan, char text[JAIL_PLAN_SIZE]);
+int jail_plan_parse(const char *text, struct jail_plan *plan, struct error *err);
+
+struct jail_report {
+    bool held[JAIL_RUNGS];
+    struct error why[JAIL_RUNGS]; /* of those that are not */
+};
+
+/* The name of a rung for people: "empty root directory". */
+const char *jail_rung_title(enum jail_rung rung);
 
 /*
- * Drops what root has: all capabilities, of this thread and of those it makes from here on, and the
- * way to new ones; and core dumps, which would hold the guest's memory. To be called while there is
- * no other thread, when all files are open. The bounding set stays: without execve(2), and with
- * no_new_privs, nothing is bound by it.
+ * Climbs all rungs but the last. Those that this host cannot give are noted, or, when all are
+ * required, an error that names the first; without the capabilities' rung it fails anyway.
  */
-int jail_drop_privileges(struct error *err);
+int jail_enter(const struct jail_plan *plan, struct jail_report *report, struct error *err);
 
 /*
- * From here on no thread of this process can make a system call that a running monitor does not
- * need; the first attempt kills the process (SIGSYS). No way back, and no new threads. After
- * jail_drop_privileges().
+ * From here on the calling thread can make no system call but those of the lists; the first attempt
+ * kills the process (SIGSYS). No way back. After jail_enter().
  */
-int jail_enter(struct error *err);
+int jail_close(const struct syscall_rules *lists, size_t count, struct error *err);
 
 /*
- * The system calls that jail_enter() leaves, for those who want to show them: writes the number of
- * each, once, to calls[] (room for `max`), and returns how many there are. Some of them are left
- * only with certain arguments.
+ * Limits of the process, to be set last, since building a machine takes more: the largest file it
+ * may write, and how many descriptors it may have. Errors: of setrlimit(2).
  */
-size_t jail_calls(unsigned *calls, size_t max);
+int jail_limit(uint64_t file_size_max, unsigned descriptors_max, struct error *err);
 
 #endif

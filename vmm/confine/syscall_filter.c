@@ -12,6 +12,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -98,7 +99,34 @@ static void emit_rule(struct program *program, const struct syscall_rule *rule)
     program->code[begin].jf = (uint8_t)(program->size - begin - 1);
 }
 
-int syscall_filter_load(const struct syscall_rule *rules, size_t count, uint32_t otherwise,
+/* Has an earlier rule of the lists allowed this call without a condition? */
+static bool is_allowed_before(const struct syscall_rules *lists, const struct syscall_rule *rule)
+{
+    for (;; lists++) {
+        for (size_t i = 0; i < lists->count; i++) {
+            const struct syscall_rule *earlier = &lists->rules[i];
+
+            if (earlier == rule)
+                return false;
+            if (earlier->call == rule->call && earlier->condition == SYSCALL_ALWAYS)
+                return true;
+        }
+    }
+}
+
+static int emit_list(struct program *program, const struct syscall_rules *lists,
+                     const struct syscall_rules *list, struct error *err)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (program->size > PROGRAM_MAX - 2 * RULE_MAX)
+            return error_set_errno(err, E2BIG, "system call filter");
+        if (!is_allowed_before(lists, &list->rules[i]))
+            emit_rule(program, &list->rules[i]);
+    }
+    return 0;
+}
+
+int syscall_filter_load(const struct syscall_rules *lists, size_t count, uint32_t otherwise,
                         struct error *err)
 {
     struct program program = {.size = 0};
@@ -109,13 +137,38 @@ int syscall_filter_load(const struct syscall_rule *rules, size_t count, uint32_t
     emit_return(&program, SECCOMP_RET_KILL_PROCESS);
     emit_load(&program, offsetof(struct seccomp_data, nr));
     for (size_t i = 0; i < count; i++) {
-        if (program.size > PROGRAM_MAX - 2 * RULE_MAX)
-            return error_set_errno(err, E2BIG, "system call filter");
-        emit_rule(&program, &rules[i]);
+        int rc = emit_list(&program, lists, &lists[i], err);
+
+        if (rc < 0)
+            return rc;
     }
     emit_return(&program, otherwise);
     filter = (struct sock_fprog){.len = program.size, .filter = program.code};
-    if (syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter) != 0)
+    if (syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) != 0)
         return error_set_errno(err, errno, "system call filter");
     return 0;
+}
+
+static bool is_listed(const uint32_t *calls, size_t count, uint32_t call)
+{
+    for (size_t i = 0; i < count; i++)
+        if (calls[i] == call)
+            return true;
+    return false;
+}
+
+size_t syscall_filter_calls(const struct syscall_rules *lists, size_t count, uint32_t *calls,
+                            size_t max)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < lists[i].count && found < max; k++) {
+            const struct syscall_rule *rule = &lists[i].rules[k];
+
+            if (rule->condition != SYSCALL_FAILS && !is_listed(calls, found, rule->call))
+                calls[found++] = rule->call;
+        }
+    }
+    return found;
 }

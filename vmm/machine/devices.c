@@ -31,6 +31,7 @@ struct device_kind {
     /* Makes number `instance` of its kind. */
     int (*create)(const struct devices_setup *setup, unsigned instance,
                   struct virtio_device **device, struct error *err);
+    const struct virtio_device_class *class;
 };
 
 static unsigned count_one(const struct machine_spec *spec)
@@ -123,10 +124,10 @@ static int create_vsock(const struct devices_setup *setup, unsigned instance,
 }
 
 static const struct device_kind kinds[] = {
-    {"console", count_one, create_console},
-    {"block", count_disks, create_disk},
-    {"entropy", count_one, create_entropy},
-    {"vsock", count_vsock, create_vsock},
+    {"console", count_one, create_console, &console_class},
+    {"block", count_disks, create_disk, &block_class},
+    {"entropy", count_one, create_entropy, &entropy_class},
+    {"vsock", count_vsock, create_vsock, &vsock_class},
 };
 
 /* ---- attaching
@@ -420,6 +421,34 @@ void devices_destroy(struct devices *devices)
             close(device->interrupt_fd);
     }
     devices->count = 0;
+}
+
+static bool has_class(const struct devices *devices, const struct virtio_device_class *class)
+{
+    for (unsigned i = 0; i < devices->count; i++)
+        if (devices->list[i].virtio && devices->list[i].virtio->class == class)
+            return true;
+    return false;
+}
+
+static void add_calls(const struct virtio_device_class *class, enum machine_thread thread,
+                      struct thread_calls *calls)
+{
+    thread_calls_add(calls, thread == MACHINE_THREAD_VCPU ? class->register_calls : class->calls);
+}
+
+void devices_add_calls(const struct devices *devices, enum machine_thread thread,
+                       struct thread_calls *calls)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
+        if (has_class(devices, kinds[i].class))
+            add_calls(kinds[i].class, thread, calls);
+}
+
+void devices_add_all_calls(enum machine_thread thread, struct thread_calls *calls)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
+        add_calls(kinds[i].class, thread, calls);
 }
 
 struct device *devices_find(struct devices *devices, const char *kind)

@@ -19,6 +19,7 @@
 #include "vmm/machine/event_loop.h"
 #include "vmm/machine/machine_callbacks.h"
 #include "vmm/machine/spec.h"
+#include "vmm/machine/thread_calls.h"
 
 struct device;
 
@@ -69,6 +70,11 @@ int devices_create(const struct devices_setup *setup, struct devices *devices, s
 int devices_attach(const struct devices_setup *setup, const char *name,
                    struct virtio_device *virtio, struct devices *devices, struct error *err);
 void devices_destroy(struct devices *devices);
+
+/* Adds what the devices that there are, or all kinds that there can be, need in such a thread. */
+void devices_add_calls(const struct devices *devices, enum machine_thread thread,
+                       struct thread_calls *calls);
+void devices_add_all_calls(enum machine_thread thread, struct thread_calls *calls);
 
 /* The first device of a kind (its class name), or NULL. */
 struct device *devices_find(struct devices *devices, const char *kind);

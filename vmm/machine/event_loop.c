@@ -17,8 +17,11 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 
@@ -50,6 +53,26 @@ struct event_loop {
     struct watch *watches; /* by descriptor */
     int watch_count;
 };
+
+struct syscall_rules event_loop_calls(void)
+{
+    static const struct syscall_rule rules[] = {
+#ifdef __NR_epoll_wait
+        {__NR_epoll_wait, SYSCALL_ALWAYS, 0, 0},
+        {__NR_poll, SYSCALL_ALWAYS, 0, 0}, /* those by which a machine is stopped, in between */
+#else
+        {__NR_epoll_pwait, SYSCALL_ALWAYS, 0, 0},
+        {__NR_ppoll, SYSCALL_ALWAYS, 0, 0},
+#endif
+        {__NR_read, SYSCALL_ALWAYS, 0, 0},
+        {__NR_close, SYSCALL_ALWAYS, 0, 0},
+        /* what is allocated while devices work; nothing that could be executed */
+        {__NR_mmap, SYSCALL_ARGUMENT_LACKS, 2, PROT_EXEC},
+        {__NR_mremap, SYSCALL_ALWAYS, 0, 0},
+    };
+
+    return (struct syscall_rules){rules, ARRAY_LENGTH(rules)};
+}
 
 /* Edge-triggered: each write is an event, so the counter need not be read. */
 static void handle_wake(void *opaque, uint32_t events)

@@ -8,8 +8,12 @@
 
 #include "devices/device_callbacks.h"
 #include "vmm/base/error.h"
+#include "vmm/base/syscall_rule.h"
 
 struct event_loop;
+
+/* System calls of the loop itself, and of whoever allocates and closes in its turns. */
+struct syscall_rules event_loop_calls(void);
 
 int event_loop_create(struct event_loop **loop, struct error *err);
 void event_loop_destroy(struct event_loop *loop); /* NULL is fine; descriptors stay open */

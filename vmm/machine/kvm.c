@@ -63,14 +63,19 @@ int kvm_create_vm(unsigned vcpu_count, struct kvm *kvm, struct error *err)
     return 0;
 }
 
+void kvm_close_device(struct kvm *kvm)
+{
+    if (kvm->fd >= 0)
+        close(kvm->fd);
+    kvm->fd = -1;
+}
+
 void kvm_close(struct kvm *kvm)
 {
     if (kvm->vm_fd >= 0)
         close(kvm->vm_fd);
-    if (kvm->fd >= 0)
-        close(kvm->fd);
     kvm->vm_fd = -1;
-    kvm->fd = -1;
+    kvm_close_device(kvm);
 }
 
 int kvm_require_hardware(struct error *err)

@@ -26,6 +26,8 @@ int kvm_open(struct error *err);
  * ERANGE (too many vCPUs), what KVM says.
  */
 int kvm_create_vm(unsigned vcpu_count, struct kvm *kvm, struct error *err);
+/* Closes /dev/kvm, with which further VMs could be made: the one that there is goes on. */
+void kvm_close_device(struct kvm *kvm);
 void kvm_close(struct kvm *kvm);
 
 /*

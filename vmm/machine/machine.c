@@ -17,6 +17,7 @@
 #include "vmm/machine/kvm.h"
 #include "vmm/machine/linux.h"
 #include "vmm/machine/memory.h"
+#include "vmm/machine/thread_calls.h"
 #include "vmm/machine/vcpu_loop.h"
 
 /* What devices get for output that a guest has left behind; the rest of it is lost. */
@@ -149,7 +150,7 @@ static int build_mapping(struct machine *machine, struct error *err)
                            &machine->memory, err);
 
     if (rc < 0 && spec->memory_backing == MACHINE_MEMORY_FILE)
-        error_wrap(err, "memory file %s", spec->memory_path);
+        error_wrap(err, "memory file");
     return rc;
 }
 
@@ -330,7 +331,32 @@ static int build(struct machine *machine, struct error *err)
     if (rc < 0)
         return rc;
     report(machine, MACHINE_STAGE_TREE);
+    kvm_close_device(&machine->kvm);
     return vcpu_prepare_signal(err);
+}
+
+/* ---- what its threads may still do -------------------------------------------------------------
+ */
+
+static int confine_vcpu(void *opaque, struct error *err)
+{
+    const struct machine *machine = opaque;
+    struct thread_calls calls;
+
+    thread_calls_begin(&calls, MACHINE_THREAD_VCPU);
+    devices_add_calls(&machine->devices, MACHINE_THREAD_VCPU, &calls);
+    return machine->host.confine(machine->host.opaque, MACHINE_THREAD_VCPU, calls.lists,
+                                 calls.count, err);
+}
+
+static int confine_loop(const struct machine *machine, struct error *err)
+{
+    struct thread_calls calls;
+
+    thread_calls_begin(&calls, MACHINE_THREAD_LOOP);
+    devices_add_calls(&machine->devices, MACHINE_THREAD_LOOP, &calls);
+    return machine->host.confine(machine->host.opaque, MACHINE_THREAD_LOOP, calls.lists,
+                                 calls.count, err);
 }
 
 int machine_create(const struct machine_spec *spec, const struct machine_callbacks *host,
@@ -351,8 +377,10 @@ int machine_create(const struct machine_spec *spec, const struct machine_callbac
     made->shared.timed = made->shared.ports.timed = made->shared.memory.timed = spec->timed;
     made->shared.opaque = made;
     made->shared.ended = vcpu_ended;
+    if (host->confine)
+        made->shared.confine = confine_vcpu;
     pthread_mutex_init(&made->end_lock, NULL);
-    pthread_mutex_init(&made->shared.gate, NULL);
+    vcpu_shared_init(&made->shared);
     rc = build(made, err);
     if (rc < 0) {
         machine_destroy(made);
@@ -381,18 +409,17 @@ static int start_vcpus(struct machine *machine, struct error *err)
         if (rc < 0)
             return rc;
     }
-    return machine->host.confine ? machine->host.confine(machine->host.opaque, err) : 0;
+    vcpu_wait_at_gate(&machine->shared, machine->vcpu_count);
+    return machine->host.confine ? confine_loop(machine, err) : 0;
 }
 
 int machine_start(struct machine *machine, struct error *err)
 {
-    int rc;
+    int rc = start_vcpus(machine, err);
 
-    pthread_mutex_lock(&machine->shared.gate);
-    rc = start_vcpus(machine, err);
     for (unsigned i = 0; rc < 0 && i < machine->vcpu_count; i++)
         vcpu_stop(&machine->vcpus[i]);
-    pthread_mutex_unlock(&machine->shared.gate);
+    vcpu_open_gate(&machine->shared);
     return rc;
 }
 
@@ -425,7 +452,7 @@ void machine_destroy(struct machine *machine)
     kvm_close(&machine->kvm);
     memory_destroy(&machine->memory);
     pthread_mutex_destroy(&machine->end_lock);
-    pthread_mutex_destroy(&machine->shared.gate);
+    vcpu_shared_destroy(&machine->shared);
     free(machine);
 }
 

@@ -9,6 +9,7 @@
 #include "devices/guest_memory.h"
 #include "vmm/base/error.h"
 #include "vmm/base/fd_table.h"
+#include "vmm/base/syscall_rule.h"
 
 /* Steps of building, in order; reported when done. */
 enum machine_stage {
@@ -36,6 +37,8 @@ struct machine_loader {
     int (*enter)(void *opaque, int vcpu_fd, unsigned index, struct error *err);
 };
 
+enum machine_thread { MACHINE_THREAD_LOOP, MACHINE_THREAD_VCPU, MACHINE_THREADS };
+
 /* What the machine is given by, and tells, whoever runs it. */
 struct machine_callbacks {
     void *opaque;
@@ -44,9 +47,12 @@ struct machine_callbacks {
     int console_fd;                      /* non-blocking stream of the console; -1 = none */
     const struct machine_loader *loader; /* NULL = Linux, as the spec says */
     /* All optional. */
-    /* All threads exist and no guest has run: the moment to give system calls up. machine_start().
+    /*
+     * Each thread calls it for itself, before any guest runs, with the system calls that it will
+     * need: the moment to drop all others. The I/O loop's thread is the one in machine_start().
      */
-    int (*confine)(void *opaque, struct error *err);
+    int (*confine)(void *opaque, enum machine_thread thread, const struct syscall_rules *lists,
+                   size_t count, struct error *err);
     void (*stage)(void *opaque, enum machine_stage stage);
     void (*mark)(void *opaque, uint32_t mark);                           /* vCPU threads */
     void (*console_output)(void *opaque, const void *data, size_t size); /* I/O loop */

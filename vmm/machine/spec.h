@@ -38,21 +38,12 @@ struct machine_disk {
 enum machine_memory_backing {
     MACHINE_MEMORY_ANONYMOUS,
     MACHINE_MEMORY_MEMFD, /* may be given to other processes */
-    MACHINE_MEMORY_FILE,  /* a private mapping of memory_path */
-};
-
-/* What the guest's memory is made of; memory.h says what each means. */
-enum machine_memory_backing {
-    MACHINE_MEMORY_ANONYMOUS,
-    MACHINE_MEMORY_MEMFD, /* may be given to other processes */
     MACHINE_MEMORY_FILE,  /* a private mapping of the descriptor "memory" */
 };
 
 struct machine_spec {
     uint64_t memory_bytes;
     enum machine_memory_backing memory_backing; /* "anonymous", "memfd", "file" */
-    enum machine_memory_backing memory_backing; /* "anonymous", "memfd", "file" */
-    char *memory_path; /* the file of MACHINE_MEMORY_FILE; NULL with the others */
     unsigned vcpu_count;
     char *kernel_name;  /* for messages: its path */
     char *command_line; /* the user's or the runner's part; the machine adds what it must */

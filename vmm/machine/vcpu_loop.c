@@ -15,10 +15,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "vmm/arch/arch.h"
+#include "vmm/base/bytes.h"
 
 #define STOP_SIGNAL SIGUSR1
 #define STACK_SIZE  (UINT64_C(128) << 10)
@@ -186,12 +188,69 @@ static void take_exit(struct vcpu *vcpu)
     cost_end(cost, begun_ns);
 }
 
+struct syscall_rules vcpu_calls(void)
+{
+    /* On the way of every exit: the first of a filter. */
+    static const struct syscall_rule rules[] = {
+        {__NR_ioctl, SYSCALL_ARGUMENT_IS, 1, KVM_RUN},
+    };
+
+    return (struct syscall_rules){rules, ARRAY_LENGTH(rules)};
+}
+
+void vcpu_shared_init(struct vcpu_shared *shared)
+{
+    pthread_mutex_init(&shared->lock, NULL);
+    pthread_cond_init(&shared->changed, NULL);
+}
+
+void vcpu_shared_destroy(struct vcpu_shared *shared)
+{
+    pthread_cond_destroy(&shared->changed);
+    pthread_mutex_destroy(&shared->lock);
+}
+
+static void pass_gate(struct vcpu_shared *shared)
+{
+    pthread_mutex_lock(&shared->lock);
+    shared->waiting++;
+    pthread_cond_broadcast(&shared->changed);
+    while (!shared->open)
+        pthread_cond_wait(&shared->changed, &shared->lock);
+    pthread_mutex_unlock(&shared->lock);
+}
+
+void vcpu_wait_at_gate(struct vcpu_shared *shared, unsigned count)
+{
+    pthread_mutex_lock(&shared->lock);
+    while (shared->waiting < count)
+        pthread_cond_wait(&shared->changed, &shared->lock);
+    pthread_mutex_unlock(&shared->lock);
+}
+
+void vcpu_open_gate(struct vcpu_shared *shared)
+{
+    pthread_mutex_lock(&shared->lock);
+    shared->open = true;
+    pthread_cond_broadcast(&shared->changed);
+    pthread_mutex_unlock(&shared->lock);
+}
+
+/* A thread that cannot be confined ends its machine before that has begun. */
+static void confine(struct vcpu *vcpu)
+{
+    struct error err = ERROR_INIT;
+
+    if (vcpu->shared->confine && vcpu->shared->confine(vcpu->shared->opaque, &err) < 0)
+        end(vcpu, MACHINE_ERROR, err.text);
+}
+
 static void *run_vcpu(void *opaque)
 {
     struct vcpu *vcpu = opaque;
 
-    pthread_mutex_lock(&vcpu->shared->gate);
-    pthread_mutex_unlock(&vcpu->shared->gate);
+    confine(vcpu);
+    pass_gate(vcpu->shared);
     while (!__atomic_load_n(&vcpu->stopping, __ATOMIC_ACQUIRE)) {
         if (ioctl(vcpu->fd, KVM_RUN, 0) == 0)
             take_exit(vcpu);

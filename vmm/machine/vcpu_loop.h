@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "vmm/base/error.h"
+#include "vmm/base/syscall_rule.h"
 #include "vmm/machine/bus.h"
 #include "vmm/machine/counts.h"
 #include "vmm/machine/kvm.h"
@@ -28,10 +29,15 @@ enum vcpu_exit {
 struct vcpu_shared {
     struct bus ports;
     struct bus memory;
-    pthread_mutex_t
-        gate; /* a thread that starts passes it: who holds it keeps guests from running */
+    /* Threads wait at the gate, confined, until all are there and it is opened. */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    unsigned waiting;
+    bool open;
     bool timed;
     void *opaque;
+    /* Drops what a vCPU thread does not need; NULL = nothing. Each thread for itself. */
+    int (*confine)(void *opaque, struct error *err);
     /* The guest, or KVM, ended the machine; `text` for a person, maybe empty. vCPU threads. */
     void (*ended)(void *opaque, enum machine_reason reason, const char *text);
 };
@@ -56,7 +62,18 @@ void vcpu_destroy(struct vcpu *vcpu); /* stopped, or never started */
 /* Makes the signal harmless by which vcpu_stop() interrupts; once a process, before any start. */
 int vcpu_prepare_signal(struct error *err);
 
+/* System calls of a vCPU thread, whatever devices there are. */
+struct syscall_rules vcpu_calls(void);
+
+void vcpu_shared_init(struct vcpu_shared *shared);
+void vcpu_shared_destroy(struct vcpu_shared *shared);
+
+/* Starts its thread, which waits at the gate. */
 int vcpu_start(struct vcpu *vcpu, struct error *err);
+/* Waits until `count` threads are at the gate. */
+void vcpu_wait_at_gate(struct vcpu_shared *shared, unsigned count);
+/* Lets them run guests, unless they have been stopped. */
+void vcpu_open_gate(struct vcpu_shared *shared);
 /* Makes the thread leave the guest, soon; vcpu_join() waits until it has. */
 void vcpu_stop(struct vcpu *vcpu);
 void vcpu_join(struct vcpu *vcpu);

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "vmm/base/cleanup.h"
@@ -16,6 +15,7 @@
 void clients_init(struct clients *clients, struct event_loop *loop, int listener_fd)
 {
     *clients = (struct clients){.loop = loop, .listener_fd = listener_fd};
+    fcntl(listener_fd, F_SETFL, O_RDWR | O_NONBLOCK);
     for (unsigned i = 0; i < AUDIENCE_CLIENTS_MAX; i++)
         clients->clients[i] = (struct clients_client){.clients = clients, .fd = -1};
 }
@@ -60,22 +60,18 @@ void clients_tell(struct clients *clients, const struct control_event *event)
     }
 }
 
-/* All there was so far, in one system call. */
+/* All there was so far. Not sendmmsg(2), which could carry descriptors away: see monitor_calls().
+ */
 static void send_history(struct clients_client *client)
 {
     const struct string_list *history = &client->clients->history;
-    struct iovec texts[AUDIENCE_HISTORY_MAX + 1];
-    struct mmsghdr messages[AUDIENCE_HISTORY_MAX + 1];
-    unsigned count = (unsigned)history->count;
 
-    memset(messages, 0, count * sizeof(messages[0]));
-    for (unsigned i = 0; i < count; i++) {
-        texts[i] = (struct iovec){history->items[i], strlen(history->items[i])};
-        messages[i].msg_hdr.msg_iov = &texts[i];
-        messages[i].msg_hdr.msg_iovlen = 1;
+    for (size_t i = 0; i < history->count; i++) {
+        if (send(client->fd, history->items[i], strlen(history->items[i]), MSG_NOSIGNAL) < 0) {
+            client_give_up(client);
+            return;
+        }
     }
-    if (count > 0 && sendmmsg(client->fd, messages, count, MSG_NOSIGNAL) < (int)count)
-        client_give_up(client);
 }
 
 static void handle_client(void *opaque, uint32_t events)
@@ -130,7 +126,6 @@ bool clients_greet(struct clients *clients, int wait_ms)
 {
     struct pollfd listener = {.fd = clients->listener_fd, .events = POLLIN};
 
-    fcntl(clients->listener_fd, F_SETFL, O_RDWR | O_NONBLOCK);
     accept_client(clients, EPOLLIN);
     if (clients->client_count == 0 && poll(&listener, 1, wait_ms) > 0)
         accept_client(clients, EPOLLIN);

@@ -18,14 +18,20 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "guest/doorbell_abi.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
+#include "vmm/base/log.h"
 #include "vmm/confine/jail.h"
+#include "vmm/confine/syscall_filter.h"
+#include "vmm/machine/devices.h"
 #include "vmm/machine/machine.h"
+#include "vmm/machine/thread_calls.h"
 #include "vmm/monitor/clients.h"
 #include "vmm/monitor/console_log.h"
 #include "vmm/monitor/control_protocol.h"
@@ -36,6 +42,8 @@
 #define PENDING_MAX    64  /* marks that wait for the I/O loop; a guest's further ones are lost */
 #define MARKS_MAX      128 /* marks that are told at all */
 #define CLIENT_WAIT_MS 10000
+/* vCPUs, queues, interrupts, vsock connections, and some. */
+#define DESCRIPTORS_MAX 512
 
 struct pending_mark {
     uint32_t mark;
@@ -47,6 +55,7 @@ struct monitor {
     struct event_loop *loop;
     struct machine *machine;
     struct fd_table descriptors;
+    uint64_t file_size_max; /* of what it may write */
     int signal_fd;
     struct clients clients;
     struct console_log console;
@@ -61,6 +70,48 @@ struct monitor {
     bool init_counts_told;      /* loop only */
     struct control_event event; /* being made; too large for a stack. Loop only */
 };
+
+/* ---- what it may do ----------------------------------------------------------------------------
+ */
+
+struct syscall_rules monitor_calls(void)
+{
+    /* Clients: connected sockets only, and no descriptor goes with a message. */
+    static const struct syscall_rule rules[] = {
+        {__NR_accept4, SYSCALL_ALWAYS, 0, 0},
+        {__NR_sendto, SYSCALL_ARGUMENTS_ZERO, 0, SYSCALL_NO_ADDRESS},
+        {__NR_recvfrom, SYSCALL_ARGUMENTS_ZERO, 0, SYSCALL_NO_ADDRESS},
+        {__NR_shutdown, SYSCALL_ALWAYS, 0, 0},
+    };
+
+    return (struct syscall_rules){rules, ARRAY_LENGTH(rules)};
+}
+
+static int confine(void *opaque, enum machine_thread thread, const struct syscall_rules *lists,
+                   size_t count, struct error *err)
+{
+    const struct monitor *monitor = opaque;
+    struct syscall_rules all[THREAD_CALLS_MAX + 1];
+    int rc = 0;
+
+    memcpy(all, lists, count * sizeof(lists[0]));
+    if (thread == MACHINE_THREAD_LOOP) {
+        all[count++] = monitor_calls();
+        rc = jail_limit(monitor->file_size_max, DESCRIPTORS_MAX, err);
+    }
+    return rc < 0 ? rc : jail_close(all, count, err);
+}
+
+size_t monitor_thread_calls(enum machine_thread thread, uint32_t *calls, size_t max)
+{
+    struct thread_calls lists;
+
+    thread_calls_begin(&lists, thread);
+    devices_add_all_calls(thread, &lists);
+    if (thread == MACHINE_THREAD_LOOP)
+        thread_calls_add(&lists, monitor_calls());
+    return syscall_filter_calls(lists.lists, lists.count, calls, max);
+}
 
 /* ---- telling clients ---------------------------------------------------------------------------
  */
@@ -159,12 +210,6 @@ static void trace(void *opaque, const char *who, const char *line)
     trace_pipe_tell(&monitor->trace_pipe, who, line);
 }
 
-static int confine(void *opaque, struct error *err)
-{
-    (void)opaque;
-    return jail_enter(err);
-}
-
 static void obey(void *opaque, const struct control_command *command)
 {
     const struct monitor *monitor = opaque;
@@ -244,7 +289,42 @@ static int attach(struct monitor *monitor, struct machine_callbacks *host, struc
     return catch_signals(monitor, err);
 }
 
-static int build(struct monitor *monitor, const char *names, struct error *err)
+/* The largest file that devices and the console's log may make: a disk keeps its size. */
+static void find_file_size_max(struct monitor *monitor)
+{
+    monitor->file_size_max = CONSOLE_LOG_FILE_MAX;
+    for (unsigned i = 0; i < monitor->spec.disk_count; i++) {
+        const struct machine_disk *disk = &monitor->spec.disks[i];
+        struct stat status;
+
+        if (!disk->read_only &&
+            fstat(fd_table_find(&monitor->descriptors, disk->descriptor), &status) == 0 &&
+            (uint64_t)status.st_size > monitor->file_size_max)
+            monitor->file_size_max = (uint64_t)status.st_size;
+    }
+}
+
+/* While there is no other thread. */
+static int enter_jail(const char *text, struct error *err)
+{
+    struct jail_report report = {0};
+    struct jail_plan plan;
+    int rc = jail_plan_parse(text, &plan, err);
+
+    if (rc == 0)
+        rc = jail_enter(&plan, &report, err);
+    if (rc < 0)
+        return rc;
+    for (int rung = 0; rung < JAIL_SYSCALLS; rung++)
+        if (!report.held[rung])
+            log_info("jail: without %s: %s", jail_rung_title(rung), report.why[rung].text);
+    /* A client that dies takes its monitor along, whatever system call that waits in; a change of
+     * user has forgotten it. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return 0;
+}
+
+static int build(struct monitor *monitor, const char *names, const char *plan, struct error *err)
 {
     struct machine_callbacks host = {
         .opaque = monitor,
@@ -269,9 +349,10 @@ static int build(struct monitor *monitor, const char *names, struct error *err)
     if (rc == 0)
         rc = attach(monitor, &host, err);
     if (rc == 0)
-        rc = jail_drop_privileges(err); /* there is no other thread yet */
+        rc = enter_jail(plan, err);
     if (rc < 0)
         return rc;
+    find_file_size_max(monitor);
     return machine_create(&monitor->spec, &host, monitor->loop, &monitor->machine, err);
 }
 
@@ -366,21 +447,20 @@ static struct monitor *monitor_new(void)
     return monitor;
 }
 
-int monitor_main(const char *names)
+int monitor_main(const char *names, const char *plan)
 {
     struct error err = ERROR_INIT;
     struct monitor *monitor;
     int rc;
 
     prctl(PR_SET_NAME, "microvm-monitor");
-    /* A client that dies takes its monitor along, whatever system call that waits in. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     mallopt(M_ARENA_MAX, 1); /* threads allocate next to nothing: no heap for each */
     json_object_seed(1);     /* what is parsed here is our own: no random seed is needed */
     monitor = monitor_new();
     if (!monitor)
         return EXIT_FAILURE;
-    rc = build(monitor, names, &err);
+    rc = build(monitor, names, plan, &err);
     if (rc == 0) {
         rc = run(monitor, &err);
         if (rc < 0)

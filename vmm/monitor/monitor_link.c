@@ -26,6 +26,8 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 #include "vmm/base/log.h"
+#include "vmm/confine/jail.h"
+#include "vmm/confine/namespaces.h"
 
 #define FD_ABOVE   64 /* copies go above all targets */
 #define STACK_SIZE 32768
@@ -34,12 +36,14 @@
 /* The description as an anonymous file. */
 static int write_spec(const struct machine_spec *spec, struct error *err)
 {
-    AUTO_FREE char *json = NULL;
     AUTO_CLOSE int fd = memfd_create("machine", MFD_CLOEXEC);
-    int rc = fd < 0 ? error_set_errno(err, errno, "machine description")
-                    : machine_spec_to_json(spec, &json, err);
+    AUTO_FREE char *json = NULL;
+    int rc;
 
-    if (rc < 0)
+    if (fd < 0)
+        return error_set_errno(err, errno, "machine description");
+    rc = machine_spec_to_json(spec, &json, err);
+    if (rc < 0 || !json)
         return rc;
     rc = io_write_all(fd, json, strlen(json));
     if (rc < 0)
@@ -68,6 +72,8 @@ struct child {
     const struct fd_table *descriptors;
     int null_fd;
     char *const *arguments;
+    int namespaces; /* CLONE_NEW… */
+    unsigned uid, gid;
     int code; /* errno of what failed */
 };
 
@@ -111,34 +117,68 @@ IN_CHILD static int run_child(void *opaque)
     struct child *child = opaque;
 
     reset_signals();
-    if (place_descriptors(child) == 0 && setsid() >= 0)
+    if (namespaces_map_user(child->namespaces, child->uid, child->gid) == 0 &&
+        place_descriptors(child) == 0 && setsid() >= 0)
         execve("/proc/self/exe", child->arguments, environment);
     child->code = errno;
     _exit(127);
 }
 
 /* Returns 0 or a negative errno. */
-static int spawn_monitor(const struct fd_table *descriptors, char *names, struct monitor_link *link)
+static int make_child(struct child *child, struct monitor_link *link)
+{
+    char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+
+    if (stack == MAP_FAILED)
+        return -errno;
+    child->code = 0;
+    link->pid = clone(run_child, stack + STACK_SIZE,
+                      child->namespaces | CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, child,
+                      &link->pid_fd);
+    if (link->pid < 0) {
+        child->code = errno;
+        link->pid_fd = -1;
+    } else if (child->code != 0) {
+        while (waitpid(link->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+        close(link->pid_fd);
+        *link = (struct monitor_link){-1, -1, link->control_fd, 0, false};
+    }
+    munmap(stack, STACK_SIZE);
+    return -child->code;
+}
+
+/* With as many namespaces as the host gives. Returns 0 or a negative errno. */
+static int spawn_monitor(const struct monitor_launch *launch, const struct fd_table *descriptors,
+                         char *names, struct monitor_link *link)
 {
     char program[] = "microvm";
     char command[] = "__monitor";
-    char *const arguments[] = {program, command, names, NULL};
+    char plan_text[JAIL_PLAN_SIZE];
+    char *const arguments[] = {program, command, names, plan_text, NULL};
     AUTO_CLOSE int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    struct child child = {.descriptors = descriptors, .null_fd = null_fd, .arguments = arguments};
-    char *stack;
+    struct child child = {
+        .descriptors = descriptors,
+        .null_fd = null_fd,
+        .arguments = arguments,
+        .uid = geteuid(),
+        .gid = getegid(),
+    };
+    struct jail_plan plan = {.required = launch->jail_required};
+    int rc = null_fd < 0 ? -errno : -EPERM;
 
-    if (null_fd < 0)
-        return -errno;
-    stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK,
-                 -1, 0);
-    if (stack == MAP_FAILED)
-        return -errno;
-    link->pid = clone(run_child, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
-                      &child, &link->pid_fd);
-    if (link->pid < 0)
-        child.code = errno;
-    munmap(stack, STACK_SIZE);
-    return -child.code;
+    plan.user = (launch->jail_user ? launch->jail_user : MONITOR_JAIL_USER) + (uint32_t)getpid();
+    for (unsigned attempt = 0; null_fd >= 0 && rc < 0; attempt++) {
+        int flags = namespaces_flags(attempt);
+
+        if (flags < 0)
+            break;
+        plan.namespaces = child.namespaces = flags;
+        jail_plan_format(&plan, plan_text);
+        rc = make_child(&child, link);
+    }
+    return rc;
 }
 
 /* ---- the start --------------------------------------------------------------------------------
@@ -195,7 +235,7 @@ static int start(const struct monitor_launch *launch, struct monitor_link *link,
     if (rc < 0)
         return rc;
     signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap the monitor behind our back */
-    rc = spawn_monitor(&descriptors, names, link);
+    rc = spawn_monitor(launch, &descriptors, names, link);
     return rc < 0 ? error_set_errno(err, -rc, "cannot start the monitor process") : 0;
 }
 

@@ -33,6 +33,9 @@ struct monitor_link {
 
 #define MONITOR_END_MS 10000
 
+/* Above all users of a usual host, and of containers; process ids go up to 4194304. */
+#define MONITOR_JAIL_USER 2000000000U
+
 /* Gives the process `ms` to end, if it has not less already. */
 void monitor_link_end_by(struct monitor_link *link, unsigned ms);
 
@@ -53,6 +56,8 @@ struct monitor_launch {
     int lock_fd;           /* the instance's lock, which the monitor keeps */
     int *control_listener; /* listens at control.sock; consumed, and -1 then */
     int trace_fd;          /* writing end of a pipe, with spec->narrated; or -1 */
+    bool jail_required;    /* an error where the host cannot give all of it */
+    uint32_t jail_user;    /* when root starts it, the first of a range: see monitor_launch() */
     const struct machine_spec *spec;
     const struct fd_table *descriptors; /* those of spec.h */
 };
@@ -60,7 +65,8 @@ struct monitor_launch {
 /*
  * Re-executes this program as monitor, with those descriptors and no others, an empty environment
  * and a session of its own (signals that a terminal sends are the client's), and connects to it.
- * Errors: of open(2), connect(2), clone(2), execve(2).
+ * Root's monitor gets the user id jail_user + the caller's process id, so that no two share one; 0
+ * stands for MONITOR_JAIL_USER. Errors: of open(2), connect(2), clone(2), execve(2).
  */
 int monitor_launch(const struct monitor_launch *launch, struct monitor_link *link,
                    struct error *err);

@@ -64,6 +64,14 @@ struct probe_calls {
     unsigned known, stopped, present, absent, untested;
 };
 
+/* System calls that a thread of the monitor may make. */
+struct probe_thread_calls {
+    const char *thread; /* "vcpu", "loop" */
+    unsigned calls[PROBE_CALLS_MAX];
+    size_t count;
+};
+#define PROBE_THREADS 2
+
 struct probe_report {
     const char *image;
     const struct sandbox *sandboxes[SANDBOX_COUNT];
@@ -73,8 +81,7 @@ struct probe_report {
     struct probe_row rows[PROBE_ROWS_MAX];
     size_t row_count;
     struct probe_calls calls[SANDBOX_COUNT];
-    unsigned monitor_calls[PROBE_CALLS_MAX];
-    size_t monitor_call_count;
+    const struct probe_thread_calls *monitor_calls; /* PROBE_THREADS of them, the request's */
     int interrupted; /* number of the signal that ended the checks; 0 = none */
 };
 
@@ -82,12 +89,11 @@ struct probe_request {
     const char *image;
     const struct sandbox *sandboxes[SANDBOX_COUNT];
     size_t sandbox_count;
-    const char *program;           /* path of microvm-probes */
-    uint64_t memory_bytes;         /* -m of every run; 0 = the default of run */
-    uint64_t hog_memory_bytes;     /* -m while memory is tried */
-    const unsigned *monitor_calls; /* system calls that the monitor may make */
-    size_t monitor_call_count;
-    int signal_fd; /* as of struct trial_request */
+    const char *program;                            /* path of microvm-probes */
+    uint64_t memory_bytes;                          /* -m of every run; 0 = the default of run */
+    uint64_t hog_memory_bytes;                      /* -m while memory is tried */
+    const struct probe_thread_calls *monitor_calls; /* PROBE_THREADS of them */
+    int signal_fd;                                  /* as of struct trial_request */
 };
 
 /*

@@ -61,20 +61,30 @@ static json_t *make_sandboxes(const struct probe_report *report)
     return sandboxes;
 }
 
+static json_t *make_thread_calls(const struct probe_thread_calls *thread)
+{
+    json_t *calls = json_array();
+
+    for (size_t i = 0; i < thread->count; i++) {
+        const char *name = syscall_name(thread->calls[i]);
+
+        json_array_append_new(calls, json_string(name ? name : "?"));
+    }
+    return calls;
+}
+
 int probe_write_json(const struct probe_report *report, FILE *out)
 {
     json_t *rows = json_array();
-    json_t *monitor = json_array();
+    json_t *monitor = json_object();
     json_t *root;
     int rc;
 
     for (size_t i = 0; i < report->row_count; i++)
         json_array_append_new(rows, make_row(report, &report->rows[i]));
-    for (size_t i = 0; i < report->monitor_call_count; i++) {
-        const char *name = syscall_name(report->monitor_calls[i]);
-
-        json_array_append_new(monitor, json_string(name ? name : "?"));
-    }
+    for (size_t i = 0; i < PROBE_THREADS; i++)
+        json_object_set_new(monitor, report->monitor_calls[i].thread,
+                            make_thread_calls(&report->monitor_calls[i]));
     root = json_pack("{s:s, s:o, s:o, s:o}", "image", report->image, "isolations",
                      make_sandboxes(report), "rows", rows, "monitor_calls", monitor);
     rc = root && json_dumpf(root, out, JSON_INDENT(1)) == 0 ? 0 : -ENOMEM;

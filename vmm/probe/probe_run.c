@@ -150,7 +150,8 @@ static void fill_monitor(const struct probe_report *report, const struct sandbox
         return;
     }
     cell->layer = PROBE_SECCOMP;
-    snprintf(cell->result, sizeof(cell->result), "%zu may be made", report->monitor_call_count);
+    snprintf(cell->result, sizeof(cell->result), "%zu by a vCPU's thread, %zu by the I/O loop",
+             report->monitor_calls[0].count, report->monitor_calls[1].count);
     snprintf(cell->evidence, sizeof(cell->evidence),
              "by vmm/confine; /proc/PID/status of the running monitor said Seccomp: %d", seccomp);
 }
@@ -291,11 +292,9 @@ int probe_run(const struct probe_request *request, struct probe_report *report, 
     json_t *host = probe_host_look();
     int rc = host ? 0 : error_set_errno(err, ENOMEM, "probe");
 
-    *report =
-        (struct probe_report){.image = request->image, .sandbox_count = request->sandbox_count};
-    report->monitor_call_count = request->monitor_call_count;
-    memcpy(report->monitor_calls, request->monitor_calls,
-           request->monitor_call_count * sizeof(report->monitor_calls[0]));
+    *report = (struct probe_report){.image = request->image,
+                                    .sandbox_count = request->sandbox_count,
+                                    .monitor_calls = request->monitor_calls};
     make_rows(report, &rows);
     for (size_t i = 0; i < request->sandbox_count && rc == 0; i++) {
         report->sandboxes[i] = request->sandboxes[i];

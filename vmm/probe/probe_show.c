@@ -203,15 +203,18 @@ static void write_calls(const struct page *page)
         write_calls_with(page, i, "n", "allowed by seccomp, absent from this kernel");
         write_calls_with(page, i, "sk", "stopped by the filter");
     }
-    fprintf(page->out, "\nThe monitor of a micro-VM may make these to the host, some of them only "
-                       "with certain arguments:\n");
-    for (size_t i = 0; i < page->report->monitor_call_count; i++) {
-        const char *name = syscall_name(page->report->monitor_calls[i]);
+    for (size_t i = 0; i < PROBE_THREADS; i++) {
+        const struct probe_thread_calls *thread = &page->report->monitor_calls[i];
 
-        if (name)
-            write_word(&paragraph, name);
+        fprintf(page->out,
+                "\nOf a micro-VM's monitor, thread '%s' may make these to the host, some of them "
+                "only with certain arguments:\n",
+                thread->thread);
+        paragraph = (struct paragraph){page->out, page->style->columns, 0};
+        for (size_t k = 0; k < thread->count; k++)
+            write_word(&paragraph, syscall_name(thread->calls[k]));
+        fputc('\n', page->out);
     }
-    fputc('\n', page->out);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: in the jail, what a monitor does works, and the first thing else kills it. */
+/* In the jail, what a monitor does works, and the first thing else kills it. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/kvm.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,11 +14,17 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit/unit.h"
+#include "vmm/base/bytes.h"
 #include "vmm/confine/jail.h"
+#include "vmm/confine/privileges.h"
+#include "vmm/machine/devices.h"
+#include "vmm/monitor/monitor.h"
 
 /* Before a function that does not return, AddressSanitizer makes a system call of its own. */
 static void leave(int status)
@@ -25,54 +32,81 @@ static void leave(int status)
     syscall(__NR_exit_group, status);
 }
 
-/* Runs `action` in a child, in the jail; its wait status. */
-static int run_jailed(void (*action)(void))
+/* A pair of sockets that is made before the jail. */
+static int stream[2];
+
+static int close_jail(enum machine_thread thread)
+{
+    struct thread_calls calls;
+
+    thread_calls_begin(&calls, thread);
+    devices_add_all_calls(thread, &calls);
+    if (thread == MACHINE_THREAD_LOOP)
+        thread_calls_add(&calls, monitor_calls());
+    return jail_close(calls.lists, calls.count, NULL);
+}
+
+static int enter(void)
+{
+    const struct jail_plan plan = {.namespaces = 0};
+    struct jail_report report = {0};
+
+    return jail_enter(&plan, &report, NULL);
+}
+
+/* Runs `action` in a child, in the jail of such a thread; its wait status. */
+static int run_jailed(enum machine_thread thread, void (*action)(void))
 {
     int status = 0;
-    pid_t child = fork();
+    pid_t child;
 
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream), 0);
+    child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        if (jail_drop_privileges(NULL) < 0 || jail_enter(NULL) < 0)
+        if (enter() < 0 || close_jail(thread) < 0)
             leave(99);
         action();
         leave(0);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
+    close(stream[0]);
+    close(stream[1]);
     return status;
 }
 
-static void assert_killed(void (*action)(void))
+static void work_of_both(void)
 {
-    int status = run_jailed(action);
+    char byte = 0;
 
-    assert_true(WIFSIGNALED(status));
-    assert_int_equal(WTERMSIG(status), SIGSYS);
+    if (write(stream[0], &byte, 1) != 1)
+        leave(1);
+    syscall(__NR_tgkill, getpid(), gettid(), 0);
+    free(malloc(1 << 16));
 }
 
-static void work(void)
+static void work_of_loop(void)
 {
     struct epoll_event event;
     char byte = 0;
+    struct iovec part = {&byte, 1};
     void *memory = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    int stream = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (memory == MAP_FAILED || munmap(memory, 65536) < 0 || stream < 0)
+    work_of_both();
+    if (memory == MAP_FAILED || munmap(memory, 65536) < 0)
         leave(1);
-    if (send(stream, &byte, 1, MSG_NOSIGNAL) == 1 || close(stream) < 0)
+    if (send(stream[0], &byte, 1, MSG_NOSIGNAL) != 1 || recv(stream[1], &byte, 1, 0) != 1 ||
+        readv(stream[1], &part, 1) != 1 || shutdown(stream[0], SHUT_WR) < 0 || close(stream[0]) < 0)
         leave(2);
-    if (epoll_wait(-1, &event, 1, 0) == 0 || write(-1, &byte, 1) == 1 || read(-1, &byte, 1) == 1)
+    if (epoll_wait(-1, &event, 1, 0) == 0 || accept4(stream[1], NULL, NULL, 0) >= 0)
         leave(3);
-    syscall(__NR_tgkill, getpid(), gettid(), 0);
 }
 
 static void what_a_monitor_does_works(void **state)
 {
-    int status = run_jailed(work);
-
     (void)state;
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(run_jailed(MACHINE_THREAD_LOOP, work_of_loop), 0);
+    assert_int_equal(run_jailed(MACHINE_THREAD_VCPU, work_of_both), 0);
 }
 
 static void open_file(void)
@@ -89,13 +123,61 @@ static void use_terminal(void)
 
     ioctl(0, TIOCGWINSZ, &size);
 }
+static void make_vm(void)
+{
+    ioctl(stream[0], KVM_CREATE_VM, 0);
+}
 static void use_network(void)
 {
     (void)!socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
+static void make_unix_socket(void)
+{
+    (void)!socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+static void connect_socket(void)
+{
+    const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/run/x"};
+
+    connect(stream[0], (const struct sockaddr *)&address, sizeof(address));
+}
+static void pass_descriptor(void)
+{
+    struct msghdr message = {0};
+
+    sendmsg(stream[0], &message, 0);
+}
+static void take_descriptor(void)
+{
+    struct msghdr message = {0};
+
+    recvmsg(stream[0], &message, MSG_DONTWAIT);
+}
+static void send_to_address(void)
+{
+    const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/run/x"};
+
+    sendto(stream[0], "", 1, MSG_NOSIGNAL, (const struct sockaddr *)&address, sizeof(address));
+}
+static void signal_by_descriptor(void)
+{
+    fcntl(stream[0], F_SETOWN, getppid());
+}
+static void copy_descriptor(void)
+{
+    (void)!dup(stream[0]);
+}
+static void remove_file(void)
+{
+    unlinkat(stream[0], "x", 0);
+}
 static void map_code(void)
 {
     mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+static void make_code(void)
+{
+    mprotect((void *)((uintptr_t)&stream & ~4095UL), 4096, PROT_READ | PROT_EXEC);
 }
 static void kill_parent(void)
 {
@@ -113,53 +195,73 @@ static void trace(void)
 {
     syscall(__NR_ptrace, 0, 0, 0, 0);
 }
+static void change_limit(void)
+{
+    syscall(__NR_prlimit64, 0, RLIMIT_CORE, NULL, NULL);
+}
 
 static void other_things_kill(void **state)
 {
+    static const struct {
+        const char *name;
+        void (*action)(void);
+    } actions[] = {
+        {"open", open_file},
+        {"execve", execute},
+        {"ioctl of a terminal", use_terminal},
+        {"KVM_CREATE_VM", make_vm},
+        {"socket of the internet", use_network},
+        {"UNIX socket", make_unix_socket},
+        {"connect", connect_socket},
+        {"sendmsg", pass_descriptor},
+        {"recvmsg", take_descriptor},
+        {"sendto an address", send_to_address},
+        {"F_SETOWN", signal_by_descriptor},
+        {"dup", copy_descriptor},
+        {"unlinkat", remove_file},
+        {"mmap of code", map_code},
+        {"mprotect", make_code},
+        {"tgkill of the parent", kill_parent},
+        {"tgkill of process 1", signal_other},
+        {"clone", make_process},
+        {"ptrace", trace},
+        {"prlimit64", change_limit},
+    };
+
     (void)state;
-    assert_killed(open_file);
-    assert_killed(execute);
-    assert_killed(use_terminal);
-    assert_killed(use_network);
-    assert_killed(map_code);
-    assert_killed(kill_parent);
-    assert_killed(signal_other);
-    assert_killed(make_process);
-    assert_killed(trace);
+    for (size_t i = 0; i < ARRAY_LENGTH(actions); i++) {
+        for (int thread = 0; thread < MACHINE_THREADS; thread++) {
+            int status = run_jailed((enum machine_thread)thread, actions[i].action);
+
+            if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
+                fail_msg("%s in thread %d: wait status %#x", actions[i].name, thread, status);
+        }
+    }
+}
+
+/* Nothing opens, connects, removes, executes, or makes a process. */
+static void lists_are_short(void **state)
+{
+    static const uint32_t none[] = {
+        __NR_open,     __NR_openat,  __NR_socket, __NR_connect, __NR_bind,   __NR_unlink,
+        __NR_unlinkat, __NR_execve,  __NR_clone,  __NR_clone3,  __NR_fcntl,  __NR_sendmsg,
+        __NR_sendmmsg, __NR_recvmsg, __NR_kill,   __NR_prctl,   __NR_ptrace, __NR_mprotect,
+    };
+
+    (void)state;
+    for (int thread = 0; thread < MACHINE_THREADS; thread++) {
+        uint32_t calls[128];
+        size_t count = monitor_thread_calls((enum machine_thread)thread, calls, 128);
+
+        print_message("thread %d: %zu calls\n", thread, count);
+        assert_in_range(count, 10, 35);
+        for (size_t i = 0; i < count; i++)
+            for (size_t k = 0; k < ARRAY_LENGTH(none); k++)
+                assert_int_not_equal(calls[i], none[k]);
+    }
 }
 
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-
-static void *run_thread(void *opaque)
-{
-    pthread_mutex_lock(&gate);
-    open_file();
-    return opaque;
-}
-
-/* A thread that is there before is in the jail too. */
-static void other_threads_are_in_it(void **state)
-{
-    int status = 0;
-    pid_t child = fork();
-
-    (void)state;
-    assert_true(child >= 0);
-    if (child == 0) {
-        pthread_t thread;
-
-        pthread_mutex_lock(&gate);
-        if (pthread_create(&thread, NULL, run_thread, NULL) != 0 ||
-            jail_drop_privileges(NULL) < 0 || jail_enter(NULL) < 0)
-            leave(99);
-        pthread_mutex_unlock(&gate);
-        pthread_join(thread, NULL);
-        leave(0);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status));
-    assert_int_equal(WTERMSIG(status), SIGSYS);
-}
 
 /* The number behind `key` in the status of a task of this process; -1 = there is none. */
 static long long status_of(const char *task, const char *key, int base)
@@ -213,7 +315,7 @@ static void threads_made_later_have_no_capabilities(void **state)
         pthread_t thread;
 
         pthread_mutex_lock(&gate);
-        if (jail_drop_privileges(NULL) < 0 ||
+        if (privileges_drop(NULL) < 0 || privileges_lock(NULL) < 0 ||
             pthread_create(&thread, NULL, wait_at_gate, NULL) != 0)
             leave(99);
         leave(count_powerless_threads());
@@ -241,8 +343,8 @@ static void no_core_is_dumped(void **state)
         signal(SIGABRT, SIG_DFL);
         (void)!chdir(directory);
         setrlimit(RLIMIT_CORE, &unlimited);
-        if (jail_drop_privileges(NULL) < 0 || prctl(PR_GET_DUMPABLE) != 0 ||
-            getrlimit(RLIMIT_CORE, &limit) < 0 || limit.rlim_max != 0)
+        if (enter() < 0 || prctl(PR_GET_DUMPABLE) != 0 || getrlimit(RLIMIT_CORE, &limit) < 0 ||
+            limit.rlim_max != 0)
             leave(99);
         syscall(__NR_kill, getpid(), SIGABRT);
     }
@@ -258,7 +360,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_monitor_does_works),
         cmocka_unit_test(other_things_kill),
-        cmocka_unit_test(other_threads_are_in_it),
+        cmocka_unit_test(lists_are_short),
         cmocka_unit_test(threads_made_later_have_no_capabilities),
         cmocka_unit_test(no_core_is_dumped),
     };

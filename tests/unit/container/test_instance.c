@@ -356,7 +356,7 @@ static void a_monitor_that_dies(void **state)
     assert_true(control_receive_event(link.control_fd, event, &err) <= 0);
     ended = monitor_link_reap(&link);
     assert_true(WIFSIGNALED(ended));
-    assert_int_equal(WTERMSIG(ended), SIGKILL);
+    assert_int_equal(WTERMSIG(ended), SIGILL);
     instance_destroy(&instance);
     machine_spec_clear(&spec);
     free(event);
@@ -434,7 +434,7 @@ static int fake_monitor(const char *names)
         pread(fd_table_take(&descriptors, "machine"), json, sizeof(json) - 1, 0) < 0)
         return 1;
     if (strstr(json, "/die"))
-        kill(getpid(), SIGKILL);
+        __builtin_trap(); /* what the first process of a namespace sends itself is ignored */
     if (strstr(json, "/hang"))
         for (;;) /* as if a system call that its guest caused never came back */
             pause();
@@ -467,7 +467,7 @@ int main(int argc, char **argv)
         TEST(a_monitor_that_hangs),
     };
 
-    if (argc == 3 && strcmp(argv[1], "__monitor") == 0)
+    if (argc == 4 && strcmp(argv[1], "__monitor") == 0)
         return fake_monitor(argv[2]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 /* What is said under an isolation is read as hostile data, judged by its evidence alone, and
  * shown without harm. */
 #include <stdlib.h>
+#include <sys/syscall.h>
 
 #include <stdio.h>
 
@@ -300,10 +301,14 @@ static void every_question_says_why_it_is_harmless(void **state)
 static struct probe_report *make_report(void)
 {
     static struct probe_report report;
+    static const struct probe_thread_calls threads[PROBE_THREADS] = {
+        {"vcpu", {__NR_ioctl, __NR_write}, 2}, {"loop", {__NR_read}, 1}};
     struct probe_row *row = &report.rows[0];
 
-    report = (struct probe_report){
-        .image = "i", .sandboxes = {&sandbox_container, &sandbox_vm}, .sandbox_count = 2};
+    report = (struct probe_report){.monitor_calls = threads,
+                                   .image = "i",
+                                   .sandboxes = {&sandbox_container, &sandbox_vm},
+                                   .sandbox_count = 2};
     report.row_count = 1;
     report.own_kernel[1] = true;
     *row = (struct probe_row){"q",          "Group", "a check", "read(2)", "none: it only reads",

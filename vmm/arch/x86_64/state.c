@@ -4,8 +4,20 @@
 #include <linux/kvm.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 
 #include "vmm/arch/arch.h"
+#include "vmm/base/bytes.h"
+
+struct syscall_rules arch_vcpu_calls(void)
+{
+    static const struct syscall_rule rules[] = {
+        {__NR_ioctl, SYSCALL_ARGUMENT_IS, 1, KVM_GET_REGS},
+        {__NR_ioctl, SYSCALL_ARGUMENT_IS, 1, KVM_GET_SREGS},
+    };
+
+    return (struct syscall_rules){rules, ARRAY_LENGTH(rules)};
+}
 
 void arch_vcpu_describe(int vcpu_fd, char *text, size_t size)
 {

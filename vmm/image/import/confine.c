@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
@@ -20,14 +19,13 @@
 #include <unistd.h>
 
 #include "vmm/base/bytes.h"
-#include "vmm/base/cleanup.h"
+#include "vmm/confine/landlock.h"
 #include "vmm/confine/syscall_filter.h"
 
 #define ADDRESSES_MAX (8ULL << 30) /* bytes: several times a tree at its bounds */
 /* For names, links and attributes; contents are in files. 2 million files need less than half. */
 #define DATA_MAX        (4ULL << 30)
 #define DESCRIPTORS_MAX 64
-#define RULES_MAX       96 /* of a filter */
 
 /* What glibc asks of clone(2) for a thread; none of it is a namespace. */
 #define THREAD_FLAGS                                                                               \
@@ -35,15 +33,6 @@
      CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
 
 #define WRITING (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
-
-/* All that Landlock knows, from its first version on; a kernel handles what it knows of it. */
-static const uint64_t landlock_rights[] = {
-    (1ULL << 13) - 1, /* version 1: from EXECUTE to MAKE_SYM */
-    (1ULL << 14) - 1, /* 2: REFER */
-    (1ULL << 15) - 1, /* 3: TRUNCATE */
-    (1ULL << 15) - 1, /* 4: network */
-    (1ULL << 16) - 1, /* 5: IOCTL_DEV */
-};
 
 /* What libc, libarchive and libsquashfs (with its threads) call while they parse and write. */
 static const struct syscall_rule parsing[] = {
@@ -200,30 +189,14 @@ static int drop_capabilities(uint64_t kept, struct error *err)
     return syscall(SYS_capset, &header, sets) < 0 ? failed(err, errno) : 0;
 }
 
-/* Reading beneath `directory` (-1: nothing) and no other use of files. */
 static int restrict_files(int directory, struct error *err)
 {
-    struct landlock_ruleset_attr attributes = {0};
-    struct landlock_path_beneath_attr beneath = {
-        .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
-        .parent_fd = directory,
-    };
-    AUTO_CLOSE int ruleset = -1;
-    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    int rc = landlock_restrict(directory, err);
 
-    if (version <= 0)
+    if (rc >= 0)
         return 0;
-    if (version > (long)ARRAY_LENGTH(landlock_rights))
-        version = ARRAY_LENGTH(landlock_rights);
-    attributes.handled_access_fs = landlock_rights[version - 1];
-    ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes,
-                           sizeof(attributes.handled_access_fs), 0);
-    if (ruleset < 0)
-        return failed(err, errno);
-    if (directory >= 0 &&
-        syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0)
-        return failed(err, errno);
-    return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? failed(err, errno) : 0;
+    error_wrap(err, "cannot confine the import");
+    return rc;
 }
 
 /* Threads, and signals to them. */
@@ -247,20 +220,9 @@ static const struct syscall_rule limited[] = {
     {__NR_prlimit64, SYSCALL_ARGUMENTS_ZERO, 0, 1 << 0 | 1 << 2},
 };
 
-struct rules {
-    struct syscall_rule list[RULES_MAX];
-    size_t count;
-};
-
-static void allow(struct rules *rules, const struct syscall_rule *more, size_t count)
+static int load_filter(const struct syscall_rules *lists, size_t count, struct error *err)
 {
-    memcpy(rules->list + rules->count, more, count * sizeof(more[0]));
-    rules->count += count;
-}
-
-static int load_filter(const struct rules *rules, struct error *err)
-{
-    int rc = syscall_filter_load(rules->list, rules->count, SECCOMP_RET_ERRNO | EPERM, err);
+    int rc = syscall_filter_load(lists, count, SECCOMP_RET_ERRNO | EPERM, err);
 
     if (rc < 0)
         error_wrap(err, "cannot confine the import");
@@ -270,16 +232,14 @@ static int load_filter(const struct rules *rules, struct error *err)
 static int filter_reading(struct error *err)
 {
     static const struct syscall_rule opening = {__NR_openat, SYSCALL_ARGUMENT_LACKS, 2, WRITING};
-    struct rules rules = {.count = 0};
+    static const struct syscall_rules lists[] = {
+        {parsing, ARRAY_LENGTH(parsing)},
+        {reading, ARRAY_LENGTH(reading)},
+        {threads, ARRAY_LENGTH(threads)},
+        {&opening, 1},
+    };
 
-    _Static_assert(ARRAY_LENGTH(threads) + ARRAY_LENGTH(parsing) + ARRAY_LENGTH(reading) + 1 <=
-                       RULES_MAX,
-                   "rules");
-    allow(&rules, parsing, ARRAY_LENGTH(parsing));
-    allow(&rules, reading, ARRAY_LENGTH(reading));
-    allow(&rules, threads, ARRAY_LENGTH(threads));
-    allow(&rules, &opening, 1);
-    return load_filter(&rules, err);
+    return load_filter(lists, ARRAY_LENGTH(lists), err);
 }
 
 /* Writes to any descriptor but the source's, messages from the channel alone. */
@@ -292,17 +252,14 @@ static int filter_parsing(int channel, int source, struct error *err)
         {__NR_ftruncate, SYSCALL_ARGUMENT_IS_NOT, 0, (uint32_t)source},
         {__NR_recvmsg, SYSCALL_ARGUMENT_IS, 0, (uint32_t)channel},
     };
-    struct rules rules = {.count = 0};
+    const struct syscall_rules lists[] = {
+        {parsing, ARRAY_LENGTH(parsing)},
+        {descriptors, ARRAY_LENGTH(descriptors) - (channel < 0 ? 1 : 0)},
+        {limited, ARRAY_LENGTH(limited)},
+        {threads, ARRAY_LENGTH(threads)},
+    };
 
-    _Static_assert(ARRAY_LENGTH(descriptors) + ARRAY_LENGTH(parsing) + ARRAY_LENGTH(limited) +
-                           ARRAY_LENGTH(threads) <=
-                       RULES_MAX,
-                   "rules");
-    allow(&rules, parsing, ARRAY_LENGTH(parsing));
-    allow(&rules, descriptors, ARRAY_LENGTH(descriptors) - (channel < 0 ? 1 : 0));
-    allow(&rules, limited, ARRAY_LENGTH(limited));
-    allow(&rules, threads, ARRAY_LENGTH(threads));
-    return load_filter(&rules, err);
+    return load_filter(lists, ARRAY_LENGTH(lists), err);
 }
 
 int confine_to_reading(int directory, struct error *err)
