@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "vmm/base/printable.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/base/text.h"
+#include "vmm/base/utf8.h"
 
 int json_parse(const char *text, size_t size, json_t **root, struct error *err)
 {
@@ -19,8 +21,25 @@ int json_parse(const char *text, size_t size, json_t **root, struct error *err)
         return 0;
     if (errno == ENOMEM)
         return error_set_errno(err, ENOMEM, "cannot parse JSON");
-    printable_copy(near, sizeof(near), why.text); /* it quotes what is wrong */
+    text_copy(near, sizeof(near), why.text); /* it quotes what is wrong */
     return error_set(err, EINVAL, "not valid JSON: line %d: %s", why.line, near);
+}
+
+json_t *json_from_text(const char *text)
+{
+    AUTO_FREE char *copy = strdup(text);
+    char *end = copy ? copy + strlen(copy) : NULL;
+    uint32_t codepoint;
+    size_t length;
+
+    for (char *at = copy; at < end; at += length) {
+        length = utf8_decode(at, (size_t)(end - at), &codepoint);
+        if (length == 0) {
+            *at = '?';
+            length = 1;
+        }
+    }
+    return copy ? json_string(copy) : NULL;
 }
 
 /* RFC 8259, section 7: what must be escaped is the quotation mark, the backslash, and U+0000 to

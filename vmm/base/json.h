@@ -17,6 +17,10 @@
  */
 int json_parse(const char *text, size_t size, json_t **root, struct error *err);
 
+/* A JSON string of any text: bytes that are not UTF-8, which JSON cannot carry, become '?'. Null
+ * when out of memory. */
+json_t *json_from_text(const char *text);
+
 /*
  * Writes a string as JSON, or a list of them up to the null pointer (`strings` may be null: none).
  * The texts are UTF-8. What is the same at each run is written so, instead of made into values that

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "vmm/base/printable.h"
+#include "vmm/base/text.h"
 
 static int log_fd = STDERR_FILENO;
 static enum log_level log_max = LOG_LEVEL_WARNING;
@@ -28,7 +28,7 @@ static void write_message(enum log_level level, const char *format, va_list args
         return;
     used = (size_t)snprintf(line, sizeof(line), "microvm: %s", names[level]);
     /* It may quote a guest or an image. */
-    printable_vformat(line + used, sizeof(line) - used - 1, format, args);
+    text_vformat(line + used, sizeof(line) - used - 1, format, args);
     used = strlen(line);
     line[used++] = '\n';
     if (write(log_fd, line, used) < 0)

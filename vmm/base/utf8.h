@@ -4,11 +4,13 @@
 #define MICROVM_BASE_UTF8_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "vmm/base/error.h"
 
-/* Bytes of the sequence that begins at `text` (not its NUL); 0 when it is not UTF-8. */
-size_t utf8_sequence(const char *text);
+/* Bytes of the sequence that begins the `size` (> 0) bytes at `data`, and its codepoint; 0 when
+ * it is not UTF-8, or cut. */
+size_t utf8_decode(const char *data, size_t size, uint32_t *codepoint);
 
 /*
  * Checks a text that is to go into JSON, which has no way to carry other bytes. `what` names it in

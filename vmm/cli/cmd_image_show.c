@@ -10,7 +10,7 @@
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/log.h"
-#include "vmm/base/printable.h"
+#include "vmm/base/text.h"
 #include "vmm/cli/cmd_image.h"
 #include "vmm/image/document.h"
 
@@ -186,7 +186,7 @@ static json_t *describe(const struct store *store, const struct store_entry *ent
     json_t *diff_ids = json_object_get(json_object_get(config, "rootfs"), "diff_ids");
 
     store_root_name(details->manifest.config_digest, ".squashfs", root);
-    printable_format(path, sizeof(path), "%s/%s", store_path(store), root); /* JSON takes UTF-8 */
+    text_format(path, sizeof(path), "%s/%s", store_path(store), root); /* JSON takes UTF-8 */
     return json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:I, s:O?, s:{s:s, s:O?}, s:o, "
                      "s:{s:s, s:{s:s}}}",
                      "Id", details->manifest.config_digest, "RepoTags",
@@ -255,8 +255,8 @@ static int print_history_row(const struct history_row *row, const char *id,
     if (options->quiet) {
         puts(id);
     } else {
-        printable_copy(created_by, options->no_trunc ? sizeof(created_by) : 46, row->created_by);
-        printable_copy(comment, sizeof(comment), row->comment);
+        text_copy(created_by, options->no_trunc ? sizeof(created_by) : 46, row->created_by);
+        text_copy(comment, sizeof(comment), row->comment);
         printf("%-*s %-16s %-45s %-10s %s\n", options->no_trunc ? 71 : 12, id, age, created_by,
                size, comment);
     }

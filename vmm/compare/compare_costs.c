@@ -4,7 +4,7 @@
  * tells samples (guest/probes/measure.h), an object of JSON a line.
  *
  * What it says is said from inside: only names known here, only numbers within bounds, only
- * printable letters are taken over.
+ * text that is safe to show is taken over.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -13,6 +13,7 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/json.h"
+#include "vmm/base/text.h"
 #include "vmm/compare/compare_private.h"
 
 #define ROUNDS        4 /* runs under each isolation: as few as can show a difference */
@@ -77,11 +78,7 @@ static const struct measure *find_measure(enum source source, const char *name)
 
 static void take_text(const json_t *value, char text[REMARK_MAX])
 {
-    snprintf(text, REMARK_MAX, "%s", json_string_value(value));
-    for (char *at = text; *at; at++) {
-        if (*at < ' ' || *at > '~')
-            *at = '?';
-    }
+    text_copy(text, REMARK_MAX, json_string_value(value));
 }
 
 static int add_remark(struct comparison *comparison, const struct measure *measure,

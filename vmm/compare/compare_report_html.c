@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "vmm/base/text.h"
 #include "vmm/compare/compare_report.h"
 
 #define CHART_WIDTH 720
@@ -46,11 +47,15 @@ static const char *const style =
     "td[data-value]{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
     "</style>\n";
 
-/* For text and for attributes in double quotes. What is no printable letter is not shown. */
+/* For text and for attributes in double quotes. */
 static void write_escaped(const char *text, FILE *out)
 {
-    for (; *text; text++) {
-        switch (*text) {
+    const char *end = text + strlen(text);
+    char character[TEXT_CHARACTER_SIZE];
+
+    while (text < end) {
+        text_next(&text, end, character);
+        switch (character[0]) {
         case '<':
             fputs("&lt;", out);
             break;
@@ -67,7 +72,7 @@ static void write_escaped(const char *text, FILE *out)
             fputs("&#39;", out);
             break;
         default:
-            fputc(*text >= ' ' && *text <= '~' ? *text : '?', out);
+            fputs(character, out);
             break;
         }
     }

@@ -2,36 +2,18 @@
 /* A comparison as one JSON object (docs/guide/compare.md). */
 #include <errno.h>
 #include <jansson.h>
-#include <string.h>
 
+#include "vmm/base/json.h"
 #include "vmm/compare/compare_report.h"
 
 #define DIGITS 15 /* as in the page of HTML, where the same numbers are */
-
-/* A text that may hold bytes that are no UTF-8: each of them becomes '?'. */
-static json_t *text_to_json(const char *text)
-{
-    json_t *json = json_string(text);
-    char *copy;
-
-    if (json)
-        return json;
-    copy = strdup(text);
-    for (char *at = copy; at && *at; at++) {
-        if ((unsigned char)*at > '~')
-            *at = '?';
-    }
-    json = copy ? json_string(copy) : NULL;
-    free(copy);
-    return json;
-}
 
 static json_t *list_to_json(const struct string_list *list)
 {
     json_t *array = json_array();
 
     for (size_t i = 0; i < list->count; i++)
-        json_array_append_new(array, text_to_json(list->items[i]));
+        json_array_append_new(array, json_from_text(list->items[i]));
     return array;
 }
 
@@ -46,7 +28,7 @@ static json_t *sandboxes_to_json(const struct report *report)
         json_array_append_new(array,
                               json_pack("{s:s, s:s, s:b, s:o, s:o}", "name", sandbox->kind->name,
                                         "label", sandbox->kind->title, "ran", ran, "reason",
-                                        ran ? json_null() : text_to_json(sandbox->reason), "status",
+                                        ran ? json_null() : json_from_text(sandbox->reason), "status",
                                         ran ? json_integer(sandbox->status) : json_null()));
     }
     return array;
@@ -61,7 +43,7 @@ static json_t *cell_to_json(const struct report_sandbox *sandbox, const struct r
         json_array_append_new(values, json_real(cell->values[i]));
     object = json_pack("{s:s, s:o, s:s, s:o}", "isolation", sandbox->kind->name, "values", values,
                        "verdict", report_verdict_name(cell->verdict), "note",
-                       cell->count == 0 ? text_to_json(cell->note) : json_null());
+                       cell->count == 0 ? json_from_text(cell->note) : json_null());
     if (cell->count > 0) {
         json_object_set_new(object, "median", json_real(cell->summary.median));
         json_object_set_new(object, "minimum", json_real(cell->summary.minimum));
@@ -97,9 +79,9 @@ int report_write_json(const struct report *report, FILE *out, struct error *err)
 {
     int baseline = report_baseline(report);
     json_t *object = json_pack(
-        "{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o}", "image", text_to_json(report->image),
+        "{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o}", "image", json_from_text(report->image),
         "command", list_to_json(&report->command), "options", list_to_json(&report->options),
-        "runs", (int)report->runs, "host", text_to_json(report->host), "baseline",
+        "runs", (int)report->runs, "host", json_from_text(report->host), "baseline",
         baseline >= 0 ? json_string(report->sandboxes[baseline].kind->name) : json_null(),
         "isolations", sandboxes_to_json(report), "rows", rows_to_json(report), "notes",
         list_to_json(&report->notes));

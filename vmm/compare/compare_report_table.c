@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "vmm/base/text.h"
 #include "vmm/compare/compare_report.h"
 
 #define LABEL_WIDTH  32
@@ -39,11 +40,17 @@ static void pad(const struct table *table, unsigned from, unsigned to)
         fputc(' ', table->out);
 }
 
-/* What a person typed, or an image is called: nothing of it may drive the terminal. */
-static void write_text(const char *text, FILE *out)
+/* What a person typed, an image is called, or was said inside. */
+static void write_text(const struct table *table, const char *text)
 {
-    for (; *text; text++)
-        fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, out);
+    const char *end = text + strlen(text);
+    char character[TEXT_CHARACTER_SIZE];
+
+    while (text < end) {
+        bool ascii = text_next(&text, end, character) == 1;
+
+        fputs(ascii || table->utf8 ? character : "?", table->out);
+    }
 }
 
 /* Breaks a text between words; the lines after the first are indented. */
@@ -64,7 +71,7 @@ static void write_wrapped(const struct table *table, const char *text, unsigned 
             fputc(' ', table->out);
             used++;
         }
-        write_text(word, table->out);
+        write_text(table, word);
         used += width_of(word);
         text += length + (text[length] == ' ');
     }
@@ -123,7 +130,7 @@ static void write_cell(const struct table *table, const char *line, bool last)
     snprintf(shown, sizeof(shown), "%s", line);
     if (width_of(shown) >= CELL_WIDTH && strlen(shown) >= CELL_WIDTH)
         snprintf(shown + CELL_WIDTH - 4, sizeof(shown) - CELL_WIDTH + 4, "...");
-    write_text(shown, table->out);
+    write_text(table, shown);
     if (!last)
         pad(table, width_of(shown), CELL_WIDTH);
 }
@@ -180,10 +187,10 @@ static void write_title(const struct table *table)
 {
     const struct report *report = table->report;
 
-    write_text(report->image, table->out);
+    write_text(table, report->image);
     for (size_t i = 0; i < report->command.count; i++) {
         fputc(' ', table->out);
-        write_text(report->command.items[i], table->out);
+        write_text(table, report->command.items[i]);
     }
     fprintf(table->out, "\n%u runs warm and %u cold under each isolation, in turns", report->runs,
             report->runs);

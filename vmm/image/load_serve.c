@@ -20,7 +20,7 @@
 
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
-#include "vmm/base/printable.h"
+#include "vmm/base/text.h"
 #include "vmm/image/load_private.h"
 
 #define LOOK_INTERVAL 200 /* ms between looks at the time and the disk */
@@ -173,7 +173,7 @@ static void note_failure(struct load *load, const struct load_message *message)
     char text[ERROR_TEXT_SIZE];
     int code = message->result > 0 && message->result < 4096 ? message->result : EIO;
 
-    printable_copy(text, sizeof(text), message->text);
+    text_copy(text, sizeof(text), message->text);
     error_set(&load->failure, code, "%s", text);
 }
 
@@ -223,8 +223,7 @@ static int take_message(struct load *load, int channel, struct error *err)
         char text[128];
 
         ((char *)&message)[count < 100 ? count : 100] = '\0';
-        ((char *)&message)[strcspn((char *)&message, "\n")] = '\0';
-        printable_copy(text, sizeof(text), (char *)&message);
+        text_copy_bytes(text, sizeof(text), &message, strcspn((char *)&message, "\n"));
         return error_set(err, EPROTO, "microvm-import said '%s'", text);
     }
     return handle(load, channel, &message, err);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmm/base/io.h"
+#include "vmm/base/text.h"
 
 #define PANIC     "Kernel panic - not syncing"
 #define UNPACKING "Initramfs unpacking failed"
@@ -45,13 +46,12 @@ void console_log_tail(const struct console_log *log, char text[CONTROL_CONSOLE_M
             escape = (byte < 'A' || byte > 'Z') && (byte < 'a' || byte > 'z');
         } else if (byte == '\033') {
             escape = true;
-        } else if (byte == '\n' || byte == '\t' || (byte >= ' ' && byte <= '~')) {
-            text[used++] = byte;
-        } else if (byte & 0x80) {
-            text[used++] = '?';
+        } else if (byte == '\n' || byte == '\t' || (unsigned char)byte >= ' ') {
+            text[used++] = byte; /* a carriage return, a bell: left out */
         }
     }
     text[used] = '\0';
+    text_clean_lines(text, used);
 }
 
 static int line_length(const char *at)

@@ -13,7 +13,7 @@
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/json.h"
-#include "vmm/base/printable.h"
+#include "vmm/base/text.h"
 
 static const char *const event_names[] = {
     [CONTROL_EVENT_STAGE] = "stage", [CONTROL_EVENT_RUNNING] = "running",
@@ -76,23 +76,13 @@ static int name_index(const char *const *names, size_t count, const char *text)
     return -1;
 }
 
-/* A JSON string of any bytes: as they are when they are UTF-8, else with '?' for what is not ASCII.
- */
-static json_t *json_text(const char *text)
+static json_t *lines_to_json(const char *lines)
 {
-    AUTO_FREE char *ascii = NULL;
-    json_t *value = json_string(text);
+    char clean[CONTROL_CONSOLE_MAX + 1];
 
-    if (value)
-        return value;
-    ascii = strdup(text);
-    if (!ascii)
-        return NULL;
-    for (char *at = ascii; *at; at++) {
-        if (*at & 0x80)
-            *at = '?';
-    }
-    return json_string(ascii);
+    memcpy(clean, lines, strlen(lines) + 1);
+    text_clean_lines(clean, strlen(clean));
+    return json_string(clean);
 }
 
 static json_t *counts_to_json(const struct control_event *event)
@@ -126,8 +116,8 @@ static json_t *event_to_json(const struct control_event *event)
     case CONTROL_EVENT_END:
         return json_pack("{s:s, s:s, s:i, s:o, s:o, s:I}", "event", name, "reason",
                          reason_names[event->reason], "status", (int)event->status, "text",
-                         json_text(event->text), "console", json_text(event->console), "time_ns",
-                         time_ns);
+                         json_from_text(event->text), "console", lines_to_json(event->console),
+                         "time_ns", time_ns);
     }
     return NULL;
 }
@@ -165,7 +155,7 @@ static int bad_message(struct error *err, const char *why)
 {
     char text[JSON_ERROR_TEXT_LENGTH];
 
-    printable_copy(text, sizeof(text), why); /* it may quote a key */
+    text_copy(text, sizeof(text), why); /* it may quote a key */
     return error_set(err, EINVAL, "control message: %s", text);
 }
 
@@ -298,9 +288,9 @@ static int decode_end(json_t *root, struct control_event *event, struct error *e
     event->reason = (enum control_reason)index;
     event->status = (uint8_t)status;
     /* A guest may have taken the monitor over: what it says is for a terminal, in the end. */
-    printable_copy(event->text, sizeof(event->text), text);
+    text_copy(event->text, sizeof(event->text), text);
     memcpy(event->console, console, strlen(console) + 1);
-    printable_lines(event->console, strlen(console));
+    text_clean_lines(event->console, strlen(console));
     return take_time(time_ns, event, err);
 }
 

@@ -97,9 +97,8 @@ const char *control_reason_name(enum control_reason reason);
 void control_event_add_count(struct control_event *event, const char *name, uint64_t value);
 
 /*
- * JSON text of a message (caller frees), and back from `size` bytes. Text that is not valid UTF-8
- * goes out with '?' in place of the bytes that are not ASCII; what comes in is made harmless to a
- * terminal (printable.h). Errors: EINVAL, ENOMEM.
+ * JSON text of a message (caller frees), and back from `size` bytes. What comes in is
+ * made safe to show (text.h). Errors: EINVAL, ENOMEM.
  */
 int control_event_encode(const struct control_event *event, char **json, struct error *err);
 int control_event_decode(const char *json, size_t size, struct control_event *event,

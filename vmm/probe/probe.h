@@ -42,9 +42,9 @@ enum probe_layer {
 };
 
 struct probe_cell {
-    char result[PROBE_RESULT_MAX]; /* printable text */
+    char result[PROBE_RESULT_MAX]; /* safe to show (text.h) */
     enum probe_layer layer;
-    char evidence[PROBE_EVIDENCE_MAX]; /* printable text */
+    char evidence[PROBE_EVIDENCE_MAX]; /* safe to show (text.h) */
 };
 
 struct probe_row {

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vmm/base/printable.h"
+#include "vmm/base/text.h"
 #include "vmm/probe/latency_monitor.h"
 #include "vmm/probe/probe_private.h"
 #include "vmm/probe/probe_results.h"
@@ -36,8 +36,8 @@ static void fill_bomb(const json_t *result, struct probe_cell *cell)
         return;
     }
     cell->layer = PROBE_CGROUP;
-    printable_format(cell->result, sizeof(cell->result), "%.20s after %lld forks", error, forks);
-    printable_format(cell->evidence, sizeof(cell->evidence), "%.80s says %lld", path ? path : "",
+    text_format(cell->result, sizeof(cell->result), "%.20s after %lld forks", error, forks);
+    text_format(cell->evidence, sizeof(cell->evidence), "%.80s says %lld", path ? path : "",
                      probe_result_number(result, "limit"));
 }
 
@@ -54,7 +54,7 @@ static void fill_hog(const struct sandbox *sandbox, const json_t *result, struct
     }
     cell->layer = own_memory ? probe_own_kernel_layer(sandbox) : PROBE_CGROUP;
     snprintf(cell->result, sizeof(cell->result), "killed at %lld MiB", taken);
-    printable_format(cell->evidence, sizeof(cell->evidence),
+    text_format(cell->evidence, sizeof(cell->evidence),
                      own_memory ? "%.80s: %lld MiB is all the memory that its machine has"
                                 : "%.80s says %lld MiB",
                      path ? path : "", probe_result_number(result, "limit") / MIB);
@@ -79,7 +79,7 @@ static void fill_untested(const char *text, struct probe_cell *cell)
 {
     cell->layer = PROBE_UNKNOWN;
     snprintf(cell->result, sizeof(cell->result), "not tested");
-    printable_copy(cell->evidence, sizeof(cell->evidence), text);
+    text_copy(cell->evidence, sizeof(cell->evidence), text);
 }
 
 static int try_one(const struct probe_request *request, struct probe_report *report, size_t sandbox,

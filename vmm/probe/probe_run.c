@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "vmm/base/cleanup.h"
-#include "vmm/base/printable.h"
+#include "vmm/base/text.h"
 #include "vmm/probe/latency_monitor.h"
 #include "vmm/probe/probe_host.h"
 #include "vmm/probe/probe_private.h"
@@ -217,7 +217,7 @@ static void fill_all(struct probe_report *report, size_t sandbox, const char *wh
         struct probe_cell *cell = &report->rows[i].cells[sandbox];
 
         snprintf(cell->result, sizeof(cell->result), "not tested");
-        printable_copy(cell->evidence, sizeof(cell->evidence), why);
+        text_copy(cell->evidence, sizeof(cell->evidence), why);
     }
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "vmm/base/syscall_name.h"
+#include "vmm/base/text.h"
 #include "vmm/probe/probe.h"
 
 #define TITLE_COLUMNS 24 /* cells */
@@ -36,19 +37,15 @@ static void cell_text(const struct probe_cell *cell, bool sandbox_tested, char *
         snprintf(text, size, "%s (%s)", cell->result, probe_layer_name(cell->layer));
 }
 
-/* On a terminal without UTF-8 whatever is beyond ASCII is a '?'. */
+/* On a terminal without UTF-8 in ASCII. */
 static void restrict_text(char *text, bool utf8)
 {
-    size_t used = 0;
+    char ascii[PROBE_RESULT_MAX + PROBE_EVIDENCE_MAX];
 
     if (utf8)
         return;
-    for (const char *at = text; *at; at++) {
-        if ((*at & 0xc0) == 0x80)
-            continue;
-        text[used++] = (*at & 0x80) ? '?' : *at;
-    }
-    text[used] = '\0';
+    text_copy_ascii(ascii, sizeof(ascii), text);
+    memcpy(text, ascii, strlen(ascii) + 1); /* no longer than it was */
 }
 
 /* Bytes of `text` that fill at most `columns` characters. */

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vmm/base/printable.h"
 #include "vmm/base/syscall_name.h"
 #include "vmm/probe/probe_results.h"
 
@@ -34,14 +33,14 @@ static bool is(const char *text, const char *other)
     return text && other && strcmp(text, other) == 0;
 }
 
-/* The text may hold anything that came from inside: made printable here. */
+/* The text may hold anything that came from inside: made safe to show here. */
 __attribute__((format(printf, 3, 4))) static void
 conclude(struct probe_cell *cell, enum probe_layer layer, const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    printable_vformat(cell->evidence, sizeof(cell->evidence), format, arguments);
+    text_vformat(cell->evidence, sizeof(cell->evidence), format, arguments);
     va_end(arguments);
     cell->layer = layer;
 }
@@ -255,7 +254,7 @@ void probe_verdict(const struct probe_check *check, const struct probe_view *vie
 
     *cell = (struct probe_cell){0};
     if (is(outcome, "seen") && text) {
-        printable_copy(cell->result, sizeof(cell->result), text);
+        text_copy(cell->result, sizeof(cell->result), text);
         explain_granted(check, view, text, cell);
     } else if (is(outcome, "allowed")) {
         snprintf(cell->result, sizeof(cell->result), "allowed");
@@ -265,7 +264,7 @@ void probe_verdict(const struct probe_check *check, const struct probe_view *vie
         if (!explain_mount(result, json_object_get(view->results, "self"), error, cell))
             explain_granted(check, view, NULL, cell);
     } else if (is(outcome, "refused")) {
-        printable_copy(cell->result, sizeof(cell->result), error ? error : text ? text : "?");
+        text_copy(cell->result, sizeof(cell->result), error ? error : text ? text : "?");
         explain_refused(check, view, result, cell);
     } else {
         snprintf(cell->result, sizeof(cell->result), "not tested");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmm/base/bytes.h"
+#include "vmm/base/text.h"
 
 #define HEADER_SIZE sizeof(struct protocol_header)
 
@@ -15,14 +16,6 @@ static size_t frame_size(const struct frame_reader *reader)
     if (reader->used < HEADER_SIZE)
         return HEADER_SIZE;
     return HEADER_SIZE + load_le16(reader->buffer + 2);
-}
-
-/* The text goes to a person's terminal: nothing in it may move the cursor or do worse. */
-static void copy_text(char *text, const unsigned char *payload, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        text[i] = (char)(payload[i] >= ' ' && payload[i] < 0x7f ? payload[i] : '?');
-    text[size] = '\0';
 }
 
 static void decode_calls(const unsigned char *payload, size_t size, struct guest_message *message)
@@ -59,8 +52,9 @@ static int decode(const struct frame_reader *reader, struct guest_message *messa
         message->status = payload[0];
         if (size < sizeof(struct protocol_exit))
             break;
-        copy_text(message->text, payload + sizeof(struct protocol_exit),
-                  size - sizeof(struct protocol_exit));
+        text_copy_bytes(message->text, sizeof(message->text),
+                        payload + sizeof(struct protocol_exit),
+                        size - sizeof(struct protocol_exit));
         return 1;
     case PROTOCOL_SYSCALLS:
         if (size == 0 || size % PROTOCOL_SYSCALL_SIZE != 0 ||

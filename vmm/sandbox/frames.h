@@ -25,7 +25,7 @@ struct guest_message {
     enum protocol_type type;         /* PROTOCOL_STARTED, _EXIT, _FAILURE, _MARK or _SYSCALLS */
     uint8_t status;                  /* of EXIT and FAILURE */
     uint8_t mark;                    /* of MARK: enum doorbell_mark */
-    char text[PROTOCOL_PAYLOAD_MAX]; /* of FAILURE: one line of printable ASCII */
+    char text[PROTOCOL_PAYLOAD_MAX]; /* of FAILURE: one line that is safe to show */
     unsigned call_count;             /* of SYSCALLS; what they say is not judged yet */
     struct syscall_row calls[PROTOCOL_SYSCALLS_MAX];
 };

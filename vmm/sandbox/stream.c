@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "vmm/base/io.h"
-#include "vmm/base/printable.h"
+#include "vmm/base/text.h"
 
 #define BUFFER_SIZE 65536
 
@@ -94,7 +94,7 @@ static void *carry(void *argument)
         if (atomic_load(&stream->first_byte_ns) == 0)
             atomic_store(&stream->first_byte_ns, io_now_ns());
         if (stream->cleaned)
-            printable_lines(stream->buffer, (size_t)count);
+            text_clean_lines(stream->buffer, (size_t)count);
         if (!write_whole(stream->to, stream->buffer, (size_t)count)) {
             stream->error = errno;
             shut_down(stream->from, SHUT_RDWR);

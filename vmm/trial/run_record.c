@@ -10,7 +10,7 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 #include "vmm/base/json.h"
-#include "vmm/base/printable.h"
+#include "vmm/base/text.h"
 
 #define STATUS_MAX 255
 
@@ -26,7 +26,7 @@ int run_record_write(int fd, const struct run_record *record)
     AUTO_FREE char *line = NULL;
     json_t *object;
 
-    printable_copy(reason, sizeof(reason), record->reason);
+    text_copy(reason, sizeof(reason), record->reason);
     object = json_pack("{s:s, s:i, s:o}", "stage", stage_names[record->stage], "status",
                        record->status, "reason", reason[0] ? json_string(reason) : json_null());
     text = object ? json_dumps(object, JSON_COMPACT) : NULL;
@@ -50,7 +50,7 @@ bool run_record_parse(const char *text, size_t size, struct run_record *record)
     status = json_integer_value(json_object_get(object, "status"));
     reason = json_string_value(json_object_get(object, "reason"));
     *record = (struct run_record){.status = (int)status};
-    printable_copy(record->reason, sizeof(record->reason), reason ? reason : "");
+    text_copy(record->reason, sizeof(record->reason), reason ? reason : "");
     for (unsigned i = 0; i < RUN_STAGES && stage && !found; i++) {
         found = strcmp(stage, stage_names[i]) == 0;
         record->stage = (enum run_stage)i;

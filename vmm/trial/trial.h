@@ -75,7 +75,7 @@ bool trial_count(const struct trial_result *result, const char *name, uint64_t *
 /* Whether the run says nothing of the command: microvm failed, or was killed, or the command could
  * not be executed (result->record.stage tells). */
 bool trial_failed(const struct trial_result *result);
-/* Why, for a person: the reason of the record, else what is known. One line of printable text. */
+/* Why, for a person: the reason of the record, else what is known. One line, safe to show. */
 void trial_why(const struct trial_result *result, char *text, size_t size);
 
 #endif

@@ -17,7 +17,6 @@
 #include "vmm/base/io.h"
 #include "vmm/base/log.h"
 #include "vmm/base/parse.h"
-#include "vmm/base/printable.h"
 #include "vmm/base/search_path.h"
 #include "vmm/base/string_list.h"
 
@@ -320,43 +319,6 @@ static void reads_and_writes_are_whole(void **state)
     close(ends[1]);
 }
 
-/* ---- text -------------------------------------------------------------------------------------
- */
-
-static void text_is_made_printable(void **state)
-{
-    static const struct {
-        const char *from, *to;
-    } cases[] = {
-        {"plain", "plain"},
-        {"\033[2Jx\r\n", "?[2Jx??"},
-        {"\xc2\x9b"
-         "31m",
-         "?31m"},
-        {"\xe2\x80\xae"
-         "abc",
-         "?abc"},
-        {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
-        {"12345678901234567890", "123456789012345"},
-        {"12345678901234\xc3\xbc", "12345678901234"}, /* never half a character */
-        {"a\xc3", "a?"},
-        {"a\xc3z", "a?z"},
-        {"\xbc\xff\xc0\xaf.", "????."},
-        {"\xe0\x80\xaf.", "???."}, /* longer than it need be */
-        {"\xed\xa0\x80.", "???."}, /* half a surrogate pair */
-        {"\xf4\x90\x80\x80.", "????."},
-        {"\xf0\x9f\x90\xa7", "\xf0\x9f\x90\xa7"},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        char text[16];
-
-        printable_copy(text, sizeof(text), cases[i].from);
-        assert_string_equal(text, cases[i].to);
-    }
-}
-
 /* ---- programs -------------------------------------------------------------------------------- */
 
 static void expect_program(const char *name, const char *expected)
@@ -420,7 +382,6 @@ int main(void)
         cmocka_unit_test(lists_end_with_null),
         cmocka_unit_test(files_are_read_whole_within_a_limit),
         cmocka_unit_test(reads_and_writes_are_whole),
-        cmocka_unit_test(text_is_made_printable),
         cmocka_unit_test(programs_are_found_as_a_shell_finds_them),
     };
 

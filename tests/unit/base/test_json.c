@@ -74,6 +74,26 @@ static void wrong_text_is_told_with_its_line(void **state)
     }
 }
 
+static void any_text_becomes_json(void **state)
+{
+    static const struct {
+        const char *from, *to;
+    } cases[] = {
+        {"gr\u00fcn", "gr\u00fcn"},
+        {"\033[2J", "\033[2J"}, /* carried, not shown */
+        {"\u00fc\xff\xc3", "\u00fc??"},
+        {"\xe2\x82", "??"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        json_t *value = json_from_text(cases[i].from);
+
+        assert_string_equal(json_string_value(value), cases[i].to);
+        json_decref(value);
+    }
+}
+
 static void strings_come_back_as_they_were(void **state)
 {
     char all[256];
@@ -111,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(short_memory_is_not_taken_for_wrong_text),
         cmocka_unit_test(wrong_text_is_told_with_its_line),
+        cmocka_unit_test(any_text_becomes_json),
         cmocka_unit_test(strings_come_back_as_they_were),
     };
 

@@ -154,7 +154,7 @@ static void narrow_terminals_are_respected(void **state)
     report_release(&report);
 }
 
-static const char evil[] = "<script>&\"'\033[2J\xff</script>";
+static const char evil[] = "<script>&\"'\033[2J\xff\u202e\u00fc</script>";
 
 static void make_evil(struct report *report)
 {
@@ -180,7 +180,7 @@ static void a_page_runs_nothing(void **state)
     assert_null(strstr(text, "<script"));
     assert_null(strchr(text, '\033'));
     assert_null(strstr(text, "://"));
-    expect_in(text, "&lt;script&gt;&amp;&quot;&#39;?[2J?&lt;/script&gt;");
+    expect_in(text, "&lt;script&gt;&amp;&quot;&#39;?[2J??\u00fc&lt;/script&gt;");
     expect_in(text, "data-row=\"run\" data-isolation=\"vm\" data-field=\"median\" "
                     "data-value=\"1500000000\">1.50 s</td>");
     free(text);
@@ -197,6 +197,8 @@ static void a_terminal_is_not_driven(void **state)
         char *text = written(&report, columns);
 
         assert_null(strchr(text, '\033'));
+        for (const char *at = text; *at; at++)
+            assert_true((unsigned char)*at < 0x80); /* the terminal is not UTF-8 */
         free(text);
     }
     report_release(&report);
@@ -226,7 +228,7 @@ static void json_holds_everything(void **state)
         json_object_get(json_array_get(json_object_get(object, "rows"), 0), "cells"), GVISOR);
     assert_null(json_object_get(cell, "median"));
     assert_string_equal(json_string_value(json_object_get(cell, "note")),
-                        "<script>&\"'\033[2J?</script>");
+                        "<script>&\"'\033[2J?\u202e\u00fc</script>");
     json_decref(object);
     free(text);
     report_release(&report);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "vmm/base/bytes.h"
+#include "vmm/base/text.h"
 #include "vmm/image/import/archive_error.h"
 #include "vmm/image/import/entry.h"
 #include "vmm/image/import/packed_input.h"
@@ -30,20 +31,6 @@ struct reader {
     struct tree *tree;
     struct spool *spool;
 };
-
-const char *layer_safe_text(const char *text, char safe[LAYER_SAFE_SIZE])
-{
-    size_t used = 0;
-
-    for (; *text && used < LAYER_SAFE_SIZE - 4; text++)
-        safe[used++] = (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text;
-    if (*text) {
-        memcpy(safe + used, "...", 3);
-        used += 3;
-    }
-    safe[used] = '\0';
-    return safe;
-}
 
 /* The next decompressed bytes, hashed; 0 at the end, -1 after a failure. */
 static la_ssize_t read_raw(struct archive *tar, void *context, const void **buffer)
@@ -175,7 +162,7 @@ static int read_entries(struct reader *reader, struct error *err)
     while ((rc = archive_read_next_header(reader->tar, &entry)) == ARCHIVE_OK ||
            rc == ARCHIVE_WARN) {
         const char *path = archive_entry_pathname(entry);
-        char safe[LAYER_SAFE_SIZE];
+        char safe[TEXT_NAME_SIZE];
 
         if (!path)
             return error_set(err, EBADMSG, "an entry has no readable name");
@@ -184,7 +171,7 @@ static int read_entries(struct reader *reader, struct error *err)
             return rc;
         rc = take_entry(reader, entry, path, err);
         if (rc < 0)
-            return error_wrap(err, "'%s'", layer_safe_text(path, safe));
+            return error_wrap(err, "'%s'", text_copy(safe, sizeof(safe), path));
     }
     return rc == ARCHIVE_EOF ? 0 : archive_error_take(reader->tar, err);
 }

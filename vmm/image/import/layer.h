@@ -23,8 +23,4 @@ int layer_apply(int fd, struct tree *tree, struct spool *spool, char diff_id[DIG
 int layer_digest(int fd, struct spool *spool, const char *like, char digest[DIGEST_ANY_SIZE],
                  struct error *err);
 
-/* Makes text from an archive fit for one line of a message: no control bytes, bounded. */
-#define LAYER_SAFE_SIZE 256
-const char *layer_safe_text(const char *text, char safe[LAYER_SAFE_SIZE]);
-
 #endif

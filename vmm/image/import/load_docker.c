@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "vmm/base/cleanup.h"
+#include "vmm/base/text.h"
 #include "vmm/image/document.h"
 #include "vmm/image/import/build.h"
 #include "vmm/image/import/layer.h"
@@ -52,14 +53,14 @@ static int check_config_name(const char *name, const char *digest, struct error 
 {
     const char *slash = strrchr(name, '/');
     const char *hex = slash ? slash + 1 : name;
-    char safe[LAYER_SAFE_SIZE];
+    char safe[TEXT_NAME_SIZE];
 
     if (strncmp(hex, DIGEST_PREFIX, DIGEST_PREFIX_LENGTH) == 0)
         hex += DIGEST_PREFIX_LENGTH;
     if (strspn(hex, "0123456789abcdef") == DIGEST_HEX_LENGTH &&
         strncmp(hex, digest + DIGEST_PREFIX_LENGTH, DIGEST_HEX_LENGTH) != 0)
         return error_set(err, EBADMSG, "'%s' is damaged: its digest is %s",
-                         layer_safe_text(name, safe), digest);
+                         text_copy(safe, sizeof(safe), name), digest);
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmm/base/cleanup.h"
+#include "vmm/base/text.h"
 #include "vmm/image/import/build.h"
 #include "vmm/image/import/layer.h"
 #include "vmm/image/import/load_kinds.h"
@@ -314,7 +315,7 @@ static bool is_tagged_latest(const struct choice *choice)
 static int keep_one(struct choice *choices, size_t *count, struct error *err)
 {
     const struct choice *latest = NULL;
-    char safe[LAYER_SAFE_SIZE];
+    char safe[TEXT_NAME_SIZE];
 
     for (size_t i = 0; i < *count; i++) {
         if (is_tagged_latest(&choices[i]))
@@ -325,7 +326,7 @@ static int keep_one(struct choice *choices, size_t *count, struct error *err)
             err, ENOTUNIQ,
             "holds %zu images ('%s' and others), none tagged latest; load them all with "
             "'microvm image load' without a name, then give one a name with 'microvm image tag'",
-            *count, layer_safe_text(choices[0].name ? choices[0].name : "(unnamed)", safe));
+            *count, text_copy(safe, sizeof(safe), choices[0].name ? choices[0].name : "(unnamed)"));
     if (latest)
         choices[0] = *latest;
     *count = 1;

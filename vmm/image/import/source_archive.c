@@ -8,6 +8,7 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
+#include "vmm/base/text.h"
 #include "vmm/image/import/archive_error.h"
 #include "vmm/image/import/layer.h"
 #include "vmm/image/import/packed_input.h"
@@ -143,13 +144,14 @@ static int scan_entry(struct source *source, struct archive *archive, struct arc
     const char *path = archive_entry_pathname(entry);
     AUTO_FREE char *name = path ? plain_name(path) : NULL;
     bool is_directory = archive_entry_filetype(entry) == AE_IFDIR;
-    char safe[LAYER_SAFE_SIZE];
+    char safe[TEXT_NAME_SIZE];
     int rc = 0;
 
     if (!name)
         return error_set(err, EBADMSG, "an entry has no readable name");
     if (has_dotdot(name))
-        return error_set(err, EINVAL, "'%s': has a '..' in its name", layer_safe_text(path, safe));
+        return error_set(err, EINVAL, "'%s': has a '..' in its name",
+                         text_copy(safe, sizeof(safe), path));
     if (name[0] == '\0')
         return 0;
     source_note(marks, name, is_directory);
@@ -217,7 +219,7 @@ static int resolve_member(const struct source *source, const char *name,
 {
     AUTO_FREE char *plain = plain_name(name);
     const struct member *member = plain ? find_member(source, plain) : NULL;
-    char safe[LAYER_SAFE_SIZE];
+    char safe[TEXT_NAME_SIZE];
 
     if (!plain)
         return error_set_errno(err, ENOMEM, "import");
@@ -225,12 +227,12 @@ static int resolve_member(const struct source *source, const char *name,
     for (int links = 0; member && member->link; links++) {
         if (links == LINKS_MAX)
             return error_set(err, ELOOP, "'%s': its links go round in a circle",
-                             layer_safe_text(name, safe));
+                             text_copy(safe, sizeof(safe), name));
         member = find_member(source, member->link);
     }
     if (!member)
         return error_set(err, ENOENT, "'%s' is missing in the archive",
-                         layer_safe_text(name, safe));
+                         text_copy(safe, sizeof(safe), name));
     *found = member;
     return 0;
 }

@@ -18,6 +18,7 @@
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
+#include "vmm/base/text.h"
 #include "vmm/image/import/layer.h"
 #include "vmm/image/import/source_private.h"
 
@@ -104,13 +105,13 @@ void source_note_document(struct source_marks *marks, const char *name, const ch
 
 static int judge_root(const struct source_marks *marks, enum source_kind *kind, struct error *err)
 {
-    char safe[LAYER_SAFE_SIZE];
+    char safe[TEXT_NAME_SIZE];
 
     if (marks->has_nested && !marks->has_several_tops)
         return error_set(err, ENOTSUP,
                          "holds an image in its folder '%s'; name that folder once it is unpacked, "
                          "or pack what is in it",
-                         layer_safe_text(marks->top, safe));
+                         text_copy(safe, sizeof(safe), marks->top));
     *kind = SOURCE_ROOT;
     return 0;
 }

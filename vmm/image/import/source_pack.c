@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "vmm/base/cleanup.h"
+#include "vmm/base/text.h"
 #include "vmm/image/import/archive_error.h"
 #include "vmm/image/import/layer.h"
 #include "vmm/image/import/source_private.h"
@@ -94,7 +95,7 @@ static int pack_entry(struct packer *packer, const FTSENT *item, const char *pat
 static int pack_tree(struct packer *packer, FTS *walk, struct error *err)
 {
     const FTSENT *item;
-    char safe[LAYER_SAFE_SIZE];
+    char safe[TEXT_NAME_SIZE];
 
     while ((errno = 0, item = fts_read(walk))) {
         const char *path = item->fts_level == 0 ? "." : item->fts_path;
@@ -107,7 +108,7 @@ static int pack_tree(struct packer *packer, FTS *walk, struct error *err)
         else
             rc = pack_entry(packer, item, path, err);
         if (rc < 0)
-            return error_wrap(err, "'%s'", layer_safe_text(path, safe));
+            return error_wrap(err, "'%s'", text_copy(safe, sizeof(safe), path));
     }
     return errno ? error_set_errno(err, errno, "cannot read") : 0;
 }
