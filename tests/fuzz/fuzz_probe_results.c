@@ -57,7 +57,7 @@ static void check_json(const struct probe_report *report)
     FILE *out = open_memstream(&text, &size);
     json_t *again;
 
-    if (!out || probe_write_json(report, out) < 0)
+    if (!out || probe_write_json(report, out, NULL) < 0)
         abort();
     fclose(out);
     again = json_loadb(text, size, 0, NULL);

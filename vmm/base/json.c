@@ -42,6 +42,42 @@ json_t *json_from_text(const char *text)
     return copy ? json_string(copy) : NULL;
 }
 
+/* A codepoint that is not safe to show is in a string, except for a newline between members. */
+static void write_text(const char *text, FILE *out)
+{
+    const char *end = text + strlen(text);
+    const char *run = text; /* not written yet */
+    uint32_t codepoint;
+    size_t length;
+
+    for (; text < end; text += length) {
+        length = utf8_decode(text, (size_t)(end - text), &codepoint);
+        if (length == 0) /* never: jansson writes UTF-8 */
+            break;
+        if (codepoint == '\n' || text_is_safe(codepoint))
+            continue;
+        fwrite(run, 1, (size_t)(text - run), out);
+        run = text + length;
+        if (codepoint > 0xffff)
+            fprintf(out, "\\u%04x\\u%04x", 0xd7c0 + (codepoint >> 10),
+                    0xdc00 + (codepoint & 0x3ff));
+        else
+            fprintf(out, "\\u%04x", codepoint);
+    }
+    fwrite(run, 1, (size_t)(text - run), out);
+}
+
+int json_write(const json_t *value, size_t flags, FILE *out, struct error *err)
+{
+    AUTO_FREE char *text = value ? json_dumps(value, flags) : NULL;
+
+    if (!text)
+        return error_set_errno(err, ENOMEM, "cannot write JSON");
+    write_text(text, out);
+    fputc('\n', out);
+    return 0;
+}
+
 /* RFC 8259, section 7: what must be escaped is the quotation mark, the backslash, and U+0000 to
  * U+001F. */
 void json_write_string(FILE *file, const char *text)

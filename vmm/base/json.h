@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: JSON text is read in one way everywhere, and memory that is short is not taken for text
- * that is wrong. */
+/* JSON text is read and written in one way everywhere, and memory that is short is not taken for
+ * text that is wrong. */
 #ifndef MICROVM_BASE_JSON_H
 #define MICROVM_BASE_JSON_H
 
@@ -10,9 +10,16 @@
 
 #include "vmm/base/error.h"
 
+/* The owner of a reference; see cleanup.h. */
+#define AUTO_JSON __attribute__((cleanup(json_cleanup)))
+static inline void json_cleanup(json_t *const *value)
+{
+    json_decref(*value);
+}
+
 /*
- * Parses `size` bytes of JSON: one object or array, in which no key comes twice. The caller gives
- * *root up by json_decref(). Errors: ENOMEM, EINVAL (not such a text; *err says in which line, and
+ * Parses `size` bytes of JSON: one object or array, in which no key comes twice. The caller owns
+ * *root. Errors: ENOMEM, EINVAL (not such a text; *err says in which line, and
  * what is wrong there).
  */
 int json_parse(const char *text, size_t size, json_t **root, struct error *err);
@@ -20,6 +27,14 @@ int json_parse(const char *text, size_t size, json_t **root, struct error *err);
 /* A JSON string of any text: bytes that are not UTF-8, which JSON cannot carry, become '?'. Null
  * when out of memory. */
 json_t *json_from_text(const char *text);
+
+/*
+ * Writes `value`, with jansson's flags, and a newline. In a string, what is not safe to show
+ * (text.h) is escaped, which for a reader of JSON is the same. Errors: ENOMEM, also for a null
+ * `value`, as json_pack() returns it when memory is short. What cannot be written stays noted in
+ * `out` (ferror(3)), for whoever flushes it.
+ */
+int json_write(const json_t *value, size_t flags, FILE *out, struct error *err);
 
 /*
  * Writes a string as JSON, or a list of them up to the null pointer (`strings` may be null: none).

@@ -9,6 +9,7 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
+#include "vmm/base/json.h"
 #include "vmm/base/log.h"
 #include "vmm/base/text.h"
 #include "vmm/cli/cmd_image.h"
@@ -63,11 +64,7 @@ static int print_json(json_t *value, size_t flags, struct error *err)
 {
     AUTO_JSON json_t *owned = value;
 
-    /* What cannot be written is noticed at the end, by whoever flushes. */
-    if (!owned || (json_dumpf(owned, stdout, flags) < 0 && !ferror(stdout)))
-        return error_set_errno(err, ENOMEM, "JSON");
-    putchar('\n');
-    return 0;
+    return json_write(owned, flags, stdout, err);
 }
 
 /* Without a wanted name everything is shown; "name" shows all its tags. */

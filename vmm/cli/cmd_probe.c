@@ -99,7 +99,7 @@ static int write_report(const struct probe_options *options, const struct probe_
         return error_set(err, ENOEXEC, "probe: no isolation could be probed");
     }
     if (options->json)
-        return probe_write_json(report, stdout) < 0 ? error_set_errno(err, ENOMEM, "probe") : 0;
+        return probe_write_json(report, stdout, err);
     if (terminal_size(STDOUT_FILENO, &rows_ignored, &columns))
         style.columns = columns;
     probe_show(report, &style, stdout);

@@ -77,6 +77,7 @@ bool vm_options_is_utf8(void)
 void vm_options_timeline_write(const struct timeline *timeline, const char *value)
 {
     AUTO_FCLOSE FILE *file = NULL;
+    struct error err = ERROR_INIT;
     const char *path;
 
     if (!value)
@@ -86,14 +87,14 @@ void vm_options_timeline_write(const struct timeline *timeline, const char *valu
         return;
     }
     path = strchr(value, ':');
-    if (!path) {
-        timeline_write_json(timeline, stderr);
+    file = path ? fopen(path + 1, "we") : NULL;
+    if (path && !file) {
+        log_error("--timeline: %s: %s", path + 1, strerror(errno));
         return;
     }
-    file = fopen(path + 1, "we");
-    if (file)
-        timeline_write_json(timeline, file);
-    if (!file || fflush(file) != 0)
+    if (timeline_write_json(timeline, file ? file : stderr, &err) < 0)
+        log_error("--timeline: %s", err.text);
+    if (file && fflush(file) != 0)
         log_error("--timeline: %s: %s", path + 1, strerror(errno));
 }
 

@@ -146,11 +146,10 @@ static int take_output(struct comparison *comparison, enum source source, size_t
     while (at && at < end && rc == 0) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         size_t size = (size_t)((newline ? newline : end) - at);
-        json_t *line = NULL;
+        AUTO_JSON json_t *line = NULL;
 
         rc = json_parse(at, size, &line, NULL);
         rc = rc == 0 ? take_line(comparison, source, sandbox, line) : rc == -ENOMEM ? rc : 0;
-        json_decref(line);
         at += size + 1;
     }
     return rc;

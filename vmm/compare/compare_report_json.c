@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A comparison as one JSON object (docs/guide/compare.md). */
-#include <errno.h>
 #include <jansson.h>
 
 #include "vmm/base/json.h"
@@ -78,20 +77,13 @@ static json_t *rows_to_json(const struct report *report)
 int report_write_json(const struct report *report, FILE *out, struct error *err)
 {
     int baseline = report_baseline(report);
-    json_t *object = json_pack(
+    AUTO_JSON json_t *object = json_pack(
         "{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o}", "image", json_from_text(report->image),
         "command", list_to_json(&report->command), "options", list_to_json(&report->options),
         "runs", (int)report->runs, "host", json_from_text(report->host), "baseline",
         baseline >= 0 ? json_string(report->sandboxes[baseline].kind->name) : json_null(),
         "isolations", sandboxes_to_json(report), "rows", rows_to_json(report), "notes",
         list_to_json(&report->notes));
-    int rc = -1;
 
-    if (object)
-        rc = json_dumpf(object, out, JSON_COMPACT | JSON_REAL_PRECISION(DIGITS));
-    json_decref(object);
-    if (rc < 0)
-        return error_set_errno(err, object ? EIO : ENOMEM, "--json");
-    fputc('\n', out);
-    return 0;
+    return json_write(object, JSON_COMPACT | JSON_REAL_PRECISION(DIGITS), out, err);
 }

@@ -5,22 +5,20 @@
 #include <errno.h>
 #include <string.h>
 
-#include "vmm/base/json.h"
+#include "vmm/base/cleanup.h"
 
 int document_parse(const char *text, size_t size, bool array, const char *what, json_t **root,
                    struct error *err)
 {
     struct error problem;
-    json_t *value;
+    AUTO_JSON json_t *value = NULL;
     int rc = json_parse(text, size, &value, &problem);
 
     if (rc < 0)
         return error_set(err, rc == -ENOMEM ? ENOMEM : EBADMSG, "%s: %s", what, problem.text);
-    if (array ? !json_is_array(value) : !json_is_object(value)) {
-        json_decref(value);
+    if (array ? !json_is_array(value) : !json_is_object(value))
         return error_set(err, EBADMSG, "%s: expected a JSON %s", what, array ? "array" : "object");
-    }
-    *root = value;
+    *root = steal_pointer(value);
     return 0;
 }
 

@@ -10,14 +10,9 @@
 #include <stdint.h>
 
 #include "vmm/base/error.h"
+#include "vmm/base/json.h"
 #include "vmm/base/string_list.h"
 #include "vmm/image/reference.h"
-
-#define AUTO_JSON __attribute__((cleanup(document_release)))
-static inline void document_release(json_t **root)
-{
-    json_decref(*root);
-}
 
 /*
  * Parses an object (or, with `array`, an array); `what` names it in messages. Duplicate keys, NUL

@@ -88,7 +88,7 @@ int store_tag(struct store *store, const char *name, const char *digest, uint64_
 {
     json_t *items = json_object_get(store->index, "manifests");
     int released = name[0] ? release_name(store, name, digest, err) : 0;
-    json_t *item;
+    AUTO_JSON json_t *item = NULL;
 
     if (released < 0)
         return released;
@@ -98,8 +98,8 @@ int store_tag(struct store *store, const char *name, const char *digest, uint64_
         if (!name[0] || strcmp(store->entries[i].name, name) == 0)
             return released ? write_index(store, err) : 0; /* nothing to add */
         if (!store->entries[i].name[0]) {
-            item = json_pack("{s:s}", STORE_ANNOTATION, name);
-            if (json_object_set_new(json_array_get(items, i), "annotations", item) < 0)
+            if (json_object_set_new(json_array_get(items, i), "annotations",
+                                    json_pack("{s:s}", STORE_ANNOTATION, name)) < 0)
                 return out_of_memory(store, err);
             return write_index(store, err);
         }
@@ -107,11 +107,9 @@ int store_tag(struct store *store, const char *name, const char *digest, uint64_
     item = json_pack("{s:s, s:s, s:I}", "mediaType", "application/vnd.oci.image.manifest.v1+json",
                      "digest", digest, "size", (json_int_t)size);
     if (item && name[0] &&
-        json_object_set_new(item, "annotations", json_pack("{s:s}", STORE_ANNOTATION, name)) < 0) {
-        json_decref(item);
-        item = NULL;
-    }
-    if (json_array_append_new(items, item) < 0)
+        json_object_set_new(item, "annotations", json_pack("{s:s}", STORE_ANNOTATION, name)) < 0)
+        return out_of_memory(store, err);
+    if (json_array_append(items, item) < 0)
         return out_of_memory(store, err);
     return write_index(store, err);
 }

@@ -16,12 +16,6 @@
 #include "vmm/base/json.h"
 #include "vmm/base/utf8.h"
 
-static void json_cleanup(json_t **value)
-{
-    json_decref(*value);
-}
-#define AUTO_JSON __attribute__((cleanup(json_cleanup)))
-
 enum field_kind {
     FIELD_U64,
     FIELD_UNSIGNED,

@@ -39,12 +39,6 @@ static const char *const command_names[] = {
     [CONTROL_COMMAND_WINDOW] = "window",
 };
 
-static void json_cleanup(json_t **value)
-{
-    json_decref(*value);
-}
-#define AUTO_JSON __attribute__((cleanup(json_cleanup)))
-
 const char *control_stage_name(enum control_stage stage)
 {
     return stage_names[stage];

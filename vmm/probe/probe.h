@@ -113,7 +113,7 @@ struct probe_style {
 
 /* Writes the table. */
 void probe_show(const struct probe_report *report, const struct probe_style *style, FILE *out);
-/* Writes one JSON object. Returns 0 or -ENOMEM. */
-int probe_write_json(const struct probe_report *report, FILE *out);
+/* Writes one JSON object. Errors: ENOMEM. */
+int probe_write_json(const struct probe_report *report, FILE *out, struct error *err);
 
 #endif

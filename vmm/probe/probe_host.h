@@ -9,7 +9,7 @@
  * An object with what the checks of the same names would find on the host: release, version,
  * command_line, boot_id, hostname, processes, mounts, modules, block_classes, chroot (device
  * and inode of "/") and the namespaces ns_mnt, ns_pid, ... What cannot be read is not in it. NULL =
- * no memory. The caller gives it up by json_decref().
+ * no memory. The caller owns it.
  */
 json_t *probe_host_look(void);
 

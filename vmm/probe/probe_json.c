@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The report of `probe` as one JSON object. */
-#include <errno.h>
 #include <string.h>
 
+#include "vmm/base/json.h"
 #include "vmm/base/syscall_name.h"
 #include "vmm/probe/probe.h"
 
@@ -73,12 +73,11 @@ static json_t *make_thread_calls(const struct probe_thread_calls *thread)
     return calls;
 }
 
-int probe_write_json(const struct probe_report *report, FILE *out)
+int probe_write_json(const struct probe_report *report, FILE *out, struct error *err)
 {
     json_t *rows = json_array();
     json_t *monitor = json_object();
-    json_t *root;
-    int rc;
+    AUTO_JSON json_t *root = NULL;
 
     for (size_t i = 0; i < report->row_count; i++)
         json_array_append_new(rows, make_row(report, &report->rows[i]));
@@ -87,8 +86,5 @@ int probe_write_json(const struct probe_report *report, FILE *out)
                             make_thread_calls(&report->monitor_calls[i]));
     root = json_pack("{s:s, s:o, s:o, s:o}", "image", report->image, "isolations",
                      make_sandboxes(report), "rows", rows, "monitor_calls", monitor);
-    rc = root && json_dumpf(root, out, JSON_INDENT(1)) == 0 ? 0 : -ENOMEM;
-    fputc('\n', out);
-    json_decref(root);
-    return rc;
+    return json_write(root, JSON_INDENT(1), out, err);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm/base/json.h"
 #include "vmm/base/text.h"
 #include "vmm/probe/latency_monitor.h"
 #include "vmm/probe/probe_private.h"
@@ -38,7 +39,7 @@ static void fill_bomb(const json_t *result, struct probe_cell *cell)
     cell->layer = PROBE_CGROUP;
     text_format(cell->result, sizeof(cell->result), "%.20s after %lld forks", error, forks);
     text_format(cell->evidence, sizeof(cell->evidence), "%.80s says %lld", path ? path : "",
-                     probe_result_number(result, "limit"));
+                probe_result_number(result, "limit"));
 }
 
 static void fill_hog(const struct sandbox *sandbox, const json_t *result, struct probe_cell *cell)
@@ -55,9 +56,9 @@ static void fill_hog(const struct sandbox *sandbox, const json_t *result, struct
     cell->layer = own_memory ? probe_own_kernel_layer(sandbox) : PROBE_CGROUP;
     snprintf(cell->result, sizeof(cell->result), "killed at %lld MiB", taken);
     text_format(cell->evidence, sizeof(cell->evidence),
-                     own_memory ? "%.80s: %lld MiB is all the memory that its machine has"
-                                : "%.80s says %lld MiB",
-                     path ? path : "", probe_result_number(result, "limit") / MIB);
+                own_memory ? "%.80s: %lld MiB is all the memory that its machine has"
+                           : "%.80s says %lld MiB",
+                path ? path : "", probe_result_number(result, "limit") / MIB);
 }
 
 static void fill_felt(const struct latency_monitor_felt *calm,
@@ -96,7 +97,7 @@ static int try_one(const struct probe_request *request, struct probe_report *rep
     struct latency_monitor_felt during;
     struct witness witness;
     char why[PROBE_EVIDENCE_MAX] = "there was no result";
-    json_t *results = NULL;
+    AUTO_JSON json_t *results = NULL;
     const json_t *result;
     int rc = latency_monitor_feel(CALM_MS, &calm, err);
 
@@ -119,7 +120,6 @@ static int try_one(const struct probe_request *request, struct probe_report *rep
             fill_hog(request->sandboxes[sandbox], result, cell);
         fill_felt(&calm, &during, felt);
     }
-    json_decref(results);
     return rc;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
 #include "vmm/base/json.h"
 #include "vmm/base/syscall_name.h"
 
@@ -28,20 +29,19 @@ static bool is_flat(json_t *object)
 /* Returns whether there was memory for it. */
 static bool take_line(json_t *results, const char *line, size_t size)
 {
-    json_t *object = NULL;
+    AUTO_JSON json_t *object = NULL;
     int rc = size <= LINE_MAX ? json_parse(line, size, &object, NULL) : 0;
     const char *name = json_string_value(json_object_get(object, "check"));
 
     if (name && is_flat(object) && !json_object_get(results, name) &&
         json_object_set(results, name, object) < 0)
         rc = -ENOMEM;
-    json_decref(object);
     return rc != -ENOMEM;
 }
 
 json_t *probe_results_parse(const char *text, size_t size)
 {
-    json_t *results = json_object();
+    AUTO_JSON json_t *results = json_object();
     size_t lines = 0;
 
     while (results && size > 0 && lines++ < LINES_MAX) {
@@ -49,14 +49,12 @@ json_t *probe_results_parse(const char *text, size_t size)
 
         if (!end)
             break; /* cut off: whoever wrote it did not finish */
-        if (!take_line(results, text, (size_t)(end - text))) {
-            json_decref(results);
+        if (!take_line(results, text, (size_t)(end - text)))
             return NULL;
-        }
         size -= (size_t)(end - text) + 1;
         text = end + 1;
     }
-    return results;
+    return steal_pointer(results);
 }
 
 const char *probe_result_text(const json_t *result, const char *member)

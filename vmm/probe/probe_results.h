@@ -14,7 +14,7 @@
 /*
  * An object of what each line says, by the name of its check; of two with one name the first
  * counts. Lines that are no flat JSON object with a name are left out, and so is what comes after
- * too many of them. NULL = no memory. The caller gives it up by json_decref().
+ * too many of them. NULL = no memory. The caller owns it.
  */
 json_t *probe_results_parse(const char *text, size_t size);
 

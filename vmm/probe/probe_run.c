@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "vmm/base/cleanup.h"
+#include "vmm/base/json.h"
 #include "vmm/base/text.h"
 #include "vmm/probe/latency_monitor.h"
 #include "vmm/probe/probe_host.h"
@@ -152,8 +153,10 @@ static void fill_monitor(const struct probe_report *report, const struct sandbox
     cell->layer = PROBE_SECCOMP;
     snprintf(cell->result, sizeof(cell->result), "%zu by a vCPU's thread, %zu by the I/O loop",
              report->monitor_calls[0].count, report->monitor_calls[1].count);
-    snprintf(cell->evidence, sizeof(cell->evidence),
-             "by vmm/confine; /proc/PID/status of the running monitor said Seccomp: %d", seccomp);
+    snprintf(
+        cell->evidence, sizeof(cell->evidence),
+        "by the monitor's own filter; /proc/PID/status of the running monitor said Seccomp: %d",
+        seccomp);
 }
 
 /* The rows that are the same for every sandbox, in the order of the table. */
@@ -236,7 +239,7 @@ static int check_sandbox(const struct probe_request *request, struct probe_repor
         .opaque = &watch,
     };
     char *why = report->why[sandbox];
-    json_t *results;
+    AUTO_JSON json_t *results = NULL;
     int seccomp;
     int rc = monitor_watch_start(&watch, err);
 
@@ -262,7 +265,6 @@ static int check_sandbox(const struct probe_request *request, struct probe_repor
         if (!report->interrupted)
             rc = probe_try_limits(request, report, sandbox, rows->limits, err);
     }
-    json_decref(results);
     return rc;
 }
 
@@ -289,7 +291,7 @@ int probe_run(const struct probe_request *request, struct probe_report *report, 
 {
     struct rows rows;
     pid_t outside = start_outside();
-    json_t *host = probe_host_look();
+    AUTO_JSON json_t *host = probe_host_look();
     int rc = host ? 0 : error_set_errno(err, ENOMEM, "probe");
 
     *report = (struct probe_report){.image = request->image,
@@ -307,6 +309,5 @@ int probe_run(const struct probe_request *request, struct probe_report *report, 
         kill(outside, SIGKILL);
         waitpid(outside, NULL, 0);
     }
-    json_decref(host);
     return rc;
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "vmm/base/syscall_name.h"
+#include "vmm/base/text.h"
 #include "vmm/probe/probe_results.h"
 
 static const char *const layer_names[PROBE_LAYERS] = {

@@ -7,6 +7,7 @@
 
 #include "guest/doorbell_abi.h"
 #include "vmm/base/bytes.h"
+#include "vmm/base/json.h"
 
 #define CHART_WIDTH 40 /* cells */
 #define CELL_PARTS  8  /* block elements divide a cell */
@@ -139,46 +140,43 @@ void timeline_write_chart(const struct timeline *timeline, bool unicode, FILE *o
     fprintf(out, "%-15s %9.2f ms\n", "total", (double)total / 1e6);
 }
 
-/* Names come from the monitor, which a guest may have taken over: nothing of JSON or a terminal. */
-static void write_count_name(const char *name, FILE *out)
+static json_t *steps_to_json(const struct timeline *timeline, const enum timeline_step *steps,
+                             unsigned count)
 {
-    for (; *name; name++) {
-        bool plain = (*name >= 'a' && *name <= 'z') || (*name >= '0' && *name <= '9') ||
-                     strchr("._-", *name);
+    json_t *array = json_array();
 
-        fputc(plain ? *name : '?', out);
+    for (unsigned i = 0; i < count; i++) {
+        json_int_t at = (json_int_t)(timeline->at_ns[steps[i]] - timeline->at_ns[steps[0]]);
+        json_int_t before =
+            i > 0 ? (json_int_t)(timeline->at_ns[steps[i - 1]] - timeline->at_ns[steps[0]]) : 0;
+
+        json_array_append_new(array, json_pack("{s:s, s:I, s:I}", "step", step_names[steps[i]].key,
+                                               "at_ns", at, "took_ns", at - before));
     }
+    return array;
 }
 
-static void write_counts(const char *name, const struct timeline_counts *counts, FILE *out)
+static json_t *counts_to_json(const struct timeline_counts *counts)
 {
-    fprintf(out, "\"%s\":{", name);
-    for (unsigned i = 0; i < counts->count; i++) {
-        fputs(i > 0 ? ",\"" : "\"", out);
-        write_count_name(counts->items[i].name, out);
-        fprintf(out, "\":%" PRIu64, counts->items[i].value);
-    }
-    fputc('}', out);
+    json_t *object = json_object();
+
+    for (unsigned i = 0; i < counts->count; i++)
+        json_object_set_new(object, counts->items[i].name,
+                            json_integer((json_int_t)counts->items[i].value));
+    return object;
 }
 
-void timeline_write_json(const struct timeline *timeline, FILE *out)
+int timeline_write_json(const struct timeline *timeline, FILE *out, struct error *err)
 {
     enum timeline_step steps[TIMELINE_STEPS];
     unsigned count = sort_steps(timeline, steps);
     uint64_t start = count > 0 ? timeline->at_ns[steps[0]] : 0;
-    uint64_t before = start;
+    uint64_t total = count > 0 ? timeline->at_ns[steps[count - 1]] - start : 0;
+    AUTO_JSON json_t *root =
+        json_pack("{s:I, s:o, s:I, s:{s:o, s:o}}", "start_ns", (json_int_t)start, "steps",
+                  steps_to_json(timeline, steps, count), "total_ns", (json_int_t)total, "counts",
+                  "init", counts_to_json(&timeline->counts[CONTROL_COUNTS_INIT]), "end",
+                  counts_to_json(&timeline->counts[CONTROL_COUNTS_END]));
 
-    fprintf(out, "{\"start_ns\":%" PRIu64 ",\"steps\":[", start);
-    for (unsigned i = 0; i < count; i++) {
-        uint64_t at = timeline->at_ns[steps[i]];
-
-        fprintf(out, "%s{\"step\":\"%s\",\"at_ns\":%" PRIu64 ",\"took_ns\":%" PRIu64 "}",
-                i > 0 ? "," : "", step_names[steps[i]].key, at - start, at - before);
-        before = at;
-    }
-    fprintf(out, "],\"total_ns\":%" PRIu64 ",\"counts\":{", before - start);
-    write_counts("init", &timeline->counts[CONTROL_COUNTS_INIT], out);
-    fputc(',', out);
-    write_counts("end", &timeline->counts[CONTROL_COUNTS_END], out);
-    fputs("}}\n", out);
+    return json_write(root, JSON_COMPACT, out, err);
 }

@@ -54,8 +54,9 @@ void timeline_write_chart(const struct timeline *timeline, bool unicode, FILE *o
  *   {"start_ns":N,"steps":[{"step":"image","at_ns":N,"took_ns":N},...],"total_ns":N,
  *    "counts":{"init":{"exits":N,...},"end":{...}}}
  * start_ns is TIMELINE_COMMAND on CLOCK_MONOTONIC, so that times can be compared with others';
- * at_ns counts from TIMELINE_COMMAND, took_ns from the step before, in order of time.
+ * at_ns counts from TIMELINE_COMMAND, took_ns from the step before, in order of time. Errors: of
+ * json_write().
  */
-void timeline_write_json(const struct timeline *timeline, FILE *out);
+int timeline_write_json(const struct timeline *timeline, FILE *out, struct error *err);
 
 #endif

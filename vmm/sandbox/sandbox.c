@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "vmm/base/bytes.h"
+#include "vmm/base/json.h"
 
 void sandbox_request_release(struct sandbox_request *request)
 {
@@ -26,7 +27,7 @@ void sandbox_request_release(struct sandbox_request *request)
 void sandbox_note_failure(const struct sandbox_request *request, const char *reason)
 {
     const struct bundle *bundle = request->bundle;
-    json_t *config = json_loadb(bundle->files[0].data, bundle->files[0].size, 0, NULL);
+    AUTO_JSON json_t *config = json_loadb(bundle->files[0].data, bundle->files[0].size, 0, NULL);
     const char *command = json_string_value(
         json_array_get(json_object_get(json_object_get(config, "process"), "args"), 0));
 
@@ -36,5 +37,4 @@ void sandbox_note_failure(const struct sandbox_request *request, const char *rea
         error_set(request->failure, ENOEXEC, "%s: %s", command, reason);
     else
         error_set(request->failure, ENOEXEC, "%s", reason);
-    json_decref(config);
 }

@@ -24,13 +24,12 @@ int run_record_write(int fd, const struct run_record *record)
     char reason[RUN_RECORD_REASON_SIZE];
     AUTO_FREE char *text = NULL;
     AUTO_FREE char *line = NULL;
-    json_t *object;
+    AUTO_JSON json_t *object = NULL;
 
     text_copy(reason, sizeof(reason), record->reason);
     object = json_pack("{s:s, s:i, s:o}", "stage", stage_names[record->stage], "status",
                        record->status, "reason", reason[0] ? json_string(reason) : json_null());
     text = object ? json_dumps(object, JSON_COMPACT) : NULL;
-    json_decref(object);
     if (!text || asprintf(&line, "%s\n", text) < 0)
         return -ENOMEM;
     return io_write_all(fd, line, strlen(line));
@@ -38,7 +37,7 @@ int run_record_write(int fd, const struct run_record *record)
 
 bool run_record_parse(const char *text, size_t size, struct run_record *record)
 {
-    json_t *object = NULL;
+    AUTO_JSON json_t *object = NULL;
     const char *stage;
     const char *reason;
     json_int_t status;
@@ -55,6 +54,5 @@ bool run_record_parse(const char *text, size_t size, struct run_record *record)
         found = strcmp(stage, stage_names[i]) == 0;
         record->stage = (enum run_stage)i;
     }
-    json_decref(object);
     return found && status >= 0 && status <= STATUS_MAX;
 }

@@ -6,6 +6,7 @@
 
 #include "tests/unit/unit.h"
 #include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
 #include "vmm/base/json.h"
 
 static unsigned allocations_left;
@@ -94,6 +95,25 @@ static void any_text_becomes_json(void **state)
     }
 }
 
+static void what_is_written_is_safe_to_show(void **state)
+{
+    AUTO_JSON json_t *value = json_pack("{s:s, s:[s]}", "k\u202e", "\033\x7f\xc2\x9b", "list",
+                                        "gr\u00fcn \U000e0041\U0001f427\n");
+    AUTO_JSON json_t *back = NULL;
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    (void)state;
+    assert_int_equal(json_write(value, JSON_COMPACT, out, NULL), 0);
+    assert_int_equal(json_write(NULL, JSON_COMPACT, out, NULL), -ENOMEM);
+    fclose(out);
+    assert_string_equal(text, "{\"k\\u202e\":\"\\u001B\\u007f\\u009b\","
+                              "\"list\":[\"gr\u00fcn \\udb40\\udc41\U0001f427\\n\"]}\n");
+    assert_int_equal(json_parse(text, size, &back, NULL), 0);
+    assert_true(json_equal(value, back));
+}
+
 static void strings_come_back_as_they_were(void **state)
 {
     char all[256];
@@ -132,6 +152,7 @@ int main(void)
         cmocka_unit_test(short_memory_is_not_taken_for_wrong_text),
         cmocka_unit_test(wrong_text_is_told_with_its_line),
         cmocka_unit_test(any_text_becomes_json),
+        cmocka_unit_test(what_is_written_is_safe_to_show),
         cmocka_unit_test(strings_come_back_as_they_were),
     };
 

@@ -374,7 +374,7 @@ static void json_says_the_same(void **state)
     json_t *root;
 
     (void)state;
-    assert_int_equal(probe_write_json(make_report(), out), 0);
+    assert_int_equal(probe_write_json(make_report(), out, NULL), 0);
     fclose(out);
     root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(root);

@@ -19,7 +19,7 @@ static char *written(const struct timeline *timeline, int kind)
 
     assert_non_null(out);
     if (kind < 0)
-        timeline_write_json(timeline, out);
+        assert_int_equal(timeline_write_json(timeline, out, NULL), 0);
     else
         timeline_write_chart(timeline, kind > 0, out);
     fclose(out);
