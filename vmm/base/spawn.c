@@ -1,21 +1,91 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: start a program with few descriptors; see spawn.h. */
+/* Starting a program; see spawn.h. */
 #include "vmm/base/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "vmm/base/cleanup.h"
 
-#define DESCRIPTORS_MAX 4
+/* The table with sources that no target overwrites; copies[i] is -1 where none had to be made. */
+struct table {
+    struct spawn_descriptor rows[SPAWN_DESCRIPTORS_MAX];
+    int copies[SPAWN_DESCRIPTORS_MAX];
+    size_t count;
+    int end; /* above all targets, and above standard error */
+};
 
-static int set_attributes(posix_spawnattr_t *attributes)
+static void table_release(struct table *table)
 {
+    for (size_t i = 0; i < table->count; i++)
+        cleanup_close(&table->copies[i]);
+}
+
+/* Returns 0 or -errno; the caller releases the table in either case. */
+static int table_make(struct table *table, const struct spawn *spawn)
+{
+    *table = (struct table){.end = STDERR_FILENO + 1};
+    if (spawn->descriptor_count > SPAWN_DESCRIPTORS_MAX)
+        return -E2BIG;
+    for (size_t i = 0; i < spawn->descriptor_count; i++) {
+        if (spawn->descriptors[i].source == -1)
+            continue;
+        table->copies[table->count] = -1;
+        table->rows[table->count++] = spawn->descriptors[i];
+        if (spawn->descriptors[i].target >= table->end)
+            table->end = spawn->descriptors[i].target + 1;
+    }
+    for (size_t i = 0; i < table->count; i++) {
+        struct spawn_descriptor *row = &table->rows[i];
+
+        if (row->source < 0 || row->source >= table->end || row->source == row->target)
+            continue;
+        table->copies[i] = fcntl(row->source, F_DUPFD_CLOEXEC, table->end);
+        if (table->copies[i] < 0)
+            return -errno;
+        row->source = table->copies[i];
+    }
+    return 0;
+}
+
+static bool has_target(const struct table *table, int target)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (table->rows[i].target == target)
+            return true;
+    }
+    return false;
+}
+
+/* Returns 0 or a positive errno, as posix_spawn(3) and its helpers do. */
+static int plan_descriptors(posix_spawn_file_actions_t *actions, const struct table *table)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < table->count; i++) {
+        const struct spawn_descriptor *row = &table->rows[i];
+
+        rc = row->source == SPAWN_NULL
+                 ? posix_spawn_file_actions_addopen(actions, row->target, "/dev/null", O_RDWR, 0)
+                 : posix_spawn_file_actions_adddup2(actions, row->source, row->target);
+    }
+    for (int fd = STDERR_FILENO + 1; rc == 0 && fd < table->end; fd++) {
+        if (!has_target(table, fd))
+            rc = posix_spawn_file_actions_addclose(actions, fd);
+    }
+    return rc ? rc : posix_spawn_file_actions_addclosefrom_np(actions, table->end);
+}
+
+static int plan_attributes(posix_spawnattr_t *attributes, bool session)
+{
+    const int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
     sigset_t none;
     sigset_t all;
     int rc;
@@ -25,62 +95,87 @@ static int set_attributes(posix_spawnattr_t *attributes)
     rc = posix_spawnattr_setsigmask(attributes, &none);
     if (rc == 0)
         rc = posix_spawnattr_setsigdefault(attributes, &all);
-    if (rc == 0)
-        rc = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    return rc;
+    if (rc)
+        return rc;
+    return posix_spawnattr_setflags(attributes,
+                                    (short)(session ? flags | POSIX_SPAWN_SETSID : flags));
 }
 
-/* `copies` are above `count`, so that none of them is overwritten before its turn. */
-static int start(const char *path, char *const arguments[], const int copies[], size_t count,
-                 pid_t *pid)
+/* execve() changes none of its arguments, whatever its prototype says (POSIX.1-2017, exec,
+ * rationale): that is all the cast is for. */
+#define UNCHANGED(list) ((char *const *)(uintptr_t)(list))
+
+static int start_with(const struct spawn *spawn, const char *const *environment,
+                      const posix_spawn_file_actions_t *actions,
+                      const posix_spawnattr_t *attributes, pid_t *pid)
 {
-    AUTO_FREE char *libraries = NULL;
-    char *environment[] = {NULL, NULL};
-    const char *set = getenv("LD_LIBRARY_PATH");
+    /* NOLINTBEGIN(performance-no-int-to-ptr) */
+    return posix_spawnp(pid, spawn->program, actions, attributes, UNCHANGED(spawn->arguments),
+                        UNCHANGED(environment));
+    /* NOLINTEND(performance-no-int-to-ptr) */
+}
+
+static int start(const struct spawn *spawn, const char *const *environment,
+                 const struct table *table, pid_t *pid)
+{
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    int rc;
+    int rc = posix_spawn_file_actions_init(&actions);
 
-    if (set && asprintf(&libraries, "LD_LIBRARY_PATH=%s", set) < 0) {
-        libraries = NULL;
-        return ENOMEM;
-    }
-    environment[0] = libraries;
-    rc = posix_spawn_file_actions_init(&actions);
     if (rc)
         return rc;
     rc = posix_spawnattr_init(&attributes);
     if (rc == 0) {
-        rc = set_attributes(&attributes);
-        for (size_t i = 0; rc == 0 && i < count; i++)
-            rc = posix_spawn_file_actions_adddup2(&actions, copies[i], (int)i);
+        rc = plan_attributes(&attributes, spawn->session);
         if (rc == 0)
-            rc = posix_spawn_file_actions_addclosefrom_np(&actions, (int)count);
+            rc = plan_descriptors(&actions, table);
         if (rc == 0)
-            rc = posix_spawn(pid, path, &actions, &attributes, arguments, environment);
+            rc = start_with(spawn, environment, &actions, &attributes, pid);
         posix_spawnattr_destroy(&attributes);
     }
     posix_spawn_file_actions_destroy(&actions);
     return rc;
 }
 
-int spawn_program(const char *path, char *const arguments[], const int descriptors[], size_t count,
-                  pid_t *pid, struct error *err)
+int spawn_start(const struct spawn *spawn, pid_t *pid, struct error *err)
 {
-    int copies[DESCRIPTORS_MAX] = {-1, -1, -1, -1};
-    size_t copied = 0;
-    int rc = count <= DESCRIPTORS_MAX ? 0 : EINVAL;
+    const char *set = spawn->environment ? NULL : getenv("LD_LIBRARY_PATH");
+    AUTO_FREE char *libraries = NULL;
+    const char *plain[] = {NULL, NULL};
+    struct table table;
+    int rc;
 
-    for (; rc == 0 && copied < count; copied++) {
-        copies[copied] = fcntl(descriptors[copied], F_DUPFD_CLOEXEC, DESCRIPTORS_MAX);
-        if (copies[copied] < 0) {
-            rc = errno;
-            break;
-        }
+    if (set && asprintf(&libraries, "LD_LIBRARY_PATH=%s", set) < 0) {
+        libraries = NULL;
+        return error_set_errno(err, ENOMEM, "cannot start %s", spawn->program);
     }
+    plain[0] = libraries;
+    rc = -table_make(&table, spawn);
     if (rc == 0)
-        rc = start(path, arguments, copies, count, pid);
-    while (copied > 0)
-        close(copies[--copied]);
-    return rc ? error_set_errno(err, rc, "cannot start %s", path) : 0;
+        rc = start(spawn, spawn->environment ? spawn->environment : plain, &table, pid);
+    table_release(&table);
+    return rc ? error_set_errno(err, rc, "cannot start %s", spawn->program) : 0;
+}
+
+int spawn_wait(pid_t pid, int *status)
+{
+    while (waitpid(pid, status, 0) < 0) {
+        if (errno != EINTR)
+            return -errno;
+    }
+    return 0;
+}
+
+int spawn_run(const struct spawn *spawn, struct error *err)
+{
+    int status;
+    pid_t pid = -1;
+    int rc = spawn_start(spawn, &pid, err);
+
+    if (rc < 0)
+        return rc;
+    rc = spawn_wait(pid, &status);
+    if (rc < 0)
+        return error_set_errno(err, -rc, "%s", spawn->program);
+    return status == 0 ? 0 : error_set(err, EIO, "%s failed", spawn->program);
 }

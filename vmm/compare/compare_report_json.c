@@ -24,11 +24,11 @@ static json_t *sandboxes_to_json(const struct report *report)
         const struct report_sandbox *sandbox = &report->sandboxes[i];
         bool ran = !sandbox->reason[0];
 
-        json_array_append_new(array,
-                              json_pack("{s:s, s:s, s:b, s:o, s:o}", "name", sandbox->kind->name,
-                                        "label", sandbox->kind->title, "ran", ran, "reason",
-                                        ran ? json_null() : json_from_text(sandbox->reason), "status",
-                                        ran ? json_integer(sandbox->status) : json_null()));
+        json_array_append_new(
+            array, json_pack("{s:s, s:s, s:b, s:o, s:o}", "name", sandbox->kind->name, "label",
+                             sandbox->kind->title, "ran", ran, "reason",
+                             ran ? json_null() : json_from_text(sandbox->reason), "status",
+                             ran ? json_integer(sandbox->status) : json_null()));
     }
     return array;
 }

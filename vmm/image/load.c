@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 #include "vmm/base/program_file.h"
@@ -104,14 +105,18 @@ static int start_program(const struct load *load, int channel, pid_t *pid, struc
 {
     AUTO_FREE char *program = NULL;
     AUTO_STRING_LIST struct string_list arguments = {0};
-    const int descriptors[] = {load->source, channel, channel};
+    const struct spawn_descriptor descriptors[] = {{0, load->source}, {1, channel}, {2, channel}};
+    struct spawn spawn = {.descriptors = descriptors,
+                          .descriptor_count = ARRAY_LENGTH(descriptors)};
     int rc = program_file_find(&program_file_import, load->options->program, &program, err);
 
     if (rc < 0)
         return rc;
     if (add_arguments(&arguments, program, load) < 0)
         return error_set_errno(err, ENOMEM, "%s", program);
-    return spawn_program(program, arguments.items, descriptors, 3, pid, err);
+    spawn.program = program;
+    spawn.arguments = (const char *const *)arguments.items;
+    return spawn_start(&spawn, pid, err);
 }
 
 static int open_source(struct load *load, struct error *err)
@@ -199,11 +204,10 @@ static void end(struct load *load)
 static int wait_for_end(pid_t pid, struct error *err)
 {
     int status;
+    int rc = spawn_wait(pid, &status);
 
-    while (waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR)
-            return error_set_errno(err, errno, "microvm-import");
-    }
+    if (rc < 0)
+        return error_set_errno(err, -rc, "microvm-import");
     if (WIFSIGNALED(status))
         return error_set(err, ECHILD, "the import was ended by signal %d (%s)", WTERMSIG(status),
                          strsignal(WTERMSIG(status)));

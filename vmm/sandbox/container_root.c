@@ -6,14 +6,12 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -21,8 +19,10 @@
 #include <linux/loop.h>
 
 #include "guest/protocol.h"
+#include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
+#include "vmm/base/spawn.h"
 #include "vmm/oci/bundle.h"
 
 #define LOOP_TRIES      64
@@ -100,50 +100,39 @@ static int fuse_error(const char *program, int words, struct error *err)
 }
 
 /* Runs a FUSE program, which goes on in the background once it serves its mount. */
-static int run_fuse(const char *program, const char *package, char *const arguments[], int image,
-                    struct error *err)
+static int run_fuse(const char *program, const char *package, const char *const *arguments,
+                    int image, struct error *err)
 {
-    char path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
-    char *environment[] = {path, NULL};
     AUTO_CLOSE int words = memfd_create("messages", MFD_CLOEXEC);
-    posix_spawn_file_actions_t actions;
-    int status = 0;
-    pid_t pid;
+    const struct spawn_descriptor descriptors[] = {
+        {0, SPAWN_NULL}, {1, SPAWN_NULL}, {2, words}, {IMAGE_FD, image}};
+    const struct spawn spawn = {
+        .program = program,
+        .arguments = arguments,
+        .environment = (const char *const[]){"PATH=/usr/local/bin:/usr/bin:/bin", NULL},
+        .descriptors = descriptors,
+        .descriptor_count = ARRAY_LENGTH(descriptors),
+    };
     int rc;
 
     if (words < 0)
         return error_set_errno(err, errno, "%s", program);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, words, STDERR_FILENO);
-    if (image >= 0)
-        posix_spawn_file_actions_adddup2(&actions, image, IMAGE_FD);
-    posix_spawn_file_actions_addclosefrom_np(&actions, image >= 0 ? IMAGE_FD + 1 : IMAGE_FD);
-    rc = posix_spawnp(&pid, program, &actions, NULL, arguments, environment);
-    posix_spawn_file_actions_destroy(&actions);
-    if (rc == ENOENT)
+    rc = spawn_run(&spawn, err);
+    if (rc == -ENOENT)
         return error_set(err, ENOENT,
                          "--isolation=container without root needs %s; install the package %s",
                          program, package);
-    if (rc != 0)
-        return error_set_errno(err, rc, "%s", program);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    return status == 0 ? 0 : fuse_error(program, words, err);
+    return rc == -EIO ? fuse_error(program, words, err) : rc;
 }
 
-static int mount_lower(const struct container_root *root, char *lower, struct error *err)
+static int mount_lower(const struct container_root *root, const char *lower, struct error *err)
 {
-    char options[] = "allow_other";
-    char program[] = "squashfuse";
-    char option[] = "-o";
-    char file[] = "/proc/self/fd/3";
-    char *const arguments[] = {program, option, options, file, lower, NULL};
+    const char *const arguments[] = {"squashfuse",      "-o",  "allow_other",
+                                     "/proc/self/fd/3", lower, NULL};
 
     if (!root->rootless)
         return mount_file(root->image, lower, "squashfs", true, err);
-    return run_fuse(program, "squashfuse", arguments, root->image, err);
+    return run_fuse("squashfuse", "squashfuse", arguments, root->image, err);
 }
 
 /*
@@ -210,12 +199,10 @@ static bool takes_user_attributes(const char *directory)
            removexattr(directory, "user.overlay.test") == 0;
 }
 
-static int mount_overlay(const struct container_root *root, const char *upper, char *layers,
-                         char *target, struct error *err)
+static int mount_overlay(const struct container_root *root, const char *upper, const char *layers,
+                         const char *target, struct error *err)
 {
-    char program[] = "fuse-overlayfs";
-    char option[] = "-o";
-    char *const arguments[] = {program, option, layers, target, NULL};
+    const char *const arguments[] = {"fuse-overlayfs", "-o", layers, target, NULL};
     AUTO_FREE char *options = NULL;
 
     if (asprintf(&options, "%s,%s", root->rootless ? "userxattr" : "volatile", layers) < 0) {
@@ -226,7 +213,7 @@ static int mount_overlay(const struct container_root *root, const char *upper, c
         mount("overlay", target, "overlay", 0, options) == 0)
         return 0;
     if (root->rootless)
-        return run_fuse(program, "fuse-overlayfs", arguments, -1, err);
+        return run_fuse("fuse-overlayfs", "fuse-overlayfs", arguments, -1, err);
     return error_set_errno(err, errno, "cannot mount the overlay of the container's root");
 }
 

@@ -6,17 +6,15 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pwd.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
+#include "vmm/base/spawn.h"
 
 #define SUBID_FILE_MAX (1U << 20)
 
@@ -80,36 +78,24 @@ static int map_root_alone(pid_t pid, struct error *err)
 static int run_mapper(const char *program, pid_t pid, unsigned long self,
                       const struct id_range *range, struct error *err)
 {
-    char name[16];
     char target[24];
     char outside[24];
     char first[24];
     char count[24];
-    char zero[] = "0";
-    char one[] = "1";
-    char *const arguments[] = {name, target, zero, outside, one, one, first, count, NULL};
-    posix_spawnattr_t attributes;
-    int status = 0;
-    sigset_t none;
-    pid_t mapper;
+    const char *const arguments[] = {program, target, "0", outside, "1", "1", first, count, NULL};
+    const struct spawn spawn = {
+        .program = program,
+        .arguments = arguments,
+        .environment = (const char *const *)environ,
+    };
     int rc;
 
-    snprintf(name, sizeof(name), "%s", program);
     snprintf(target, sizeof(target), "%d", (int)pid);
     snprintf(outside, sizeof(outside), "%lu", self);
     snprintf(first, sizeof(first), "%lu", range->first);
     snprintf(count, sizeof(count), "%lu", range->count);
-    sigemptyset(&none);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    rc = posix_spawnp(&mapper, program, NULL, &attributes, arguments, environ);
-    posix_spawnattr_destroy(&attributes);
-    if (rc != 0)
-        return error_set_errno(err, rc, "%s", program);
-    while (waitpid(mapper, &status, 0) < 0 && errno == EINTR)
-        ;
-    return status == 0 ? 0 : error_set(err, EIO, "%s failed, see above", program);
+    rc = spawn_run(&spawn, err);
+    return rc == -EIO ? error_set(err, EIO, "%s failed, see above", program) : rc;
 }
 
 static bool is_installed(const char *program)

@@ -5,17 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/search_path.h"
+#include "vmm/base/spawn.h"
 
 #define DISK_FD 3 /* in mke2fs */
 
@@ -36,66 +34,41 @@ static int open_unnamed(const char *directory, struct error *err)
     return fd;
 }
 
-/* Starts mke2fs on descriptor DISK_FD. Returns 0 or a positive errno. */
-static int spawn_mke2fs(const char *program, int fd, pid_t *pid)
+static int make_file_system(int fd, struct error *err)
 {
     /* No journal, because the file system never outlives its machine; and the file is all zeros
      * already, so that nothing need be cleared, neither now nor later by the guest. */
-    char *const arguments[] = {"mke2fs",
-                               "-q",
-                               "-F",
-                               "-t",
-                               "ext4",
-                               "-m",
-                               "0",
-                               "-O",
-                               "^has_journal",
-                               "-E",
-                               "nodiscard,lazy_itable_init=1,assume_storage_prezeroed=1",
-                               "/proc/self/fd/3",
-                               NULL};
-    char *const environment[] = {NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    int rc;
-
-    sigemptyset(&none);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawn_file_actions_init(&actions);
-    rc = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_adddup2(&actions, fd, DISK_FD);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_addclosefrom_np(&actions, DISK_FD + 1);
-    if (rc == 0)
-        rc = posix_spawn(pid, program, &actions, &attributes, arguments, environment);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return rc;
-}
-
-static int make_file_system(int fd, struct error *err)
-{
-    AUTO_FREE const char *program = search_path_find("mke2fs");
-    pid_t pid;
-    int status = 0;
+    static const char *const arguments[] = {
+        "mke2fs",
+        "-q",
+        "-F",
+        "-t",
+        "ext4",
+        "-m",
+        "0",
+        "-O",
+        "^has_journal",
+        "-E",
+        "nodiscard,lazy_itable_init=1,assume_storage_prezeroed=1",
+        "/proc/self/fd/3",
+        NULL};
+    AUTO_FREE char *program = search_path_find("mke2fs");
+    const struct spawn spawn = {
+        .program = program,
+        .arguments = arguments,
+        .environment = (const char *const[]){NULL},
+        .descriptors =
+            (const struct spawn_descriptor[]){{0, SPAWN_NULL}, {1, SPAWN_NULL}, {DISK_FD, fd}},
+        .descriptor_count = 3,
+    };
     int rc;
 
     if (!program)
         return error_set(err, ENOENT, "--disk: mke2fs is missing; install the package e2fsprogs");
-    rc = spawn_mke2fs(program, fd, &pid);
-    if (rc != 0)
-        return error_set_errno(err, rc, "--disk: %s", program);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (status != 0)
+    rc = spawn_run(&spawn, err);
+    if (rc == -EIO)
         return error_set(err, EIO, "--disk: %s failed, see above", program);
-    return 0;
+    return rc < 0 ? error_wrap(err, "--disk") : 0;
 }
 
 int disk_create(uint64_t size, struct error *err)

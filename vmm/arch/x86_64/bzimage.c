@@ -88,22 +88,19 @@ static const struct compression *find_compression(const uint8_t magic[4])
 static int unpack(const char *name, const char *format, int input, int output, struct error *err)
 {
     AUTO_FREE char *program = NULL;
-    char verb[] = "unpack-kernel";
-    const int descriptors[] = {input, output, input}; /* its words, if it has any, are lost */
-    int status = 0;
-    pid_t child = -1;
+    struct spawn spawn = {.descriptor_count = 3};
     int rc = program_file_find(&program_file_import, NULL, &program, err);
 
-    if (rc == 0)
-        rc = spawn_program(program, (char *const[]){program, verb, NULL}, descriptors, 3, &child,
-                           err);
     if (rc < 0)
         return error_wrap(err, "%s: cannot be unpacked", name);
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    spawn.program = program;
+    spawn.arguments = (const char *const[]){program, "unpack-kernel", NULL};
+    /* Its words, if it has any, are lost. */
+    spawn.descriptors = (const struct spawn_descriptor[]){{0, input}, {1, output}, {2, input}};
+    rc = spawn_run(&spawn, err);
+    if (rc == -EIO)
         return error_set(err, ENOEXEC, "%s: its %s payload is damaged", name, format);
-    return 0;
+    return rc < 0 ? error_wrap(err, "%s: cannot be unpacked", name) : 0;
 }
 
 /* A new file with `size` bytes of `fd` from `offset`, its position at the start; or -errno. */
