@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,6 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "vmm/base/cgroup.h"
@@ -27,6 +27,7 @@
 #include "vmm/base/log.h"
 #include "vmm/base/remove_tree.h"
 #include "vmm/base/shortage.h"
+#include "vmm/base/unix_socket.h"
 #include "vmm/container/instance_name.h"
 #include "vmm/sandbox/sandbox.h"
 
@@ -238,15 +239,11 @@ static int instance_lock(struct instance *instance, struct error *err)
 
 static int instance_listen(struct instance *instance, struct error *err)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char path[PATH_MAX];
 
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s/control.sock", instance->directory);
-    instance->control_listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (instance->control_listener < 0 ||
-        bind(instance->control_listener, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-        listen(instance->control_listener, 8) < 0)
-        return error_set_errno(err, errno, "%s", address.sun_path);
-    return 0;
+    snprintf(path, sizeof(path), "%s/control.sock", instance->directory);
+    instance->control_listener = unix_socket_listen(path, SOCK_SEQPACKET, 8, err);
+    return instance->control_listener < 0 ? instance->control_listener : 0;
 }
 
 /* Makes and locks RUNTIME/NAME. The caller holds RUNTIME/.lock. */
@@ -280,7 +277,7 @@ static int instance_make(const char *name, struct instance *instance, struct err
     if (rc < 0)
         return rc;
     if (strlen(runtime) + 1 + (name ? strlen(name) : INVENTED_NAME_MAX) + strlen(LONGEST_SOCKET) >=
-        sizeof(((struct sockaddr_un *)NULL)->sun_path))
+        UNIX_SOCKET_PATH_SIZE)
         return error_set(err, ENAMETOOLONG,
                          "runtime directory %s: its path%s is too long for sockets in it; set "
                          "MICROVM_RUNTIME to a shorter one",
@@ -289,10 +286,10 @@ static int instance_make(const char *name, struct instance *instance, struct err
         return error_set_errno(err, errno, "runtime directory %s: cannot make it", runtime);
     instance->runtime_fd = runtime_open(runtime, err);
     if (instance->runtime_fd < 0)
-        return -err->code;
+        return instance->runtime_fd;
     instance->runtime_lock_fd = runtime_lock_open(instance->runtime_fd, runtime, err);
     if (instance->runtime_lock_fd < 0)
-        return -err->code;
+        return instance->runtime_lock_fd;
     rc = lock_wait(instance->runtime_lock_fd);
     if (rc < 0)
         return error_set_errno(err, -rc, "%s/" RUNTIME_LOCK, runtime);
@@ -308,8 +305,9 @@ int instance_create(const char *name, struct instance *instance, struct error *e
 
     if (!err)
         err = &local;
-    if (name && instance_check_name(name, err) < 0)
-        return -err->code;
+    rc = name ? instance_check_name(name, err) : 0;
+    if (rc < 0)
+        return rc;
     *instance = (struct instance)INSTANCE_INIT;
     rc = instance_make(name, instance, err);
     if (rc < 0)

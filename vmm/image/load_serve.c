@@ -21,31 +21,18 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 #include "vmm/base/text.h"
+#include "vmm/base/unix_socket.h"
 #include "vmm/image/load_private.h"
 
 #define LOOK_INTERVAL 200 /* ms between looks at the time and the disk */
 
-static int send_answer(int channel, struct load_message *message, int fd, struct error *err)
+static int send_answer(int channel, const struct load_message *message, int fd, struct error *err)
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec data = {message, sizeof(*message)};
-    struct msghdr header = {.msg_iov = &data, .msg_iovlen = 1};
-
-    if (fd >= 0) {
-        header.msg_control = control.space;
-        header.msg_controllen = sizeof(control.space);
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = CMSG_LEN(sizeof(fd));
-        memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-    }
     /* It waits for the answer, so there is room; an import that does not has no use of it. */
-    if (sendmsg(channel, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        return error_set_errno(err, errno, "microvm-import");
-    return 0;
+    ssize_t count =
+        unix_socket_send(channel, message, sizeof(*message), &fd, fd >= 0 ? 1 : 0, MSG_DONTWAIT);
+
+    return count < 0 ? error_set_errno(err, (int)-count, "microvm-import") : 0;
 }
 
 /* Each returns a descriptor, or a negative errno for the answer. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "vmm/base/cleanup.h"
+#include "vmm/base/unix_socket.h"
 
 void clients_init(struct clients *clients, struct event_loop *loop, int listener_fd)
 {
@@ -104,11 +105,11 @@ static void accept_client(void *opaque, uint32_t events)
 {
     struct clients *clients = opaque;
     struct clients_client *client = free_client(clients);
-    int fd = accept4(clients->listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = unix_socket_accept(clients->listener_fd, SOCK_NONBLOCK);
 
     (void)events;
     if (fd < 0) {
-        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+        if (fd != -EAGAIN)
             event_loop_pause(clients->loop, clients->listener_fd);
         return;
     }

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/io.h"
+#include "vmm/base/unix_socket.h"
 
 /* Of the command, not of the runner: docker's. */
 #define STATUS_NOT_EXECUTABLE 126
@@ -247,7 +249,7 @@ static int accept_connections(struct session *session, struct error *err)
 
         if (session->listeners[i] < 0)
             continue;
-        fd = accept4(session->listeners[i], NULL, NULL, SOCK_CLOEXEC);
+        fd = unix_socket_accept(session->listeners[i], 0);
         if (fd < 0)
             continue;
         close(session->listeners[i]);

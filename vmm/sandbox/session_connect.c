@@ -2,11 +2,11 @@
 /* How init reaches the session: sockets in a directory, or connections that are made already. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
+#include "vmm/base/unix_socket.h"
 #include "vmm/sandbox/session.h"
 
 static const unsigned ports[SESSION_PORTS] = {
@@ -31,20 +31,10 @@ static bool port_is_used(const struct session *session, enum session_port port)
 
 static int listen_at(const char *directory, unsigned port, struct error *err)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int code;
+    char path[PATH_MAX];
 
-    if (snprintf(address.sun_path, sizeof(address.sun_path), "%s/vsock_%u", directory, port) >=
-        (int)sizeof(address.sun_path))
-        errno = ENAMETOOLONG;
-    else if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
-             listen(fd, 1) == 0)
-        return fd;
-    code = errno;
-    if (fd >= 0)
-        close(fd);
-    return error_set_errno(err, code, "%s/vsock_%u", directory, port);
+    snprintf(path, sizeof(path), "%s/vsock_%u", directory, port);
+    return unix_socket_listen(path, SOCK_STREAM | SOCK_NONBLOCK, 1, err);
 }
 
 int session_listen(struct session *session, const char *directory, struct error *err)

@@ -3,11 +3,10 @@
 #include "vmm/image/import/channel.h"
 
 #include <errno.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "vmm/base/cleanup.h"
+#include "vmm/base/unix_socket.h"
 
 int channel_tell(int channel, const struct load_message *message, struct error *err)
 {
@@ -21,29 +20,13 @@ int channel_tell(int channel, const struct load_message *message, struct error *
 
 static int receive(int channel, struct load_message *message, int *fd, struct error *err)
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec data = {message, sizeof(*message)};
-    struct msghdr header = {
-        .msg_iov = &data,
-        .msg_iovlen = 1,
-        .msg_control = control.space,
-        .msg_controllen = sizeof(control.space),
-    };
-    const struct cmsghdr *rights;
+    size_t fd_count = 1;
     ssize_t count;
 
-    do {
-        count = recvmsg(channel, &header, MSG_CMSG_CLOEXEC);
-    } while (count < 0 && errno == EINTR);
     *fd = -1;
-    rights = count > 0 ? CMSG_FIRSTHDR(&header) : NULL;
-    if (rights && rights->cmsg_type == SCM_RIGHTS)
-        memcpy(fd, CMSG_DATA(rights), sizeof(*fd));
+    count = unix_socket_receive(channel, message, sizeof(*message), fd, &fd_count, 0);
     if (count < 0)
-        return error_set_errno(err, errno, "import");
+        return error_set_errno(err, (int)-count, "import");
     return count == (ssize_t)sizeof(*message) ? 0 : error_set(err, EPROTO, "import: no answer");
 }
 
