@@ -14,10 +14,16 @@
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 
+/* What a failed open(2) of the device means. */
+static enum host_kvm state_of(int code)
+{
+    return code == EACCES || code == EPERM ? HOST_KVM_DENIED : HOST_KVM_MISSING;
+}
+
 enum host_kvm host_kvm_state(void)
 {
     if (access("/dev/kvm", R_OK | W_OK) < 0)
-        return errno == EACCES || errno == EPERM ? HOST_KVM_DENIED : HOST_KVM_MISSING;
+        return state_of(errno);
     return arch_kvm_class() == ARCH_KVM_HARDWARE ? HOST_KVM_READY : HOST_KVM_SOFTWARE;
 }
 
@@ -27,17 +33,24 @@ const char *host_kvm_advice(enum host_kvm state)
     case HOST_KVM_READY:
         break;
     case HOST_KVM_MISSING:
-        return "/dev/kvm: does not exist; switch virtualization on in the firmware "
-               "and " ARCHITECTURE_KVM_MISSING ", or use the development host: "
-               "tests/devhost/devhost run -- microvm ...";
+        return "/dev/kvm: there is no KVM here; " ARCHITECTURE_KVM_MISSING ", or enable "
+               "virtualization in the firmware (in a VM: nested virtualization); "
+               "--isolation=container needs none";
     case HOST_KVM_DENIED:
-        return "/dev/kvm: no permission; join the group kvm ('sudo usermod -aG kvm $USER', then "
-               "log in again), or use sudo";
+        return "/dev/kvm: no permission; add yourself to its group with 'sudo usermod -aG kvm "
+               "$USER' and log in again, or use sudo";
     case HOST_KVM_SOFTWARE:
-        return "/dev/kvm: is a software KVM, which cannot run Linux; use the development host: "
-               "tests/devhost/devhost run -- microvm ...";
+        return "/dev/kvm: this processor offers no virtualization, and a KVM in software cannot "
+               "run Linux; use another host, or --isolation=container";
     }
     return "";
+}
+
+int host_kvm_error(int code, struct error *err)
+{
+    if (code == ENOENT || code == ENODEV || code == ENXIO || code == EACCES || code == EPERM)
+        return error_set(err, code, "%s", host_kvm_advice(state_of(code)));
+    return error_set_errno(err, code, "/dev/kvm");
 }
 
 int host_require_kvm(bool linux_guest, struct error *err)
@@ -80,7 +93,7 @@ int host_kvm_report(struct host_kvm_report *report, struct error *err)
     AUTO_CLOSE int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 
     if (fd < 0)
-        return error_set_errno(err, errno, "/dev/kvm");
+        return host_kvm_error(errno, err);
     report->api_version = ioctl(fd, KVM_GET_API_VERSION, 0);
     report->vcpus_max = ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
     if (report->api_version < 0 || report->vcpus_max < 0)

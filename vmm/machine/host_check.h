@@ -20,6 +20,9 @@ enum host_kvm host_kvm_state(void);
 /* One line that says what is wrong in `state` and how to mend it; "" for HOST_KVM_READY. */
 const char *host_kvm_advice(enum host_kvm state);
 
+/* The message of a failed open(2) of /dev/kvm with errno `code`; returns -code. */
+int host_kvm_error(int code, struct error *err);
+
 /*
  * Fails with host_kvm_advice() unless /dev/kvm can be opened and, with `linux_guest`, can run a
  * Linux. Errors: ENODEV.

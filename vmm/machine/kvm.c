@@ -4,12 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gen/architecture.h>
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "vmm/arch/arch.h"
+#include "vmm/machine/host_check.h"
 
 #define KVM_DEVICE "/dev/kvm"
 
@@ -17,24 +17,7 @@ int kvm_open(struct error *err)
 {
     int fd = open(KVM_DEVICE, O_RDWR | O_CLOEXEC);
 
-    if (fd >= 0)
-        return fd;
-    switch (errno) {
-    case ENOENT:
-    case ENODEV:
-    case ENXIO:
-        return error_set(err, ENOENT,
-                         KVM_DEVICE
-                         ": there is no KVM here; " ARCHITECTURE_KVM_MISSING
-                         ", or enable virtualization in the firmware (see microvm doctor)");
-    case EACCES:
-    case EPERM:
-        return error_set(err, EACCES,
-                         KVM_DEVICE ": no permission; add yourself to its group with 'sudo usermod "
-                                    "-aG kvm $USER' and log in again (see microvm doctor)");
-    default:
-        return error_set_errno(err, errno, KVM_DEVICE);
-    }
+    return fd < 0 ? host_kvm_error(errno, err) : fd;
 }
 
 int kvm_create_vm(unsigned vcpu_count, struct kvm *kvm, struct error *err)
@@ -81,9 +64,6 @@ void kvm_close(struct kvm *kvm)
 int kvm_require_hardware(struct error *err)
 {
     if (arch_kvm_class() == ARCH_KVM_SOFTWARE)
-        return error_set(err, ENOTSUP,
-                         KVM_DEVICE ": this processor offers no virtualization, and the software "
-                                    "KVM here cannot run Linux; use tests/devhost/devhost run -- "
-                                    "microvm ... (see microvm doctor)");
+        return error_set(err, ENOTSUP, "%s", host_kvm_advice(HOST_KVM_SOFTWARE));
     return 0;
 }
