@@ -286,6 +286,7 @@ enum { POLL_OUTPUT, POLL_INPUT, POLL_SIGNAL, POLL_CONTROL, POLL_COUNT };
 static int boot_wait(struct boot *boot, struct error *err)
 {
     bool stopping = false;
+    int rc;
 
     while (!boot->control_ended || !boot->output.ended) {
         struct pollfd polls[POLL_COUNT] = {
@@ -304,8 +305,9 @@ static int boot_wait(struct boot *boot, struct error *err)
             on_input(boot);
         if (polls[POLL_SIGNAL].revents)
             on_signal(boot);
-        if (polls[POLL_CONTROL].revents && on_control(boot, err) < 0)
-            return -err->code;
+        rc = polls[POLL_CONTROL].revents ? on_control(boot, err) : 0;
+        if (rc < 0)
+            return rc;
         if ((boot->signal || boot->escaped) && !stopping) {
             stopping = true;
             send_stop(boot);
