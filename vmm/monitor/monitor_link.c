@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,13 +20,13 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 #include "vmm/base/log.h"
+#include "vmm/base/unix_socket.h"
 #include "vmm/confine/jail.h"
 #include "vmm/confine/namespaces.h"
 
@@ -53,13 +54,10 @@ static int write_spec(const struct machine_spec *spec, struct error *err)
 
 static int connect_control(const struct monitor_launch *launch, struct error *err)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    char path[PATH_MAX];
 
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s/control.sock", launch->directory);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-        return error_set_errno(err, errno, "%s", address.sun_path);
-    return steal_fd(&fd);
+    snprintf(path, sizeof(path), "%s/control.sock", launch->directory);
+    return unix_socket_connect(path, SOCK_SEQPACKET, err);
 }
 
 /* ---- the child: shares the caller's memory, so it only makes system calls ----------------------
