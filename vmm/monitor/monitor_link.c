@@ -30,7 +30,6 @@
 #include "vmm/confine/jail.h"
 #include "vmm/confine/namespaces.h"
 
-#define FD_ABOVE   64 /* copies go above all targets */
 #define STACK_SIZE 32768
 #define NS_OF_MS   UINT64_C(1000000)
 
@@ -78,10 +77,11 @@ struct child {
 /* Copies above all targets, then onto them: so that no source is overwritten. */
 IN_CHILD static int place_descriptors(const struct child *child)
 {
+    const int end = FD_TABLE_FIRST + (int)child->descriptors->count;
     int copies[FD_TABLE_MAX];
 
     for (unsigned i = 0; i < child->descriptors->count; i++) {
-        copies[i] = fcntl(child->descriptors->rows[i].fd, F_DUPFD_CLOEXEC, FD_ABOVE);
+        copies[i] = fcntl(child->descriptors->rows[i].fd, F_DUPFD_CLOEXEC, end);
         if (copies[i] < 0)
             return -1;
     }
@@ -90,7 +90,7 @@ IN_CHILD static int place_descriptors(const struct child *child)
     for (unsigned i = 0; i < child->descriptors->count; i++)
         if (dup2(copies[i], FD_TABLE_FIRST + (int)i) < 0)
             return -1;
-    return close_range(FD_TABLE_FIRST + child->descriptors->count, ~0U, 0);
+    return close_range((unsigned)end, ~0U, 0);
 }
 
 /* No signal ignored or blocked. */

@@ -25,5 +25,5 @@ threading.Thread(target=lambda: os.execv("/bin/echo", ["echo", "from a thread"])
 
 case_live_is_for_machines() {
     try microvm run --isolation=container --explain=live busybox true
-    expect_failure 125 '^microvm: --explain=live: a container has no machine'
+    expect_failure 125 '^microvm: --explain=live: --isolation=container has no monitor'
 }

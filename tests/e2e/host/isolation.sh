@@ -151,7 +151,7 @@ case_gvisor() {
     try microvm run --isolation=gvisor busybox /etc/passwd
     expect_failure 126 /etc/passwd
     PATH=/nowhere try "$MICROVM" run --isolation=gvisor busybox true
-    expect_failure 125 'no runsc in PATH'
+    expect_failure 125 'runsc not found in PATH'
 }
 
 case_another_runtime() {

@@ -1,0 +1,103 @@
+# shellcheck shell=bash disable=SC2154 # what lib/case.sh sets
+# SPDX-License-Identifier: Apache-2.0
+# A monitor that has been taken over, played by a build of it that tries to escape as soon as its jail has closed
+# (tests/escape/attempts.c): by all rungs but the list of system calls, and by that list alone.
+# limit: 600 s a case: one launch an attempt and thread
+
+# What the attempts aim at. The program and all it needs lie where nobody can read them, too.
+prepare_escape() {
+    chmod 755 "$scratch"
+    cp "$E2E_BUILD/escape/microvm" "$scratch/microvm"
+    cp -L "$E2E_BUILD/vmlinux" "$scratch/vmlinux"
+    chmod 755 "$scratch/microvm"
+    chmod 644 "$scratch/vmlinux"
+    mkdir -m 777 "$scratch/target" "$scratch/run"
+    echo secret >"$scratch/target/file"
+    chmod 666 "$scratch/target/file"
+    sleep 1000 &
+    victim=$!
+    socat "UNIX-LISTEN:$scratch/target/socket,fork,mode=777" PIPE &
+    helpers=("$victim" $!)
+    socat ABSTRACT-LISTEN:microvm-escape,fork PIPE &
+    helpers+=($!)
+    socat TCP-LISTEN:2022,bind=127.0.0.1,fork,reuseaddr PIPE &
+    helpers+=($!)
+    segment=$(ipcmk -M 4 -p 0666 | grep -o '[0-9]*$')
+    key=$(($(ipcs -m | awk -v id="$segment" '$2 == id { print $1 }')))
+    wait_for test -S "$scratch/target/socket"
+    mknod -m 666 "$scratch/kvm" c 10 232
+    trap 'kill "${helpers[@]}"; ipcrm -m "$segment"' EXIT
+}
+
+# plan THREAD HOW NAME: what the next monitor is to try.
+plan() {
+    echo "$1 $2 $3 $scratch/target $victim $key" >"$scratch/attempt"
+    chmod 644 "$scratch/attempt"
+}
+
+# launch USER: a VM whose monitor tries; root or nobody.
+launch() {
+    local monitor=(env MICROVM_RUNTIME="$scratch/run/$1" "$scratch/microvm" boot --kernel "$scratch/vmlinux")
+    if [[ $1 == root ]]; then
+        try "${monitor[@]}"
+    else
+        # shellcheck disable=SC2016 # the inner shell's
+        try in_private_mounts 'mount --bind "$0" /dev/kvm; exec setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all -- "$@"' \
+            "$scratch/kvm" "${monitor[@]}"
+    fi
+}
+
+# Each is stopped by namespaces, root directory, Landlock, user and capabilities alone.
+escape_without_filter() {
+    local user=$1 thread name
+    prepare_escape
+    plan none bare none
+    try "$scratch/microvm" --bare
+    [[ ! -s $err ]] || fail "outside of a jail: $(<"$err")"
+    for thread in loop vcpu; do
+        plan "$thread" unfiltered all
+        launch "$user"
+        grep -q '^escape: all: done$' "$err" || fail "the attempts of thread $thread were not made"
+        ! grep ESCAPED "$err" || fail "thread $thread of $user's monitor got out"
+        for name in $("$scratch/microvm" --list | head -n -3); do
+            grep -q "^escape: $name: E[A-Z0-9]*$" "$err" || fail "$name was not tried"
+        done
+    done
+    expect_equal "$(<"$scratch/target/file")" secret 'the file'
+    kill -0 "$victim" || fail 'the other process is gone'
+}
+
+# Each is stopped by the list of system calls of the thread alone, and ends the monitor.
+escape_through_filter() {
+    local user=$1 thread name count=0
+    prepare_escape
+    for thread in loop vcpu; do
+        for name in $("$scratch/microvm" --list); do
+            plan "$thread" filtered "$name"
+            launch "$user"
+            expect_status 125
+            ! grep "^escape: $name" "$err" || fail "$name: thread $thread of $user's monitor may do it"
+            expect_err_match 'ended by signal 31'
+            count=$((count + 1))
+        done
+    done
+    ((count >= 44)) || fail "only $count attempts were made"
+    expect_equal "$(<"$scratch/target/file")" secret 'the file'
+    kill -0 "$victim" || fail 'the other process is gone'
+}
+
+case_roots_monitor_without_its_filter() {
+    escape_without_filter root
+}
+
+case_nobodys_monitor_without_its_filter() {
+    escape_without_filter nobody
+}
+
+case_roots_monitor_through_its_filter() {
+    escape_through_filter root
+}
+
+case_nobodys_monitor_through_its_filter() {
+    escape_through_filter nobody
+}
