@@ -67,6 +67,24 @@ static void write_text(const char *text, FILE *out)
     fwrite(run, 1, (size_t)(text - run), out);
 }
 
+static void drop(json_t **container)
+{
+    json_decref(*container);
+    *container = NULL;
+}
+
+void json_append(json_t **array, json_t *value)
+{
+    if (json_array_append_new(*array, value) < 0)
+        drop(array);
+}
+
+void json_put(json_t **object, const char *key, json_t *value)
+{
+    if (json_object_set_new(*object, key, value) < 0)
+        drop(object);
+}
+
 int json_write(const json_t *value, size_t flags, FILE *out, struct error *err)
 {
     AUTO_FREE char *text = value ? json_dumps(value, flags) : NULL;

@@ -24,6 +24,14 @@ static inline void json_cleanup(json_t *const *value)
  */
 int json_parse(const char *text, size_t size, json_t **root, struct error *err);
 
+/*
+ * Appends to an array, sets a member of an object; `value` is taken over. When memory is short, or
+ * has been, which a null value says, the container is released and becomes null: nothing is left
+ * out in silence, and only the end of a long construction need be looked at.
+ */
+void json_append(json_t **array, json_t *value);
+void json_put(json_t **object, const char *key, json_t *value);
+
 /* A JSON string of any text: bytes that are not UTF-8, which JSON cannot carry, become '?'. Null
  * when out of memory. */
 json_t *json_from_text(const char *text);

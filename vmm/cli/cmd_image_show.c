@@ -156,8 +156,8 @@ static json_t *collect_names(const struct store *store, const char *digest, bool
         if (strcmp(entry->digest, digest) != 0 || !entry->name[0])
             continue;
         image_split_name(entry->name, repository, tag);
-        json_array_append_new(names, digests ? json_sprintf("%s@%s", repository, digest)
-                                             : json_string(entry->name));
+        json_append(&names,
+                    digests ? json_sprintf("%s@%s", repository, digest) : json_string(entry->name));
     }
     return names;
 }
@@ -167,9 +167,8 @@ static json_t *describe_layers(const struct image_details *details)
     json_t *layers = json_array();
 
     for (size_t i = 0; i < details->manifest.layer_count; i++)
-        json_array_append_new(layers,
-                              json_pack("{s:s, s:I}", "Digest", details->manifest.layers[i].digest,
-                                        "Size", (json_int_t)details->manifest.layers[i].size));
+        json_append(&layers, json_pack("{s:s, s:I}", "Digest", details->manifest.layers[i].digest,
+                                       "Size", (json_int_t)details->manifest.layers[i].size));
     return layers;
 }
 

@@ -12,7 +12,7 @@ static json_t *list_to_json(const struct string_list *list)
     json_t *array = json_array();
 
     for (size_t i = 0; i < list->count; i++)
-        json_array_append_new(array, json_from_text(list->items[i]));
+        json_append(&array, json_from_text(list->items[i]));
     return array;
 }
 
@@ -24,11 +24,10 @@ static json_t *sandboxes_to_json(const struct report *report)
         const struct report_sandbox *sandbox = &report->sandboxes[i];
         bool ran = !sandbox->reason[0];
 
-        json_array_append_new(
-            array, json_pack("{s:s, s:s, s:b, s:o, s:o}", "name", sandbox->kind->name, "label",
-                             sandbox->kind->title, "ran", ran, "reason",
-                             ran ? json_null() : json_from_text(sandbox->reason), "status",
-                             ran ? json_integer(sandbox->status) : json_null()));
+        json_append(&array, json_pack("{s:s, s:s, s:b, s:o, s:o}", "name", sandbox->kind->name,
+                                      "label", sandbox->kind->title, "ran", ran, "reason",
+                                      ran ? json_null() : json_from_text(sandbox->reason), "status",
+                                      ran ? json_integer(sandbox->status) : json_null()));
     }
     return array;
 }
@@ -39,20 +38,20 @@ static json_t *cell_to_json(const struct report_sandbox *sandbox, const struct r
     json_t *object;
 
     for (size_t i = 0; i < cell->count; i++)
-        json_array_append_new(values, json_real(cell->values[i]));
+        json_append(&values, json_real(cell->values[i]));
     object = json_pack("{s:s, s:o, s:s, s:o}", "isolation", sandbox->kind->name, "values", values,
                        "verdict", report_verdict_name(cell->verdict), "note",
                        cell->count == 0 ? json_from_text(cell->note) : json_null());
     if (cell->count > 0) {
-        json_object_set_new(object, "median", json_real(cell->summary.median));
-        json_object_set_new(object, "minimum", json_real(cell->summary.minimum));
-        json_object_set_new(object, "quartile1", json_real(cell->summary.quartile1));
-        json_object_set_new(object, "quartile3", json_real(cell->summary.quartile3));
-        json_object_set_new(object, "maximum", json_real(cell->summary.maximum));
+        json_put(&object, "median", json_real(cell->summary.median));
+        json_put(&object, "minimum", json_real(cell->summary.minimum));
+        json_put(&object, "quartile1", json_real(cell->summary.quartile1));
+        json_put(&object, "quartile3", json_real(cell->summary.quartile3));
+        json_put(&object, "maximum", json_real(cell->summary.maximum));
     }
     if (cell->ratio > 0) {
-        json_object_set_new(object, "ratio", json_real(cell->ratio));
-        json_object_set_new(object, "probability", json_real(cell->probability));
+        json_put(&object, "ratio", json_real(cell->ratio));
+        json_put(&object, "probability", json_real(cell->probability));
     }
     return object;
 }
@@ -66,10 +65,10 @@ static json_t *rows_to_json(const struct report *report)
         json_t *cells = json_array();
 
         for (size_t j = 0; j < report->sandbox_count; j++)
-            json_array_append_new(cells, cell_to_json(&report->sandboxes[j], &row->cells[j]));
-        json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", row->id, "group",
-                                               row->group, "label", row->label, "unit",
-                                               report_unit_name(row->unit), "cells", cells));
+            json_append(&cells, cell_to_json(&report->sandboxes[j], &row->cells[j]));
+        json_append(&array, json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", row->id, "group",
+                                      row->group, "label", row->label, "unit",
+                                      report_unit_name(row->unit), "cells", cells));
     }
     return array;
 }

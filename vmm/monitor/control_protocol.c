@@ -84,8 +84,7 @@ static json_t *counts_to_json(const struct control_event *event)
     json_t *values = json_object();
 
     for (unsigned i = 0; i < event->count_count; i++)
-        json_object_set_new(values, event->counts[i].name,
-                            json_integer((json_int_t)event->counts[i].value));
+        json_put(&values, event->counts[i].name, json_integer((json_int_t)event->counts[i].value));
     return values;
 }
 
@@ -139,8 +138,8 @@ int control_command_encode(const struct control_command *command, char **json, s
     AUTO_JSON json_t *root = json_pack("{s:s}", "command", command_names[command->type]);
 
     if (command->type == CONTROL_COMMAND_WINDOW) {
-        json_object_set_new(root, "rows", json_integer(command->rows));
-        json_object_set_new(root, "columns", json_integer(command->columns));
+        json_put(&root, "rows", json_integer(command->rows));
+        json_put(&root, "columns", json_integer(command->columns));
     }
     return dump(root, json, err);
 }

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "vmm/base/bytes.h"
+#include "vmm/base/json.h"
 #include "vmm/oci/bundle_private.h"
 #include "vmm/oci/seccomp_profile.h"
 
@@ -38,13 +39,12 @@ json_t *bundle_make_seccomp(void)
     const char *name;
 
     while ((name = seccomp_profile_next(&position)))
-        json_array_append_new(names, json_string(name));
-    json_array_append_new(rules,
-                          json_pack("{s:o, s:s}", "names", names, "action", "SCMP_ACT_ALLOW"));
+        json_append(&names, json_string(name));
+    json_append(&rules, json_pack("{s:o, s:s}", "names", names, "action", "SCMP_ACT_ALLOW"));
     for (size_t i = 0; i < seccomp_profile_rule_count; i++)
-        json_array_append_new(rules, make_rule(&seccomp_profile_rules[i]));
+        json_append(&rules, make_rule(&seccomp_profile_rules[i]));
     for (size_t i = 0; i < ARRAY_LENGTH(architectures); i++)
-        json_array_append_new(tables, json_string(architectures[i]));
+        json_append(&tables, json_string(architectures[i]));
     return json_pack("{s:s, s:i, s:o, s:o}", "defaultAction", "SCMP_ACT_ERRNO", "defaultErrnoRet",
                      SECCOMP_PROFILE_DENIED, "architectures", tables, "syscalls", rules);
 }

@@ -17,7 +17,7 @@ static json_t *make_row(const struct probe_report *report, const struct probe_ro
     json_t *sandboxes = json_object();
 
     for (size_t i = 0; i < report->sandbox_count; i++)
-        json_object_set_new(sandboxes, report->sandboxes[i]->name, make_cell(&row->cells[i]));
+        json_put(&sandboxes, report->sandboxes[i]->name, make_cell(&row->cells[i]));
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "check", row->name, "group", row->group,
                      "title", row->title, "tries", row->tries, "side_effects", row->side_effects,
                      "isolations", sandboxes);
@@ -32,7 +32,7 @@ static json_t *make_names(const struct probe_calls *calls, const char *letters)
         const char *name = syscall_name(call);
 
         if (name && strchr(letters, calls->letters[call]))
-            json_array_append_new(names, json_string(name));
+            json_append(&names, json_string(name));
     }
     return names;
 }
@@ -53,10 +53,9 @@ static json_t *make_sandboxes(const struct probe_report *report)
     for (size_t i = 0; i < report->sandbox_count; i++) {
         const char *why = report->why[i];
 
-        json_array_append_new(sandboxes,
-                              json_pack("{s:s, s:o, s:o}", "name", report->sandboxes[i]->name,
-                                        "why", why[0] ? json_string(why) : json_null(), "calls",
-                                        make_calls(&report->calls[i])));
+        json_append(&sandboxes, json_pack("{s:s, s:o, s:o}", "name", report->sandboxes[i]->name,
+                                          "why", why[0] ? json_string(why) : json_null(), "calls",
+                                          make_calls(&report->calls[i])));
     }
     return sandboxes;
 }
@@ -68,7 +67,7 @@ static json_t *make_thread_calls(const struct probe_thread_calls *thread)
     for (size_t i = 0; i < thread->count; i++) {
         const char *name = syscall_name(thread->calls[i]);
 
-        json_array_append_new(calls, json_string(name ? name : "?"));
+        json_append(&calls, json_string(name ? name : "?"));
     }
     return calls;
 }
@@ -80,10 +79,10 @@ int probe_write_json(const struct probe_report *report, FILE *out, struct error 
     AUTO_JSON json_t *root = NULL;
 
     for (size_t i = 0; i < report->row_count; i++)
-        json_array_append_new(rows, make_row(report, &report->rows[i]));
+        json_append(&rows, make_row(report, &report->rows[i]));
     for (size_t i = 0; i < PROBE_THREADS; i++)
-        json_object_set_new(monitor, report->monitor_calls[i].thread,
-                            make_thread_calls(&report->monitor_calls[i]));
+        json_put(&monitor, report->monitor_calls[i].thread,
+                 make_thread_calls(&report->monitor_calls[i]));
     root = json_pack("{s:s, s:o, s:o, s:o}", "image", report->image, "isolations",
                      make_sandboxes(report), "rows", rows, "monitor_calls", monitor);
     return json_write(root, JSON_INDENT(1), out, err);

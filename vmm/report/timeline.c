@@ -150,8 +150,8 @@ static json_t *steps_to_json(const struct timeline *timeline, const enum timelin
         json_int_t before =
             i > 0 ? (json_int_t)(timeline->at_ns[steps[i - 1]] - timeline->at_ns[steps[0]]) : 0;
 
-        json_array_append_new(array, json_pack("{s:s, s:I, s:I}", "step", step_names[steps[i]].key,
-                                               "at_ns", at, "took_ns", at - before));
+        json_append(&array, json_pack("{s:s, s:I, s:I}", "step", step_names[steps[i]].key, "at_ns",
+                                      at, "took_ns", at - before));
     }
     return array;
 }
@@ -161,8 +161,7 @@ static json_t *counts_to_json(const struct timeline_counts *counts)
     json_t *object = json_object();
 
     for (unsigned i = 0; i < counts->count; i++)
-        json_object_set_new(object, counts->items[i].name,
-                            json_integer((json_int_t)counts->items[i].value));
+        json_put(&object, counts->items[i].name, json_integer((json_int_t)counts->items[i].value));
     return object;
 }
 

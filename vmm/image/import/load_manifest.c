@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vmm/base/cleanup.h"
+#include "vmm/base/json.h"
 #include "vmm/image/document.h"
 #include "vmm/image/import/load_kinds.h"
 
@@ -69,8 +70,8 @@ int load_stage_manifest(struct import *import, const char *config_digest, uint64
     json_t *list = json_array();
 
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, make_descriptor(layer_type(layers[i].compression),
-                                                    layers[i].digest, layers[i].size));
+        json_append(&list, make_descriptor(layer_type(layers[i].compression), layers[i].digest,
+                                           layers[i].size));
     manifest =
         json_pack("{s:i, s:s, s:o, s:o}", "schemaVersion", 2, "mediaType", MANIFEST_TYPE, "config",
                   make_descriptor(CONFIG_TYPE, config_digest, config_size), "layers", list);
