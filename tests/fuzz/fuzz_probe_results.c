@@ -25,6 +25,7 @@ static void give_verdicts(const struct probe_view *view, struct probe_report *re
         row->name = check->name;
         row->group = check->group;
         row->title = check->title;
+        row->tries = check->tries;
         row->side_effects = check->side_effects;
         probe_verdict(check, view, &row->cells[0]);
         if (row->cells[0].layer >= PROBE_LAYERS || !row->cells[0].result[0])
@@ -69,6 +70,8 @@ static void check_json(const struct probe_report *report)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static const struct probe_thread_calls threads[PROBE_THREADS] = {{.thread = "vcpu"},
+                                                                     {.thread = "loop"}};
     struct probe_report *report = calloc(1, sizeof(*report));
     json_t *host = json_loads(host_text, 0, NULL);
     char *text = malloc(size + 1);
@@ -86,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     report->image = "image";
     report->sandboxes[0] = view.sandbox;
     report->sandbox_count = 1;
+    report->monitor_calls = threads;
     report->own_kernel[0] = view.own_kernel;
     probe_calls_parse(json_object_get(results, "calls"), &report->calls[0]);
     give_verdicts(&view, report);
