@@ -47,6 +47,8 @@ struct boot_options {
     uint64_t memory;
     const char *cpus;
     const char *timeline;
+    const char *jail;
+    const char *jail_uid;
     bool earlycon;
     const char *report_fd;
 };
@@ -67,6 +69,8 @@ static const struct option_row rows[] = {
     {0, OPTION_TEXT, "name", "NAME", "name of the instance (default: an invented one)", AT(name)},
     {0, OPTION_OPTIONAL, "timeline", VM_OPTIONS_TIMELINE_VALUE, VM_OPTIONS_TIMELINE_HELP,
      AT(timeline)},
+    {0, OPTION_TEXT, "jail", VM_OPTIONS_JAIL_VALUE, VM_OPTIONS_JAIL_HELP, AT(jail)},
+    {0, OPTION_TEXT, "jail-uid", "FIRST", VM_OPTIONS_JAIL_UID_HELP, AT(jail_uid)},
     {0, OPTION_FLAG, "earlycon", NULL,
      "early serial port, for a kernel that dies before its console", AT(earlycon)},
     REPORT_FD_ROW(AT(report_fd)),
@@ -91,6 +95,7 @@ struct boot {
     struct machine_spec spec;
     struct fd_table descriptors; /* until the monitor has them */
     const char *initrd;          /* its path, NULL = none */
+    struct monitor_jail jail;
     struct relay output;
     struct relay input;
     int console_fd; /* our side */
@@ -185,6 +190,8 @@ static int make_spec(const struct boot_options *options, struct boot *boot, stru
         rc = vm_options_memory(options->memory, false, &spec->memory_bytes, err);
     if (rc == 0)
         rc = vm_options_cpus(options->cpus, &spec->vcpu_count, &fraction, err);
+    if (rc == 0)
+        rc = vm_options_jail(options->jail, options->jail_uid, &boot->jail, err);
     if (rc == 0 && fraction % 1000 > 0)
         rc = error_set(err, EINVAL, "--cpus: %s: a bare kernel has whole processors only",
                        options->cpus);
@@ -339,6 +346,7 @@ static int boot_start(struct boot *boot, struct error *err)
         .lock_fd = boot->instance.lock_fd,
         .control_listener = &boot->instance.control_listener,
         .trace_fd = -1,
+        .jail = boot->jail,
         .spec = &boot->spec,
         .descriptors = &boot->descriptors,
     };

@@ -29,9 +29,11 @@
 #include "vmm/cli/kernel_banner.h"
 #include "vmm/cli/options.h"
 #include "vmm/cli/vm_options.h"
+#include "vmm/confine/jail.h"
 #include "vmm/container/instance.h"
 #include "vmm/image/store.h"
 #include "vmm/machine/host_check.h"
+#include "vmm/monitor/monitor_link.h"
 #include "vmm/sandbox/id_map.h"
 #include "vmm/sandbox/registry.h"
 
@@ -233,6 +235,28 @@ static void check_runtime(struct doctor *doctor)
     report(doctor, OK, "instances", "%s", path);
 }
 
+/* A line for each rung that a monitor's jail lacks here. */
+static void check_jail(struct doctor *doctor)
+{
+    struct jail_report jail = {0};
+    struct error err = ERROR_INIT;
+    bool complete = true;
+
+    if (jail_try(MONITOR_JAIL_USER, &jail, &err) < 0) {
+        report(doctor, WARN, "monitor's jail", "%s", err.text);
+        return;
+    }
+    for (int rung = 0; rung < JAIL_SYSCALLS; rung++) {
+        if (jail.held[rung])
+            continue;
+        report(doctor, WARN, "monitor's jail", "without %s: %s",
+               jail_rung_title((enum jail_rung)rung), jail.why[rung].text);
+        complete = false;
+    }
+    if (complete)
+        report(doctor, OK, "monitor's jail", "complete");
+}
+
 /* What --isolation=container needs beside; its absence keeps no machine from running. */
 static void check_containers(struct doctor *doctor)
 {
@@ -310,7 +334,7 @@ static void check_runtimes(struct doctor *doctor)
 static void (*const checks[])(struct doctor *) = {
     check_kvm,        check_capabilities, check_kernel,     check_initramfs, check_import,
     check_mke2fs,     check_memory,       check_huge_pages, check_store,     check_runtime,
-    check_containers, check_open_files,   check_cgroups,    check_runtimes,
+    check_containers, check_open_files,   check_cgroups,    check_runtimes,  check_jail,
 };
 
 struct doctor_options {

@@ -102,6 +102,8 @@ static int check_options(struct run *run, struct error *err)
         rc = explain_check(options->explain, options->terminal, err);
     if (rc == 0 && options->name)
         rc = instance_check_name(options->name, err);
+    if (rc == 0)
+        rc = vm_options_jail(options->jail, options->jail_uid, &request->jail, err);
     if (rc == 0 && options->hostname)
         rc = check_hostname(options->hostname, err);
     if (rc == 0)

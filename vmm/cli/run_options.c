@@ -49,6 +49,8 @@ static const struct option_row rows[] = {
      "say afterwards what happened underneath, or as it happens", AT(explain)},
     {0, OPTION_FLAG, "earlycon", NULL, "early serial port, for a kernel that dies early",
      AT(earlycon)},
+    {0, OPTION_TEXT, "jail", VM_OPTIONS_JAIL_VALUE, VM_OPTIONS_JAIL_HELP, AT(jail)},
+    {0, OPTION_TEXT, "jail-uid", "FIRST", VM_OPTIONS_JAIL_UID_HELP, AT(jail_uid)},
     REPORT_FD_ROW(AT(report_fd)),
 };
 

@@ -36,6 +36,8 @@ struct run_options {
     const char *program;
     const char *timeline;
     const char *explain;
+    const char *jail;
+    const char *jail_uid;
     const char *report_fd;
 };
 

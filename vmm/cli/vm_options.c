@@ -53,6 +53,23 @@ int vm_options_cpus(const char *text, unsigned *vcpus, uint32_t *thousandths, st
     return 0;
 }
 
+int vm_options_jail(const char *mode, const char *uid, struct monitor_jail *jail, struct error *err)
+{
+    uint64_t first = 0;
+
+    if (mode && strcmp(mode, "auto") != 0 && strcmp(mode, "required") != 0)
+        return error_set(err, EINVAL, "--jail: '%s' is unknown; use auto or required", mode);
+    if (uid) {
+        int rc = parse_u64(uid, "--jail-uid", 1, UINT32_MAX - MONITOR_JAIL_USERS - 1, &first, err);
+
+        if (rc < 0)
+            return rc;
+    }
+    jail->required = mode && strcmp(mode, "required") == 0;
+    jail->first_user = (uint32_t)first;
+    return 0;
+}
+
 int vm_options_timeline_check(const char *value, struct error *err)
 {
     if (!value || !*value || strcmp(value, "json") == 0 ||

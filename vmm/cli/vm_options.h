@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "vmm/base/error.h"
+#include "vmm/monitor/monitor_link.h"
 #include "vmm/report/timeline.h"
 
 #define VM_OPTIONS_MEMORY_DEFAULT (512ULL << 20)
@@ -23,6 +24,13 @@ int vm_options_memory(uint64_t asked, bool linux_guest, uint64_t *bytes, struct 
  * nothing was said). Errors: EINVAL, ERANGE.
  */
 int vm_options_cpus(const char *text, unsigned *vcpus, uint32_t *thousandths, struct error *err);
+
+/* What --jail and --jail-uid said (NULL: nothing). Errors: EINVAL, ERANGE. */
+#define VM_OPTIONS_JAIL_VALUE    "auto|required"
+#define VM_OPTIONS_JAIL_HELP     "refuse to run where the monitor's jail cannot be complete"
+#define VM_OPTIONS_JAIL_UID_HELP "first user id of root's monitors (default 2000000000)"
+int vm_options_jail(const char *mode, const char *uid, struct monitor_jail *jail,
+                    struct error *err);
 
 /* Checks the value of --timeline: "" (chart), "json", "json:FILE"; NULL: no timeline. */
 #define VM_OPTIONS_TIMELINE_HELP  "show where the time went, on standard error or in FILE"

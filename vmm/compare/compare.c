@@ -87,7 +87,10 @@ int comparison_add_options(const struct comparison *comparison, size_t sandbox, 
     static const struct {
         const char *name;
         unsigned trait; /* of the sandboxes that take it; others would refuse it */
-    } kinds[] = {{"--runtime", SANDBOX_OCI_RUNTIME}, {"--earlycon", SANDBOX_EARLY_SERIAL}};
+    } kinds[] = {{"--runtime", SANDBOX_OCI_RUNTIME},
+                 {"--earlycon", SANDBOX_EARLY_SERIAL},
+                 {"--jail", SANDBOX_MONITOR},
+                 {"--jail-uid", SANDBOX_MONITOR}};
     const struct string_list *all = &comparison->request->options;
     unsigned traits = comparison->request->sandboxes[sandbox]->traits;
     int rc = 0;

@@ -60,6 +60,12 @@ int jail_enter(const struct jail_plan *plan, struct jail_report *report, struct 
 int jail_close(const struct syscall_rules *lists, size_t count, struct error *err);
 
 /*
+ * What of it this host can give, found by a child process that climbs the rungs and ends; root's
+ * takes the user id `user`. Errors: of clone(2), of pipe(2), EIO (the child failed).
+ */
+int jail_try(uint32_t user, struct jail_report *report, struct error *err);
+
+/*
  * Limits of the process, to be set last, since building a machine takes more: the largest file it
  * may write, and how many descriptors it may have. Errors: of setrlimit(2).
  */

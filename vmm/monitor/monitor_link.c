@@ -163,10 +163,11 @@ static int spawn_monitor(const struct monitor_launch *launch, const struct fd_ta
         .uid = geteuid(),
         .gid = getegid(),
     };
-    struct jail_plan plan = {.required = launch->jail_required};
+    struct jail_plan plan = {.required = launch->jail.required};
     int rc = null_fd < 0 ? -errno : -EPERM;
 
-    plan.user = (launch->jail_user ? launch->jail_user : MONITOR_JAIL_USER) + (uint32_t)getpid();
+    plan.user = (launch->jail.first_user ? launch->jail.first_user : MONITOR_JAIL_USER) +
+                (uint32_t)getpid();
     for (unsigned attempt = 0; null_fd >= 0 && rc < 0; attempt++) {
         int flags = namespaces_flags(attempt);
 

@@ -33,6 +33,8 @@ struct monitor_link {
 
 #define MONITOR_END_MS 10000
 
+/* Process ids, and so a range of user ids, go up to it. */
+#define MONITOR_JAIL_USERS 4194304U
 /* Above all users of a usual host, and of containers; process ids go up to 4194304. */
 #define MONITOR_JAIL_USER 2000000000U
 
@@ -49,6 +51,12 @@ int monitor_link_patience_ms(const struct monitor_link *link);
  */
 bool monitor_link_is_overdue(struct monitor_link *link);
 
+/* What the user wants of a monitor's jail (vmm/confine/jail.h). */
+struct monitor_jail {
+    bool required;       /* an error where the host cannot give all of it */
+    uint32_t first_user; /* of root's monitors: see monitor_launch(); 0 = MONITOR_JAIL_USER */
+};
+
 /* What a monitor is started with; all stays the caller's. */
 struct monitor_launch {
     const char *directory; /* of the instance, in which control.sock is */
@@ -56,8 +64,7 @@ struct monitor_launch {
     int lock_fd;           /* the instance's lock, which the monitor keeps */
     int *control_listener; /* listens at control.sock; consumed, and -1 then */
     int trace_fd;          /* writing end of a pipe, with spec->narrated; or -1 */
-    bool jail_required;    /* an error where the host cannot give all of it */
-    uint32_t jail_user;    /* when root starts it, the first of a range: see monitor_launch() */
+    struct monitor_jail jail;
     const struct machine_spec *spec;
     const struct fd_table *descriptors; /* those of spec.h */
 };
@@ -65,8 +72,8 @@ struct monitor_launch {
 /*
  * Re-executes this program as monitor, with those descriptors and no others, an empty environment
  * and a session of its own (signals that a terminal sends are the client's), and connects to it.
- * Root's monitor gets the user id jail_user + the caller's process id, so that no two share one; 0
- * stands for MONITOR_JAIL_USER. Errors: of open(2), connect(2), clone(2), execve(2).
+ * Root's monitor gets the user id jail.first_user + the caller's process id, so that no two share
+ * one. Errors: of open(2), connect(2), clone(2), execve(2).
  */
 int monitor_launch(const struct monitor_launch *launch, struct monitor_link *link,
                    struct error *err);

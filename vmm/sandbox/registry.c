@@ -133,6 +133,7 @@ int sandbox_check_request(const struct sandbox *sandbox, const struct sandbox_re
         {request->cgroup_parent, SANDBOX_OCI_RUNTIME, "--cgroup-parent",
          "has no container cgroup on the host"},
         {request->earlycon, SANDBOX_EARLY_SERIAL, "--earlycon", "has no serial port"},
+        {request->jail.required, SANDBOX_MONITOR, "--jail=required", "has no monitor"},
         {request->explanation && request->explanation->live, SANDBOX_EXIT_STATISTICS,
          "--explain=live", "has no monitor that traces"},
     };

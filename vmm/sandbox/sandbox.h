@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "vmm/base/error.h"
+#include "vmm/monitor/monitor_link.h"
 #include "vmm/oci/bundle.h"
 #include "vmm/report/explain.h"
 #include "vmm/report/timeline.h"
@@ -40,6 +41,7 @@ struct sandbox_request {
     const char *initramfs;
     const char *runtime;
     const char *cgroup_parent;
+    struct monitor_jail jail; /* of a VM's monitor */
 
     /* What prepare() has found. */
     char *kernel_path;

@@ -162,6 +162,7 @@ static int launch_vm(const struct sandbox_request *request, struct session *sess
         .lock_fd = request->lock_fd,
         .control_listener = request->control_listener,
         .trace_fd = session->narration[1],
+        .jail = request->jail,
         .spec = &spec,
         .descriptors = &descriptors,
     };

@@ -101,3 +101,31 @@ case_roots_monitor_through_its_filter() {
 case_nobodys_monitor_through_its_filter() {
     escape_through_filter nobody
 }
+
+case_a_complete_jail_can_be_required() {
+    try microvm run --jail=required busybox true
+    expect_status 0
+    try microvm run --jail=maybe busybox true
+    expect_failure 125 "^microvm: --jail: 'maybe' is unknown; use auto or required"
+    try microvm run --jail-uid 4294967295 busybox true
+    expect_failure 125 '--jail-uid'
+    try microvm run --isolation=container --jail=required busybox true
+    expect_failure 125 '--jail=required: --isolation=container has no monitor'
+    # Without namespaces a plain user's jail is not complete; doctor says so, and so does the refusal.
+    echo 0 >/proc/sys/user/max_user_namespaces
+    try as_nobody "$MICROVM" doctor
+    echo 10000 >/proc/sys/user/max_user_namespaces
+    expect_match "^warn  monitor's jail +without namespaces of its own: "
+}
+
+# The user of root's monitor is of the range, and each has its own.
+case_root_gives_each_monitor_a_user_of_its_own() {
+    local user
+    start "$MICROVM" run --jail-uid 3000000000 busybox sleep 8
+    wait_for keeper_of "$pid"
+    wait_for grep -qx $'Seccomp:\t2' "/proc/$(keeper_of "$pid")/status"
+    user=$(awk '/^Uid:/ { print $2 }' "/proc/$(keeper_of "$pid")/status")
+    expect_equal "$user" $((3000000000 + pid)) 'user of the monitor'
+    kill "$pid"
+    finish
+}

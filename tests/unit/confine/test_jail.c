@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* In the jail, what a monitor does works, and the first thing else kills it. */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <pthread.h>
@@ -355,12 +356,68 @@ static void no_core_is_dumped(void **state)
     assert_int_equal(rmdir(directory), 0);
 }
 
+static void plans_survive_as_text(void **state)
+{
+    const struct jail_plan plan = {.namespaces = 0x7c020000, .user = 4000000000U, .required = true};
+    struct jail_plan back = {0};
+    char text[JAIL_PLAN_SIZE];
+
+    (void)state;
+    jail_plan_format(&plan, text);
+    assert_int_equal(jail_plan_parse(text, &back, NULL), 0);
+    assert_int_equal(back.namespaces, plan.namespaces);
+    assert_true(back.user == plan.user && back.required);
+    assert_int_equal(jail_plan_parse("", &back, NULL), -EINVAL);
+    assert_int_equal(jail_plan_parse("1:2", &back, NULL), -EINVAL);
+    assert_int_equal(jail_plan_parse("1:2:3:4", &back, NULL), -EINVAL);
+}
+
+/* What is required and cannot be had is an error that names the rung; else it is noted. */
+static void a_missing_rung_is_told(void **state)
+{
+    int status = 0;
+    pid_t child = fork();
+
+    (void)state;
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct jail_plan plan = {.namespaces = 0, .required = true};
+        struct jail_report report = {0};
+        struct error err = ERROR_INIT;
+
+        if (jail_enter(&plan, &report, &err) >= 0 || !strstr(err.text, "namespaces of its own"))
+            leave(1);
+        plan.required = false;
+        if (jail_enter(&plan, &report, &err) < 0 || report.held[JAIL_NAMESPACES] ||
+            !report.why[JAIL_NAMESPACES].text[0] || !report.held[JAIL_CAPABILITIES])
+            leave(2);
+        leave(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static void trying_it_leaves_the_caller_as_it_was(void **state)
+{
+    struct jail_report report = {0};
+    const uid_t before = geteuid();
+
+    (void)state;
+    assert_int_equal(jail_try(2000000001, &report, NULL), 0);
+    assert_true(report.held[JAIL_CAPABILITIES]);
+    assert_int_equal(geteuid(), before);
+    assert_int_equal(access("/proc/self/status", R_OK), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_monitor_does_works),
         cmocka_unit_test(other_things_kill),
         cmocka_unit_test(lists_are_short),
+        cmocka_unit_test(plans_survive_as_text),
+        cmocka_unit_test(a_missing_rung_is_told),
+        cmocka_unit_test(trying_it_leaves_the_caller_as_it_was),
         cmocka_unit_test(threads_made_later_have_no_capabilities),
         cmocka_unit_test(no_core_is_dumped),
     };
