@@ -166,7 +166,7 @@ class World:
         found = []
         for name in os.listdir("/sys/block"):
             try:
-                with open(f"/sys/block/{name}/loop/backing_file", encoding="utf-8") as file:
+                with open(f"/sys/block/{name}/loop/backing_file", encoding="utf-8", errors="replace") as file:
                     if self.dir in file.read():
                         found.append(name)
             except OSError:
@@ -182,7 +182,7 @@ class World:
                 if not name.startswith("microvm-"):
                     continue
                 try:
-                    with open(os.path.join(top, name, "cgroup.procs"), encoding="utf-8") as file:
+                    with open(os.path.join(top, name, "cgroup.procs"), encoding="utf-8", errors="replace") as file:
                         if not file.read():
                             found.append(os.path.join(top, name))
                 except OSError:
@@ -196,7 +196,7 @@ class World:
         left += [f"in TMPDIR: {name}" for name in os.listdir(self.path("tmp"))]
         left += [f"loop device {name}" for name in self.loop_devices()]
         left += [f"control group {path}" for path in self.cgroups() if path not in self.others_groups]
-        with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
             left += [f"mount {line.split()[4]}" for line in file if self.dir in line]
         return left
 
