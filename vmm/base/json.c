@@ -3,22 +3,32 @@
 #include "vmm/base/json.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vmm/base/cleanup.h"
 #include "vmm/base/text.h"
 #include "vmm/base/utf8.h"
 
+static void drop(json_t **container)
+{
+    json_decref(*container);
+    *container = NULL;
+}
+
 int json_parse(const char *text, size_t size, json_t **root, struct error *err)
 {
     json_error_t why;
     char near[JSON_ERROR_TEXT_LENGTH];
 
-    /* Where it has no memory, jansson says "invalid token", or nothing: the allocator is asked. */
+    /* Where it has no memory, jansson says "invalid token", or nothing, or leaves a byte of a string
+     * out without a word: the allocator is asked. */
     errno = 0;
     *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
-    if (*root)
+    if (*root && errno != ENOMEM)
         return 0;
+    drop(root);
     if (errno == ENOMEM)
         return error_set_errno(err, ENOMEM, "cannot parse JSON");
     text_copy(near, sizeof(near), why.text); /* it quotes what is wrong */
@@ -67,12 +77,6 @@ static void write_text(const char *text, FILE *out)
     fwrite(run, 1, (size_t)(text - run), out);
 }
 
-static void drop(json_t **container)
-{
-    json_decref(*container);
-    *container = NULL;
-}
-
 void json_append(json_t **array, json_t *value)
 {
     if (json_array_append_new(*array, value) < 0)
@@ -85,9 +89,48 @@ void json_put(json_t **object, const char *key, json_t *value)
         drop(object);
 }
 
+struct buffer {
+    char *text;
+    size_t used, room;
+    bool failed; /* for good: jansson does not look at each answer */
+};
+
+static int take_piece(const char *piece, size_t size, void *opaque)
+{
+    struct buffer *buffer = opaque;
+
+    if (buffer->failed)
+        return -1;
+    if (buffer->room - buffer->used <= size) { /* and a NUL */
+        size_t room = buffer->room + size + 1 > 512 ? 2 * (buffer->room + size) : 512;
+        char *text = realloc(buffer->text, room);
+
+        if (!text) {
+            buffer->failed = true;
+            return -1;
+        }
+        buffer->text = text;
+        buffer->room = room;
+    }
+    memcpy(buffer->text + buffer->used, piece, size);
+    buffer->used += size;
+    buffer->text[buffer->used] = '\0';
+    return 0;
+}
+
+char *json_to_text(const json_t *value, size_t flags)
+{
+    struct buffer buffer = {0};
+
+    if (value && json_dump_callback(value, take_piece, &buffer, flags) == 0 && !buffer.failed)
+        return buffer.text;
+    free(buffer.text);
+    return NULL;
+}
+
 int json_write(const json_t *value, size_t flags, FILE *out, struct error *err)
 {
-    AUTO_FREE char *text = value ? json_dumps(value, flags) : NULL;
+    AUTO_FREE char *text = json_to_text(value, flags);
 
     if (!text)
         return error_set_errno(err, ENOMEM, "cannot write JSON");

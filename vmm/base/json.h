@@ -37,6 +37,13 @@ void json_put(json_t **object, const char *key, json_t *value);
 json_t *json_from_text(const char *text);
 
 /*
+ * The text of a value, with jansson's flags; the caller frees it. Null when memory is short, and
+ * for a null value. Not json_dumps(), which leaves the name of a member out when that does not fit
+ * into memory, and says nothing.
+ */
+char *json_to_text(const json_t *value, size_t flags);
+
+/*
  * Writes `value`, with jansson's flags, and a newline. In a string, what is not safe to show
  * (text.h) is escaped, which for a reader of JSON is the same. Errors: ENOMEM, also for a null
  * `value`, as json_pack() returns it when memory is short. What cannot be written stays noted in

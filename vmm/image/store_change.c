@@ -13,6 +13,7 @@
 
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
+#include "vmm/base/json.h"
 #include "vmm/image/config.h"
 #include "vmm/image/document.h"
 #include "vmm/image/store_private.h"
@@ -21,7 +22,7 @@
 
 static int write_index(struct store *store, struct error *err)
 {
-    AUTO_FREE char *text = json_dumps(store->index, JSON_INDENT(1));
+    AUTO_FREE char *text = json_to_text(store->index, JSON_INDENT(1));
     AUTO_CLOSE int fd = -1;
     int rc;
 

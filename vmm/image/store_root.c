@@ -12,6 +12,7 @@
 
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
+#include "vmm/base/json.h"
 #include "vmm/image/document.h"
 
 #define RECORD_MAX 4096 /* bytes */
@@ -51,7 +52,7 @@ static int write_record(const struct store *store, const struct store_root *root
                                                "size", (json_int_t)root->parts[i].size, "stamp",
                                                root->parts[i].stamp));
     }
-    text = rc == 0 ? json_dumps(record, JSON_COMPACT) : NULL;
+    text = rc == 0 ? json_to_text(record, JSON_COMPACT) : NULL;
     if (!text)
         return error_set_errno(err, ENOMEM, "image store %s", store_path(store));
     store_root_name(root->config_digest, ".json", name);

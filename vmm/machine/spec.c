@@ -203,7 +203,7 @@ int machine_spec_to_json(const struct machine_spec *spec, char **json, struct er
         rc = write_list(spec, &lists[i], root, err);
     if (rc < 0)
         return rc;
-    *json = json_dumps(root, JSON_COMPACT);
+    *json = json_to_text(root, JSON_COMPACT);
     return *json ? 0 : error_set_errno(err, ENOMEM, "machine description");
 }
 

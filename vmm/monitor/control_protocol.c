@@ -117,7 +117,7 @@ static json_t *event_to_json(const struct control_event *event)
 
 static int dump(json_t *root, char **json, struct error *err)
 {
-    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+    char *text = json_to_text(root, JSON_COMPACT);
 
     *json = NULL;
     if (!text)

@@ -156,7 +156,7 @@ static void write_sysctl(FILE *file, const struct bundle_options *options)
 static int write_seccomp(FILE *file)
 {
     AUTO_JSON json_t *filter = bundle_make_seccomp();
-    AUTO_FREE char *text = filter ? json_dumps(filter, JSON_COMPACT) : NULL;
+    AUTO_FREE char *text = json_to_text(filter, JSON_COMPACT);
 
     if (!text)
         return -ENOMEM;

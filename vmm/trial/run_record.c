@@ -29,7 +29,7 @@ int run_record_write(int fd, const struct run_record *record)
     text_copy(reason, sizeof(reason), record->reason);
     object = json_pack("{s:s, s:i, s:o}", "stage", stage_names[record->stage], "status",
                        record->status, "reason", reason[0] ? json_string(reason) : json_null());
-    text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    text = json_to_text(object, JSON_COMPACT);
     if (!text || asprintf(&line, "%s\n", text) < 0)
         return -ENOMEM;
     return io_write_all(fd, line, strlen(line));

@@ -75,7 +75,7 @@ int load_stage_manifest(struct import *import, const char *config_digest, uint64
     manifest =
         json_pack("{s:i, s:s, s:o, s:o}", "schemaVersion", 2, "mediaType", MANIFEST_TYPE, "config",
                   make_descriptor(CONFIG_TYPE, config_digest, config_size), "layers", list);
-    text = manifest ? json_dumps(manifest, JSON_COMPACT) : NULL;
+    text = json_to_text(manifest, JSON_COMPACT);
     if (!text)
         return error_set_errno(err, ENOMEM, "import");
     memcpy(image->config_digest, config_digest, DIGEST_SIZE);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "vmm/base/cleanup.h"
+#include "vmm/base/json.h"
 #include "vmm/image/document.h"
 #include "vmm/image/import/build.h"
 #include "vmm/image/import/load_kinds.h"
@@ -21,7 +22,7 @@ static int make_config(const char *diff_id, char **text, struct error *err)
                   platform_host_architecture(), "os", "linux", "config", "rootfs", "type", "layers",
                   "diff_ids", diff_id, "history", "created_by", "microvm image load");
 
-    *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+    *text = json_to_text(root, JSON_COMPACT);
     return *text ? 0 : error_set_errno(err, ENOMEM, "import");
 }
 
