@@ -10,9 +10,9 @@
  * The report has lines "KEY VALUE": calls, injected, status, signal, died, left, timeout. The
  * status is 0 when the command has run at all.
  *
- * A call that fails is replaced by a read(2) of no descriptor, which every system call filter of
- * ours allows, and its result by the error that this call has when resources are short. Calls of
- * the dynamic loader, and calls that cannot fail, are not counted.
+ * A call that fails is replaced by gettid(2), which every system call filter of ours allows, and
+ * its result by the error that this call has when resources are short. Calls of the dynamic loader,
+ * and calls that cannot fail, are not counted.
  */
 #include <elf.h>
 #include <errno.h>
@@ -249,9 +249,7 @@ static void enter_call(struct tracee *tracee)
     tracee->injected = true;
     tracee->error = error;
     tracee->before = regs;
-    regs.orig_rax = SYS_read;
-    regs.rdi = UINT64_MAX;
-    regs.rdx = 0;
+    regs.orig_rax = SYS_gettid;
     ptrace(PTRACE_SETREGS, tracee->pid, NULL, &regs);
 }
 

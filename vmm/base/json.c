@@ -22,8 +22,8 @@ int json_parse(const char *text, size_t size, json_t **root, struct error *err)
     json_error_t why;
     char near[JSON_ERROR_TEXT_LENGTH];
 
-    /* Where it has no memory, jansson says "invalid token", or nothing, or leaves a byte of a string
-     * out without a word: the allocator is asked. */
+    /* Where it has no memory, jansson says "invalid token", or nothing, or leaves a byte of a
+     * string out without a word: the allocator is asked. */
     errno = 0;
     *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
     if (*root && errno != ENOMEM)
