@@ -26,7 +26,7 @@ $(BUILD)/microvm-probes: $(PROBES_OBJECTS)
 	$(call brief,LINK)$(GUEST_CC) -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none -o $@ $^
 
 # Comes from a cache outside of the tree.
-$(BUILD)/crun: guest/build-crun guest/crun-run-in-place.patch
+$(BUILD)/crun: guest/build-crun
 	$(call brief,CRUN)guest/build-crun $@
 
 $(BUILD)/initramfs.cpio: $(BUILD)/microvm-init $(BUILD)/crun guest/make-initramfs
