@@ -96,9 +96,9 @@ def count_calls(log):
         whole = pending.pop(task, "") + text if resumed else text
         if text.endswith("<unfinished ...>"):
             pending[task] = text
-        thread = re.search(r"CLONE_THREAD.*\) = (\d+)$", whole)
+        thread = re.search(r"CLONE_THREAD.*\) = (\d+)(?: /\* (\d+) in strace's PID NS \*/)?$", whole)
         if thread:
-            parent[thread[1]] = process_of(task)
+            parent[thread[2] or thread[1]] = process_of(task)
         region = re.search(r"KVM_SET_USER_MEMORY_REGION, .*memory_size=(\w+), userspace_addr=(\w+)", whole)
         if region:
             memory.append((int(region[2], 16), int(region[1], 0)))
@@ -163,7 +163,7 @@ def look_at(contender, root, scratch):
     """Boots below `root` with init holding; returns a dictionary of counts."""
     log = Path(scratch) / f"strace.{contender.name}"
     trace_switch(True)
-    child = subprocess.Popen(["strace", "-f", "-qq", "-s", "4096", "-o", str(log), "chroot", root] + contender.argv("hold"),
+    child = subprocess.Popen(["strace", "-f", "-qq", "--pidns-translation", "-s", "4096", "-o", str(log), "chroot", root] + contender.argv("hold"),
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                              start_new_session=True)
     try:
