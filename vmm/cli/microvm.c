@@ -175,8 +175,8 @@ int main(int argc, char **argv)
 {
     int status;
 
-    if (argc == 4 && strcmp(argv[1], "__monitor") == 0)
-        return monitor_main(argv[2], argv[3]); /* started by monitor_launch() */
+    if (argc == 5 && strcmp(argv[1], "__monitor") == 0)
+        return monitor_main(argv[3], argv[4]); /* started by monitor_launch() */
     if (!open_standard_streams()) {
         log_error("a standard stream is closed, and " NULL_DEVICE " cannot take its place: %s",
                   strerror(errno));

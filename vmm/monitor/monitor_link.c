@@ -154,7 +154,9 @@ static int spawn_monitor(const struct monitor_launch *launch, const struct fd_ta
     char program[] = "microvm";
     char command[] = "__monitor";
     char plan_text[JAIL_PLAN_SIZE];
-    char *const arguments[] = {program, command, names, plan_text, NULL};
+    /* The directory is there for whoever looks at a list of processes. */
+    AUTO_FREE char *directory = strdup(launch->directory);
+    char *const arguments[] = {program, command, directory, names, plan_text, NULL};
     AUTO_CLOSE int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     struct child child = {
         .descriptors = descriptors,
@@ -164,11 +166,11 @@ static int spawn_monitor(const struct monitor_launch *launch, const struct fd_ta
         .gid = getegid(),
     };
     struct jail_plan plan = {.required = launch->jail.required};
-    int rc = null_fd < 0 ? -errno : -EPERM;
+    int rc = null_fd < 0 ? -errno : directory ? -EPERM : -ENOMEM;
 
     plan.user = (launch->jail.first_user ? launch->jail.first_user : MONITOR_JAIL_USER) +
                 (uint32_t)getpid();
-    for (unsigned attempt = 0; null_fd >= 0 && rc < 0; attempt++) {
+    for (unsigned attempt = 0; null_fd >= 0 && directory && rc < 0; attempt++) {
         int flags = namespaces_flags(attempt);
 
         if (flags < 0)

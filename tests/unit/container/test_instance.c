@@ -467,7 +467,7 @@ int main(int argc, char **argv)
         TEST(a_monitor_that_hangs),
     };
 
-    if (argc == 4 && strcmp(argv[1], "__monitor") == 0)
-        return fake_monitor(argv[2]);
+    if (argc == 5 && strcmp(argv[1], "__monitor") == 0)
+        return fake_monitor(argv[3]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
