@@ -3,7 +3,7 @@
 #include "vmm/base/fd_table.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <linux/close_range.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,14 +79,14 @@ static int receive_one(const char *text, size_t length, struct fd_table *table, 
         return error_set(err, EINVAL, "descriptor %d: its name is too long", fd);
     memcpy(name, text, length);
     name[length] = '\0';
-    if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-        return error_set_errno(err, errno, "descriptor %d (%s)", fd, name);
     return fd_table_add(table, name, fd, err);
 }
 
 int fd_table_receive(const char *names, struct fd_table *table, struct error *err)
 {
     table->count = 0;
+    if (close_range(FD_TABLE_FIRST, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+        return error_set_errno(err, errno, "descriptors");
     while (*names) {
         size_t length = strcspn(names, ":");
         int rc = receive_one(names, length, table, err);

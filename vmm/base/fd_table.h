@@ -37,7 +37,7 @@ bool fd_table_has(const struct fd_table *table, const char *name);
 int fd_table_names(const struct fd_table *table, char **names, struct error *err);
 
 /* In the receiver: fills the table, which owns its descriptors there, from the names. Each is made
- * close-on-exec. Errors: E2BIG, EINVAL, EBADF (one is not open). */
+ * close-on-exec. Errors: E2BIG, EINVAL. */
 int fd_table_receive(const char *names, struct fd_table *table, struct error *err);
 
 /* In the receiver: closes what nobody has taken. */

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -60,8 +61,12 @@ static int drop_capabilities(const struct jail_plan *plan, struct error *err)
     int rc = privileges_drop(err);
 
     (void)plan;
-    /* Once more: the kernel makes a process that changes its user dumpable again, or less. */
-    return rc < 0 ? rc : privileges_lock(err);
+    if (rc < 0)
+        return rc;
+    /* Once more: what a change of user leaves is a setting of the host (fs.suid_dumpable). */
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0
+               ? error_set_errno(err, errno, "switching core dumps off")
+               : 0;
 }
 
 static const struct {
