@@ -258,7 +258,7 @@ static void write_introduction(const struct report *report, FILE *out)
     write_escaped(report->image, out);
     write_words(&report->command, out);
     fputs("</code></p>\n<p>", out);
-    fprintf(out, "%u runs warm and %u cold under each isolation, in turns. ", report->runs,
+    fprintf(out, "%u runs warm and %u cold under each isolation, interleaved. ", report->runs,
             report->runs);
     write_escaped(report->host, out);
     if (report->options.count > 0) {

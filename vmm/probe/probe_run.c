@@ -151,7 +151,7 @@ static void fill_monitor(const struct probe_report *report, const struct sandbox
         return;
     }
     cell->layer = PROBE_SECCOMP;
-    snprintf(cell->result, sizeof(cell->result), "%zu by a vCPU's thread, %zu by the I/O loop",
+    snprintf(cell->result, sizeof(cell->result), "%zu a vCPU, %zu the I/O loop",
              report->monitor_calls[0].count, report->monitor_calls[1].count);
     snprintf(
         cell->evidence, sizeof(cell->evidence),
