@@ -192,8 +192,8 @@ static void write_title(const struct table *table)
         fputc(' ', table->out);
         write_text(table, report->command.items[i]);
     }
-    fprintf(table->out, "\n%u runs warm and %u cold under each isolation, interleaved", report->runs,
-            report->runs);
+    fprintf(table->out, "\n%u runs warm and %u cold under each isolation, interleaved",
+            report->runs, report->runs);
     fprintf(table->out, "; %s\n", report->host);
     fprintf(table->out, "%s each median: least [quartiles] most.\n",
             table->wide ? "Below" : "Behind");
