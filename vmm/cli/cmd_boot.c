@@ -380,16 +380,14 @@ static int boot_failure(const struct boot *boot, struct error *err)
     };
     const char *compression =
         end->reason == CONTROL_REASON_PANIC && boot->initrd ? compression_of(boot->initrd) : NULL;
-    bool software = end->reason == CONTROL_REASON_ERROR && host_kvm_state() == HOST_KVM_SOFTWARE;
 
     if (compression && !strstr(end->text, "unpacking"))
         return error_set(err, EIO,
                          "%s: %s; --initrd is compressed by %s, which the kernel may be unable to "
                          "unpack: give it uncompressed",
                          meanings[end->reason], end->text, compression);
-    return error_set(err, EIO, "%s%s%s%s", meanings[end->reason], end->text[0] ? ": " : "",
-                     end->text,
-                     software ? " (this is a software KVM, which cannot run Linux)" : "");
+    return error_set(err, EIO, "%s%s%s", meanings[end->reason], end->text[0] ? ": " : "",
+                     end->text);
 }
 
 /* The exit status of a machine that has ended, or an error. */
@@ -461,7 +459,7 @@ static int boot_run(const struct boot_options *options, int *status, struct erro
     timeline_note(&boot.timeline, TIMELINE_COMMAND, io_now_ns());
     rc = make_spec(options, &boot, err);
     if (rc == 0)
-        rc = host_require_kvm(true, err);
+        rc = host_require_kvm(err);
     if (rc == 0) {
         vm_options_block_signals(NULL);
         rc = instance_create(options->name, &boot.instance, err);

@@ -7,9 +7,9 @@
  * ever removed from a directory without it) and is held, exclusively and shortly, by whoever adds
  * or removes an instance.
  *
- * RUNTIME/NAME/ (mode 0700) holds: lock, control.sock, machine.json, vsock_PORT sockets,
- * console.log and the per-VM cpio; for a container on this machine its bundle, the directories that
- * it is mounted on, and the path of its control group. The client takes a shared flock on `lock`
+ * RUNTIME/NAME/ (mode 0700) holds: lock, control.sock, and a VM's console.log; for a container on
+ * this machine its bundle, the sockets to its init, the directories that it is mounted on, and the
+ * path of its control group. The client takes a shared flock on `lock`
  * and the monitor inherits the same open file description: the lock is free only when both are
  * gone, however they died; then the directory is stale and the next command removes it.
  */

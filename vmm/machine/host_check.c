@@ -53,11 +53,11 @@ int host_kvm_error(int code, struct error *err)
     return error_set_errno(err, code, "/dev/kvm");
 }
 
-int host_require_kvm(bool linux_guest, struct error *err)
+int host_require_kvm(struct error *err)
 {
     enum host_kvm state = host_kvm_state();
 
-    if (state == HOST_KVM_READY || (state == HOST_KVM_SOFTWARE && !linux_guest))
+    if (state == HOST_KVM_READY)
         return 0;
     return error_set(err, ENODEV, "%s", host_kvm_advice(state));
 }

@@ -24,10 +24,9 @@ const char *host_kvm_advice(enum host_kvm state);
 int host_kvm_error(int code, struct error *err);
 
 /*
- * Fails with host_kvm_advice() unless /dev/kvm can be opened and, with `linux_guest`, can run a
- * Linux. Errors: ENODEV.
+ * Fails with host_kvm_advice() unless /dev/kvm can be opened and can run a Linux. Errors: ENODEV.
  */
-int host_require_kvm(bool linux_guest, struct error *err);
+int host_require_kvm(struct error *err);
 
 /* Least memory in bytes with which a Linux guest of ours boots. */
 uint64_t host_memory_minimum(void);

@@ -60,10 +60,3 @@ void kvm_close(struct kvm *kvm)
     kvm->vm_fd = -1;
     kvm_close_device(kvm);
 }
-
-int kvm_require_hardware(struct error *err)
-{
-    if (arch_kvm_class() == ARCH_KVM_SOFTWARE)
-        return error_set(err, ENOTSUP, "%s", host_kvm_advice(HOST_KVM_SOFTWARE));
-    return 0;
-}

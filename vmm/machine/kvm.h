@@ -30,10 +30,4 @@ int kvm_create_vm(unsigned vcpu_count, struct kvm *kvm, struct error *err);
 void kvm_close_device(struct kvm *kvm);
 void kvm_close(struct kvm *kvm);
 
-/*
- * 0 when this KVM can run Linux; ENOTSUP with the way out when it is done in software, on which
- * only tiny guests work.
- */
-int kvm_require_hardware(struct error *err);
-
 #endif

@@ -17,7 +17,7 @@ void clients_init(struct clients *clients, struct event_loop *loop, int listener
 {
     *clients = (struct clients){.loop = loop, .listener_fd = listener_fd};
     fcntl(listener_fd, F_SETFL, O_RDWR | O_NONBLOCK);
-    for (unsigned i = 0; i < AUDIENCE_CLIENTS_MAX; i++)
+    for (unsigned i = 0; i < CLIENTS_MAX; i++)
         clients->clients[i] = (struct clients_client){.clients = clients, .fd = -1};
 }
 
@@ -37,7 +37,7 @@ static void client_give_up(const struct clients_client *client)
 
 void clients_release(struct clients *clients)
 {
-    for (unsigned i = 0; i < AUDIENCE_CLIENTS_MAX; i++) {
+    for (unsigned i = 0; i < CLIENTS_MAX; i++) {
         if (clients->clients[i].fd >= 0)
             client_drop(&clients->clients[i]);
     }
@@ -48,12 +48,12 @@ void clients_tell(struct clients *clients, const struct control_event *event)
 {
     AUTO_FREE char *json = NULL;
 
-    if (clients->history.count == AUDIENCE_HISTORY_MAX && event->type != CONTROL_EVENT_END)
+    if (clients->history.count == CLIENTS_HISTORY_MAX && event->type != CONTROL_EVENT_END)
         return;
     if (control_event_encode(event, &json, NULL) < 0 ||
         string_list_add(&clients->history, json) < 0)
         return; /* out of memory; the end of the process will tell */
-    for (unsigned i = 0; i < AUDIENCE_CLIENTS_MAX; i++) {
+    for (unsigned i = 0; i < CLIENTS_MAX; i++) {
         struct clients_client *client = &clients->clients[i];
 
         if (client->fd >= 0 && send(client->fd, json, strlen(json), MSG_NOSIGNAL) < 0)
@@ -93,7 +93,7 @@ static void handle_client(void *opaque, uint32_t events)
 
 static struct clients_client *free_client(struct clients *clients)
 {
-    for (unsigned i = 0; i < AUDIENCE_CLIENTS_MAX; i++) {
+    for (unsigned i = 0; i < CLIENTS_MAX; i++) {
         if (clients->clients[i].fd < 0)
             return &clients->clients[i];
     }

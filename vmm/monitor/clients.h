@@ -16,8 +16,8 @@
 #include "vmm/machine/event_loop.h"
 #include "vmm/monitor/control_protocol.h"
 
-#define AUDIENCE_CLIENTS_MAX 8
-#define AUDIENCE_HISTORY_MAX                                                                       \
+#define CLIENTS_MAX 8
+#define CLIENTS_HISTORY_MAX                                                                        \
     160 /* messages that a socket takes at once; further ones are not told */
 
 struct clients;
@@ -30,7 +30,7 @@ struct clients_client {
 struct clients {
     struct event_loop *loop;
     int listener_fd; /* not owned */
-    struct clients_client clients[AUDIENCE_CLIENTS_MAX];
+    struct clients_client clients[CLIENTS_MAX];
     unsigned client_count;
     struct string_list history;
     void *opaque;

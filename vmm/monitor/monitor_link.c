@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 #include "vmm/base/log.h"
@@ -208,7 +209,7 @@ static int add_own(const struct monitor_launch *launch, int listener, int machin
                {"trace", launch->trace_fd}};
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < sizeof(own) / sizeof(own[0]); i++)
+    for (size_t i = 0; rc == 0 && i < ARRAY_LENGTH(own); i++)
         rc = fd_table_add(descriptors, own[i].name, own[i].fd, err);
     return rc;
 }
@@ -247,10 +248,8 @@ int monitor_launch(const struct monitor_launch *launch, struct monitor_link *lin
 
     *link = (struct monitor_link)MONITOR_LINK_INIT;
     rc = start(launch, link, err);
-    if (rc < 0) {
-        link->control_fd = link->control_fd < 0 ? -1 : link->control_fd;
+    if (rc < 0)
         monitor_link_reap(link);
-    }
     return rc;
 }
 

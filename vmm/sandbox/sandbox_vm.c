@@ -186,7 +186,7 @@ static int vm_prepare(struct sandbox_request *request, struct error *err)
     int rc = sandbox_check_request(&sandbox_vm, request, err);
 
     if (rc == 0)
-        rc = host_require_kvm(true, err);
+        rc = host_require_kvm(err);
     if (rc == 0)
         rc = program_file_find(&program_file_kernel, request->kernel, &request->kernel_path, err);
     if (rc == 0)

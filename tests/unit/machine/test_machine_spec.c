@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: machine.json survives the way there and back; whatever is not one is refused. */
+/* Purpose: the description of a machine survives the way there and back; whatever is not one is refused. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
