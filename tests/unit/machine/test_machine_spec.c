@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the description of a machine survives the way there and back; whatever is not one is refused. */
+/* Purpose: the description of a machine survives the way there and back; whatever is not one is
+ * refused. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
