@@ -18,7 +18,7 @@ $(BUILD)/gen/seccomp-compile: $(call objects,$(SECCOMP_COMPILE_SOURCES))
 $(BUILD)/gen/seccomp_filter.inc: $(BUILD)/gen/seccomp-compile
 	$(call brief,GEN)$< >$@
 
-$(BUILD)/obj/vmm/oci/seccomp.o $(BUILD)/san/vmm/oci/seccomp.o: $(BUILD)/gen/seccomp_filter.inc
+$(foreach kind,obj san fuzz/obj,$(BUILD)/$(kind)/vmm/oci/seccomp.o): $(BUILD)/gen/seccomp_filter.inc
 
 IMPORT_SOURCES = $(wildcard vmm/base/*.c vmm/confine/*.c vmm/image/*.c vmm/image/import/*.c) vmm/arch/$(ARCH)/host_level.c
 IMPORT_LIBS    = -larchive -lsquashfs -lz -ljansson -lnettle

@@ -47,8 +47,8 @@ const struct virtio_device *virtio_mmio_device(const struct virtio_mmio *mmio);
 
 /*
  * State of transport and device for a snapshot: plain bytes without pointers, of
- * virtio_mmio_state_size() bytes. I/O loop, with the vCPUs stopped. Loading, into a transport that
- * was just created for the same kind of device, validates: -EINVAL leaves a device to destroy.
+ * virtio_mmio_state_size() bytes. I/O loop, with the vCPUs stopped. Loading, into a transport for
+ * the same kind of device, validates: -EINVAL leaves a device without a ready queue, to destroy.
  */
 size_t virtio_mmio_state_size(const struct virtio_mmio *mmio);
 void virtio_mmio_save(struct virtio_mmio *mmio, void *state);

@@ -76,6 +76,7 @@ void virtio_mmio_save(struct virtio_mmio *mmio, void *state)
 static int load_queue(struct virtio_mmio *mmio, struct virtqueue *queue,
                       const struct queue_state *saved)
 {
+    virtqueue_stop(queue); /* the areas it knows are those of its former size and place */
     queue->descriptors = saved->descriptors;
     queue->available = saved->available;
     queue->used = saved->used;
@@ -134,6 +135,8 @@ int virtio_mmio_load(struct virtio_mmio *mmio, const void *state, struct error *
     memcpy(&saved, state, sizeof(saved));
     virtio_device_lock(mmio->device);
     rc = load_locked(mmio, &saved, (const uint8_t *)state + sizeof(saved));
+    for (unsigned i = 0; rc < 0 && i < mmio->device->class->queue_count; i++)
+        virtqueue_stop(&mmio->device->queues[i]);
     virtio_device_unlock(mmio->device);
     if (rc < 0)
         return error_set(err, EINVAL, "virtio %s: the saved state does not fit this device",

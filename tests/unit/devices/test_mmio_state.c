@@ -115,6 +115,31 @@ static void hostile_states_are_refused_or_harmless(void **unused)
     free(state);
 }
 
+/* A state replaces what was there, the areas of a ready queue included, even when it is refused. */
+static void a_state_for_a_device_at_work_stops_its_queues(void **unused)
+{
+    static const size_t device_id_at = 0;
+    struct virtqueue *queue = &machine.device->queues[0];
+    struct virtqueue_chain chain;
+    size_t size;
+    uint8_t *state;
+
+    (void)unused;
+    state = save(&size); /* its queues are not ready */
+    fake_start(&machine, EVENT_INDEX, SIZE);
+    assert_true(queue->ready);
+    assert_int_equal(virtio_mmio_load(machine.mmio, state, NULL), 0);
+    assert_false(queue->ready);
+    assert_null(queue->areas.used);
+    assert_int_equal(virtqueue_pop(queue, &machine.memory, &chain), 0);
+    fake_start(&machine, EVENT_INDEX, SIZE);
+    store_le32(state + device_id_at, UINT32_MAX);
+    assert_int_equal(virtio_mmio_load(machine.mmio, state, NULL), -EINVAL);
+    assert_false(queue->ready);
+    assert_null(queue->areas.used);
+    free(state);
+}
+
 static void a_state_the_device_refuses_is_refused(void **unused)
 {
     struct error err = ERROR_INIT;
@@ -139,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(state_survives_a_round_trip),
         TEST(hostile_states_are_refused_or_harmless),
+        TEST(a_state_for_a_device_at_work_stops_its_queues),
         TEST(a_state_the_device_refuses_is_refused),
     };
 
