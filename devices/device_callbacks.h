@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: all that a device may ask of the world outside: raise its interrupt, watch a file
+ * All that a device may ask of the world outside: raise its interrupt, watch a file
  * descriptor, and, where somebody listens, tell what it does. The machine implements it with irqfd
  * and epoll, a test with two counters.
  */

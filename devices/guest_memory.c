@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the one translator from guest-physical addresses to host memory; see guest_memory.h. */
+/* The one translator from guest-physical addresses to host memory; see guest_memory.h. */
 #include "devices/guest_memory.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the one translator from guest-physical addresses to host memory.
+ * The one translator from guest-physical addresses to host memory.
  *
  * A guest address has a struct type of its own, so that using one unchecked does not compile.
  * Address and length are translated together; a range that leaves its region, or overflows, has

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the numbers of the hypercall doorbell, shared by host and guest. Stable:
+ * The numbers of the hypercall doorbell, shared by host and guest. Stable:
  * docs/reference/doorbell.md.
  *
  * A call is one 32-bit write: the low 8 bits say which call, the high 24 bits are its argument.

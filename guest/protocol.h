@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what init and the client on the host say to each other, and the names of the files that
+ * What init and the client on the host say to each other, and the names of the files that
  * the client hands to init. One definition for both sides.
  *
  * In a virtual machine init reaches the client over vsock. On a host, as process 1 of a container's

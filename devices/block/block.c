@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: virtio block device over a raw file (virtio 1.2, 5.2).
+ * virtio block device over a raw file (virtio 1.2, 5.2).
  *
  * A request is a chain: a 16-byte header, data (in either direction), one status byte at the very
  * end; nothing is assumed of how these are cut into descriptors. Data moves by preadv and pwritev

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: virtio block device over a raw file (virtio 1.2, 5.2). */
+/* virtio block device over a raw file (virtio 1.2, 5.2). */
 #ifndef MICROVM_DEVICES_BLOCK_BLOCK_H
 #define MICROVM_DEVICES_BLOCK_BLOCK_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what block.c (the device) and request.c (what it is asked) share. */
+/* What block.c (the device) and request.c (what it is asked) share. */
 #ifndef MICROVM_DEVICES_BLOCK_BLOCK_PRIVATE_H
 #define MICROVM_DEVICES_BLOCK_BLOCK_PRIVATE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: which parts of a disk were written since the last flush, so that a flush can be done
+ * Which parts of a disk were written since the last flush, so that a flush can be done
  * part by part: fdatasync(2) of all that a guest has left in the page cache may take minutes, in
  * which nothing, not even SIGKILL, ends the thread that waits in it.
  */

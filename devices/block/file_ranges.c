@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: discard and zero a range of a file; see file_ranges.h. */
+/* Discard and zero a range of a file; see file_ranges.h. */
 #include "devices/block/file_ranges.h"
 
 #include <errno.h>

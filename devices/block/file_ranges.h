@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: discard and zero a range of a file, whatever its file system offers for it. */
+/* Discard and zero a range of a file, whatever its file system offers for it. */
 #ifndef MICROVM_DEVICES_BLOCK_FILE_RANGES_H
 #define MICROVM_DEVICES_BLOCK_FILE_RANGES_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: one request to the block device (virtio 1.2, 5.2.6).
+ * One request to the block device (virtio 1.2, 5.2.6).
  *
  * Whatever can be large is done in slices: data moves by at most VIRTIO_SLICE_MAX bytes a system
  * call, ranges are cleared and written parts flushed by a few MiB. Between two slices the turn may

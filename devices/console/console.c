@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: virtio console with one port (virtio 1.2, 5.3).
+ * virtio console with one port (virtio 1.2, 5.3).
  *
  * Queue 0 carries bytes to the guest, queue 1 from it. Neither direction holds bytes of its own:
  * input is read straight into the driver's buffers and waits in its stream while there are none;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: virtio console, one port (virtio 1.2, 5.3): kernel log and emergency shell. */
+/* virtio console, one port (virtio 1.2, 5.3): kernel log and emergency shell. */
 #ifndef MICROVM_DEVICES_CONSOLE_CONSOLE_H
 #define MICROVM_DEVICES_CONSOLE_CONSOLE_H
 

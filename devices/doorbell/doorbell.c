@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the hypercall doorbell; see doorbell.h. */
+/* The hypercall doorbell; see doorbell.h. */
 #include "devices/doorbell/doorbell.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the hypercall doorbell: what virtio is too heavy for. Its ABI is
+ * The hypercall doorbell: what virtio is too heavy for. Its ABI is
  * docs/reference/doorbell.md. The guest's side of the numbers below is guest/doorbell_abi.h, which
  * this file includes, so that there is one definition.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: virtio entropy device (virtio 1.2, 5.4): fills the driver's buffers by getrandom(2). */
+/* virtio entropy device (virtio 1.2, 5.4): fills the driver's buffers by getrandom(2). */
 #include "devices/entropy/entropy.h"
 #include "vmm/base/bytes.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: virtio entropy device fed by getrandom(2) (virtio 1.2, 5.4). */
+/* virtio entropy device fed by getrandom(2) (virtio 1.2, 5.4). */
 #ifndef MICROVM_DEVICES_ENTROPY_ENTROPY_H
 #define MICROVM_DEVICES_ENTROPY_ENTROPY_H
 

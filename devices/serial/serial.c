@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the least of a 16550 UART; see serial.h. */
+/* The least of a 16550 UART; see serial.h. */
 #include "devices/serial/serial.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the least of a 16550 UART that `earlycon=uart8250,io,0x3f8` needs: transmit, and a line
+ * The least of a 16550 UART that `earlycon=uart8250,io,0x3f8` needs: transmit, and a line
  * status that is always ready. For kernels that die before their console; off by default.
  */
 #ifndef MICROVM_DEVICES_SERIAL_SERIAL_H

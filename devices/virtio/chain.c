@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: views of and copies to and from the segments of one descriptor chain; see queue.h. */
+/* Views of and copies to and from the segments of one descriptor chain; see queue.h. */
 #include "devices/virtio/queue.h"
 
 #include <string.h>

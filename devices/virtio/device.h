@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what a virtio device is to its transport: a constant class with the verbs, and a
+ * What a virtio device is to its transport: a constant class with the verbs, and a
  * running instance. The same five verbs everywhere: create, handle queue, read/write config,
  * save, load.
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: life of the virtio-mmio transport, and what a device asks of it.
+ * Life of the virtio-mmio transport, and what a device asks of it.
  *
  * Two kinds of threads meet here. vCPU threads access registers (mmio_registers.c): they change
  * transport state under the lock and never run a device's work. The I/O loop runs that work, under

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the virtio-mmio transport, version 2 (virtio 1.2, 4.2). */
+/* The virtio-mmio transport, version 2 (virtio 1.2, 4.2). */
 #ifndef MICROVM_DEVICES_VIRTIO_MMIO_H
 #define MICROVM_DEVICES_VIRTIO_MMIO_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the transport's own structure, shared by mmio.c, mmio_registers.c and mmio_state.c. */
+/* The transport's own structure, shared by mmio.c, mmio_registers.c and mmio_state.c. */
 #ifndef MICROVM_DEVICES_VIRTIO_MMIO_PRIVATE_H
 #define MICROVM_DEVICES_VIRTIO_MMIO_PRIVATE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: registers of the virtio-mmio transport (virtio 1.2, 4.2.2), the status state machine
+ * Registers of the virtio-mmio transport (virtio 1.2, 4.2.2), the status state machine
  * (3.1.1) and feature negotiation. Any thread; any offset and size that a guest may try.
  *
  * What is out of order is ignored, as reserved bits are: a driver notices when it reads back. Only

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: transport state as a snapshot carries it, followed by the device's own. A snapshot may
+ * Transport state as a snapshot carries it, followed by the device's own. A snapshot may
  * come from a hostile place, so loading checks each field as if a driver had written it.
  */
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: split virtqueues, device side; see queue.h.
+ * Split virtqueues, device side; see queue.h.
  *
  * Three areas in guest memory: the descriptor table (read here), the available ring (read here,
  * with the driver's used_event behind it) and the used ring (written here, with our avail_event

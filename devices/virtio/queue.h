@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: split virtqueues (virtio 1.2, 2.7) with indirect descriptors and event index, and a
+ * Split virtqueues (virtio 1.2, 2.7) with indirect descriptors and event index, and a
  * cursor over one descriptor chain. The guest is not trusted: addresses are translated with their
  * lengths when a chain is popped, each descriptor is copied once, chains, heads and indices are
  * bounded.

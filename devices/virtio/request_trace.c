@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the steps of a virtqueue as lines of text; see request_trace.h. */
+/* The steps of a virtqueue as lines of text; see request_trace.h. */
 #include "devices/virtio/request_trace.h"
 
 #include <inttypes.h>

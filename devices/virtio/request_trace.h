@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: a device's story, told as it happens, in the words of virtio 1.2: what the driver
+ * A device's story, told as it happens, in the words of virtio 1.2: what the driver
  * notified of, which chains were taken, what the device understood, what it used, and whether it
  * notified the driver. For people who learn; a machine without a tracer
  * (devices/device_callbacks.h) tells nothing and pays one comparison a step.

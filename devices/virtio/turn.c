@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: how much a device does before it lets the I/O loop go on.
+ * How much a device does before it lets the I/O loop go on.
  *
  * A guest decides how many requests there are and how large each is; the loop also has to see that
  * its machine is to stop. So a turn ends after so many bytes or so much time, whichever comes

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a bounded first-in-first-out buffer of bytes; see byte_ring.h. */
+/* A bounded first-in-first-out buffer of bytes; see byte_ring.h. */
 #include "devices/vsock/byte_ring.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a bounded first-in-first-out buffer of bytes that is filled and emptied by iovecs. */
+/* A bounded first-in-first-out buffer of bytes that is filled and emptied by iovecs. */
 #ifndef MICROVM_DEVICES_VSOCK_BYTE_RING_H
 #define MICROVM_DEVICES_VSOCK_BYTE_RING_H
 

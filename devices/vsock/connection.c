@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: one connection: a state machine between packets and a UNIX stream socket.
+ * One connection: a state machine between packets and a UNIX stream socket.
  *
  * Ends travel as half-closes: the guest's SHUTDOWN becomes shutdown(2), after the last byte of the
  * ring; end of file from the host process becomes SHUTDOWN, after its last byte. A guest that has

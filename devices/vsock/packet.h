@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: headers of virtio socket packets (virtio 1.2, 5.10.6), in the host's byte order. */
+/* Headers of virtio socket packets (virtio 1.2, 5.10.6), in the host's byte order. */
 #ifndef MICROVM_DEVICES_VSOCK_PACKET_H
 #define MICROVM_DEVICES_VSOCK_PACKET_H
 

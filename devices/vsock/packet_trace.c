@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a packet's header as one line for whoever listens. */
+/* A packet's header as one line for whoever listens. */
 #include <inttypes.h>
 
 #include "devices/virtio/request_trace.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: virtio socket device (virtio 1.2, 5.10): packets in queues to connections and back. See
+ * virtio socket device (virtio 1.2, 5.10): packets in queues to connections and back. See
  * vsock_private.h for the parts and for how bytes flow.
  */
 #include "devices/vsock/vsock.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Virtio socket device (virtio 1.2, 5.10), whose host side is UNIX stream sockets. Where a guest's
+ * virtio socket device (virtio 1.2, 5.10), whose host side is UNIX stream sockets. Where a guest's
  * connect() to CID 2 leads, whoever made the device says. A host process that connects to its
  * listener and writes "CONNECT P\n" reaches the guest's listener on port P and reads back "OK\n"
  * first. The device itself opens and connects nothing.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what the parts of the virtio socket device share.
+ * What the parts of the virtio socket device share.
  *
  *   vsock.c       the device: queues to packets and back, whose turn it is
  *   connection.c  one connection: a state machine between packets and a UNIX stream socket

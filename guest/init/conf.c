@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: reads init.conf: lines `key=value`. */
+/* Reads init.conf: lines `key=value`. */
 #include "guest/init/conf.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: init.conf, the host's few words to init; its keys are listed in guest/protocol.h. */
+/* init.conf, the host's few words to init; its keys are listed in guest/protocol.h. */
 #ifndef MICROVM_GUEST_INIT_CONF_H
 #define MICROVM_GUEST_INIT_CONF_H
 

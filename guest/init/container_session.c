@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the life of the one container of this machine.
+ * The life of the one container of this machine.
  *
  * One thread, one poll loop: frames of the host, ended children, three relays. While crun runs,
  * only crun is waited for; the container's process may end before crun does, and its status must be

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the life of the one container of this machine, from the start of crun to the last word
+ * The life of the one container of this machine, from the start of crun to the last word
  * to the host.
  */
 #ifndef MICROVM_GUEST_INIT_CONTAINER_SESSION_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the error object of init; see failure.h for its contract. */
+/* The error object of init; see failure.h for its contract. */
 #include "guest/init/failure.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the error object of init: why the container cannot run, in one line for a person.
+ * The error object of init: why the container cannot run, in one line for a person.
  *
  * Contract: a function that can fail takes a `struct failure *` last and returns 0 (or a useful
  * value >= 0) on success, -1 on failure with *failure filled.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: frames on the control connection. */
+/* Frames on the control connection. */
 #include "guest/init/host_connection.h"
 
 #include <errno.h>

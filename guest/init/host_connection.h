@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: frames on the control connection; the format is in guest/protocol.h. */
+/* Frames on the control connection; the format is in guest/protocol.h. */
 #ifndef MICROVM_GUEST_INIT_HOST_CONNECTION_H
 #define MICROVM_GUEST_INIT_HOST_CONNECTION_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the guest's file systems, from the bare initramfs to the container's root.
+ * The guest's file systems, from the bare initramfs to the container's root.
  *
  * The kernel refuses pivot_root(2) out of the initramfs itself, because that mount has no parent.
  * So the initramfs is bind-mounted once more, moved on top of / and entered: the same files, but

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the guest's file systems, from the bare initramfs to the container's root. */
+/* The guest's file systems, from the bare initramfs to the container's root. */
 #ifndef MICROVM_GUEST_INIT_MOUNT_H
 #define MICROVM_GUEST_INIT_MOUNT_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: carries one byte stream in one direction; see relay.h. */
+/* Carries one byte stream in one direction; see relay.h. */
 #include "guest/init/relay.h"
 
 #include <errno.h>

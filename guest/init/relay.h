@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: carries one byte stream in one direction, from a pipe or terminal to a socket or back,
+ * Carries one byte stream in one direction, from a pipe or terminal to a socket or back,
  * with one fixed buffer: what the reader does not take is not read, so that memory stays bounded
  * and the writer is slowed down. End of file goes through as end of file, and a reader that went
  * away is seen by the writer as a closed pipe.

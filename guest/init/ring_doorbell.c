@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: rings the hypercall doorbell.
+ * Rings the hypercall doorbell.
  *
  * The right to use ports is inherited by fork and survives exec. It is therefore held only for the
  * one instruction that needs it: nothing that init starts can ring.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: rings the hypercall doorbell; see docs/reference/doorbell.md. */
+/* Rings the hypercall doorbell; see docs/reference/doorbell.md. */
 #ifndef MICROVM_GUEST_INIT_RING_DOORBELL_H
 #define MICROVM_GUEST_INIT_RING_DOORBELL_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: starts the container with crun and takes hold of its process and standard streams. */
+/* Starts the container with crun and takes hold of its process and standard streams. */
 #include "guest/init/runtime.h"
 
 #include <errno.h>

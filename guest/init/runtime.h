@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: starts the container with crun and takes hold of its process and standard streams.
+ * Starts the container with crun and takes hold of its process and standard streams.
  *
  * The container gets pipes or a terminal, never sockets, so that opening /dev/stdout works as under
  * docker. crun runs detached: it ends when the container's process runs, which then is a child of

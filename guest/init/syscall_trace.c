@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: counts system calls of the container; see syscall_trace.h. */
+/* Counts system calls of the container; see syscall_trace.h. */
 #include "guest/init/syscall_trace.h"
 
 #include <linux/audit.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: counts the system calls of the container, by ptrace(2), when the host asks for it
+ * Counts the system calls of the container, by ptrace(2), when the host asks for it
  * (trace=1 in init.conf). Every process and thread of the container is followed, from the command's
  * own execve on; none of them sees more of it than a TracerPid.
  *

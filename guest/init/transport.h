@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what is on the other side of init's sandbox, and how it is reached: the host of a
+ * What is on the other side of init's sandbox, and how it is reached: the host of a
  * virtual machine (transport_vsock.c: vsock and the doorbell), or the host of a container, which
  * init shares a kernel with (transport_unix.c: UNIX sockets). Everything else of init is the same
  * for both, so that a run can be compared with its twin.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: init on a host, as process 1 of a container's outer namespaces: the client is reached by
+ * Init on a host, as process 1 of a container's outer namespaces: the client is reached by
  * the UNIX sockets that a monitor would connect a guest's vsock to, and marks travel as frames.
  */
 #include <errno.h>

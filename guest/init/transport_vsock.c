@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: init in a virtual machine: the host is reached by vsock, marks and end by the doorbell.
+/* Init in a virtual machine: the host is reached by vsock, marks and end by the doorbell.
  */
 #include <errno.h>
 #include <linux/reboot.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Microvm-probes, the program that `microvm probe` and `microvm compare` bring with them
+ * microvm-probes, the program that `microvm probe` and `microvm compare` bring with them
  * under each isolation. It asks and measures there, and says what it found as JSON, an object a
  * line. It judges nothing: that is done outside, where the truth about the host is known.
  */

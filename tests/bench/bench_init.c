@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: init of the benchmark's guest. Its first act says "user space begins" in two ways: a
+ * Init of the benchmark's guest. Its first act says "user space begins" in two ways: a
  * byte for the serial port that QEMU and kvmtool show at once, and the mark of microvm's doorbell.
  * A port that a monitor does not have is an exit that it ignores, so all of them pay for both; the
  * doorbell comes second, so that microvm gains nothing by it.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Purpose: look at one running monitor from outside: its exits to user space, system calls and memory.
+"""Look at one running monitor from outside: its exits to user space, system calls and memory.
 
 The guest's init holds after its first act (see init.c). Until then strace has recorded every system call and the host
 kernel's trace events every exit; then the memory map is read. The same instruments serve every monitor, so that

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the block device over a file in memory, under any driver: the file keeps its size. */
+/* The block device over a file in memory, under any driver: the file keeps its size. */
 #include <linux/virtio_blk.h>
 #include <stdlib.h>
 #include <string.h>

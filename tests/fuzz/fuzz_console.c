@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the console on a socket, under any driver and any user. */
+/* The console on a socket, under any driver and any user. */
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a kernel file that is all of the fuzzer's making is refused, or lands inside of memory.
+/* A kernel file that is all of the fuzzer's making is refused, or lands inside of memory.
  */
 #include <stdlib.h>
 #include <sys/mman.h>

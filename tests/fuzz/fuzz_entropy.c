@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the entropy device, and with it transport and queues, under any driver. */
+/* The entropy device, and with it transport and queues, under any driver. */
 #include <stdlib.h>
 
 #include "devices/entropy/entropy.h"

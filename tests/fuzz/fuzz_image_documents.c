@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the JSON documents of an image, and all that is made of a config: what finally runs,
+ * The JSON documents of an image, and all that is made of a config: what finally runs,
  * with hostile passwd and group files, and the bundle. The input's first byte chooses the document;
  * zero bytes part the config from passwd, group and user.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: layers, applied one upon the other and written as a squashfs. Whatever they hold, the
+ * Layers, applied one upon the other and written as a squashfs. Whatever they hold, the
  * tree stays a tree, and its bounds hold. The first byte chooses: the rest is two archives as they
  * are (which shows how we take what libarchive makes of rubbish), or a script of entries to pack in
  * up to four sound archives (which shows the merge).

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: image references. What is accepted keeps its meaning when it is written and read again.
+/* Image references. What is accepted keeps its meaning when it is written and read again.
  */
 #include <stdint.h>
 #include <stdlib.h>

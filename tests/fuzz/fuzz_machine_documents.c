@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what client and monitor read of each other: events, commands, the description of a
+/* What client and monitor read of each other: events, commands, the description of a
  * machine. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: taking chains out of guest memory that is all of the fuzzer's making, and touching each
+ * Taking chains out of guest memory that is all of the fuzzer's making, and touching each
  * byte of what comes out.
  */
 #include <stdlib.h>

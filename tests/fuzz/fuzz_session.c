@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what a guest's init and its monitor say to the client: frames, tables of system calls,
+ * What a guest's init and its monitor say to the client: frames, tables of system calls,
  * exit statuses, control events, output. The session, a real one on real sockets, ends whatever was
  * said, by a status or by one line of why.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: virtio sockets under any guest, between real UNIX sockets that any host process may use.
+/* virtio sockets under any guest, between real UNIX sockets that any host process may use.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what a fuzzer's bytes mean; see script.h. */
+/* What a fuzzer's bytes mean; see script.h. */
 #include "tests/fuzz/script.h"
 
 #include <linux/virtio_ring.h>

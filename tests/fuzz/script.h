@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what a fuzzer's bytes mean: a script of what a driver and the world outside do to one
+ * What a fuzzer's bytes mean: a script of what a driver and the world outside do to one
  * device. Half of the steps build proper chains, so that the fuzzer gets behind the first check.
  */
 #ifndef MICROVM_TESTS_FUZZ_SCRIPT_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what the bare-metal guest can be told to do, by host and guest. */
+/* What the bare-metal guest can be told to do, by host and guest. */
 #ifndef TESTS_GUESTS_CASES_H
 #define TESTS_GUESTS_CASES_H
 

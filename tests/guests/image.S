@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the flat image of the bare-metal guest (GUEST_IMAGE is its path), inside the test program. */
+/* The flat image of the bare-metal guest (GUEST_IMAGE is its path), inside the test program. */
 
     .section .rodata
     .globl guest_image, guest_image_end

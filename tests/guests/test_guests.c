@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the machine on a real KVM, without a Linux in it: a bare-metal guest (guest/) uses and
+ * The machine on a real KVM, without a Linux in it: a bare-metal guest (guest/) uses and
  * misuses ports, registers, doorbell and devices, case by case, and the host looks at what came of
  * it. Small enough for a software KVM.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the port contract: all that the machine needs to know of a processor architecture. Each
+ * The port contract: all that the machine needs to know of a processor architecture. Each
  * folder beside this file (x86_64/, aarch64/) implements it with the same file names: layout.c,
  * boot.c, vcpu.c, irq.c, state.c, host_level.c, and says its names in names.h. Functions get raw
  * KVM descriptors and the memory map.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: little-endian loads and stores on unaligned bytes, rounding to powers of two. */
+/* Little-endian loads and stores on unaligned bytes, rounding to powers of two. */
 #ifndef MICROVM_BASE_BYTES_H
 #define MICROVM_BASE_BYTES_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: control groups of this machine; see cgroup.h. */
+/* Control groups of this machine; see cgroup.h. */
 #include "vmm/base/cgroup.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: control groups of this machine as they are found: version 2, version 1, or both side by
+ * Control groups of this machine as they are found: version 2, version 1, or both side by
  * side ("hybrid"; kernel documentation, admin-guide/cgroup-v2.rst and cgroup-v1/).
  *
  * A group is named by its path within the hierarchies, such as "/microvm-quiet_owl". With version 1

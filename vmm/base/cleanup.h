@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: owners that release at the end of their scope, and `steal` to hand ownership over. */
+/* Owners that release at the end of their scope, and `steal` to hand ownership over. */
 #ifndef MICROVM_BASE_CLEANUP_H
 #define MICROVM_BASE_CLEANUP_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the error object; see error.h for its contract. */
+/* The error object; see error.h for its contract. */
 #include "vmm/base/error.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: one error object that gathers, on its way up, what was being done and to what.
+ * One error object that gathers, on its way up, what was being done and to what.
  *
  * Contract: a function that can fail takes `struct error *err` as its last argument and returns 0
  * (or a useful value >= 0) on success, a negative errno on failure. On failure it has filled *err

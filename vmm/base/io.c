@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: whole reads and writes, whole files, time stamps. */
+/* Whole reads and writes, whole files, time stamps. */
 #include "vmm/base/io.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: whole reads and writes, whole files, time stamps. */
+/* Whole reads and writes, whole files, time stamps. */
 #ifndef MICROVM_BASE_IO_H
 #define MICROVM_BASE_IO_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: write a log message as one write(2), so that lines of several processes do not mix. */
+/* Write a log message as one write(2), so that lines of several processes do not mix. */
 #include "vmm/base/log.h"
 
 #include <stdarg.h>

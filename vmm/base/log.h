@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: one-line messages to a person (standard error) or to a file, "microvm: level: text".
+ * One-line messages to a person (standard error) or to a file, "microvm: level: text".
  * A message that a guest can cause goes through log_limited(), which a guest cannot use to flood.
  */
 #ifndef MICROVM_BASE_LOG_H

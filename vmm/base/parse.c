@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: strict number and size parsing; see parse.h. */
+/* Strict number and size parsing; see parse.h. */
 #include "vmm/base/parse.h"
 
 #include <errno.h>

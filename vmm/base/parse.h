@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: strict parsing of what a person types: all digits, one suffix, overflow checked. */
+/* Strict parsing of what a person types: all digits, one suffix, overflow checked. */
 #ifndef MICROVM_BASE_PARSE_H
 #define MICROVM_BASE_PARSE_H
 

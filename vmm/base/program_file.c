@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: find the files that come with the program; see program_file.h. */
+/* Find the files that come with the program; see program_file.h. */
 #include "vmm/base/program_file.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: find the files that come with the program (guest kernel, initramfs, import program):
+ * Find the files that come with the program (guest kernel, initramfs, import program):
  * named by the user, else beside the executable (a build tree), else where `make install` put them.
  */
 #ifndef MICROVM_BASE_PROGRAM_FILE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: remove a directory with all that is in it, without following any link. */
+/* Remove a directory with all that is in it, without following any link. */
 #ifndef MICROVM_BASE_REMOVE_TREE_H
 #define MICROVM_BASE_REMOVE_TREE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: find the machine's own programs, as a shell does. */
+/* Find the machine's own programs, as a shell does. */
 #ifndef MICROVM_BASE_SEARCH_PATH_H
 #define MICROVM_BASE_SEARCH_PATH_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: errors that say nothing about the object, but that the system is short of something. */
+/* Errors that say nothing about the object, but that the system is short of something. */
 #ifndef MICROVM_BASE_SHORTAGE_H
 #define MICROVM_BASE_SHORTAGE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the list of owned strings; see string_list.h. */
+/* The list of owned strings; see string_list.h. */
 #include "vmm/base/string_list.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a growing list of owned strings whose array always ends with a null pointer, as
+/* A growing list of owned strings whose array always ends with a null pointer, as
  * execve(2) wants. */
 #ifndef MICROVM_BASE_STRING_LIST_H
 #define MICROVM_BASE_STRING_LIST_H

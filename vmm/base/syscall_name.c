@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: names of system calls; see syscall_name.h. */
+/* Names of system calls; see syscall_name.h. */
 #include "vmm/base/syscall_name.h"
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: names of system calls. */
+/* Names of system calls. */
 #ifndef MICROVM_BASE_SYSCALL_NAME_H
 #define MICROVM_BASE_SYSCALL_NAME_H
 

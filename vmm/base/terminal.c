@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a terminal handed to a guest; see terminal.h. */
+/* A terminal handed to a guest; see terminal.h. */
 #include "vmm/base/terminal.h"
 
 #include <sys/ioctl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a terminal handed to a guest: raw while the guest has it, as before afterwards. */
+/* A terminal handed to a guest: raw while the guest has it, as before afterwards. */
 #ifndef MICROVM_BASE_TERMINAL_H
 #define MICROVM_BASE_TERMINAL_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: `microvm boot`: a bare kernel, its console on this terminal.
+ * `microvm boot`: a bare kernel, its console on this terminal.
  *
  * The console is a stream socket to the monitor. Two relays carry it, one a direction; the loop
  * ends when the monitor has closed its side and everything it sent is written out.

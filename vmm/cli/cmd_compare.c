@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: `microvm compare`: one command of one image under each isolation, and what each costs.
+ * `microvm compare`: one command of one image under each isolation, and what each costs.
  *
  * Here are the command line, the files that take part, and where the report goes; the runs and
  * what they say are in vmm/compare and vmm/trial.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: `microvm doctor`: one line for each thing that a run needs, and how to mend what is not
+ * `microvm doctor`: one line for each thing that a run needs, and how to mend what is not
  * fine. A check is a function; the table at the end is their order.
  */
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: `microvm image`: the table of its sub commands. */
+/* `microvm image`: the table of its sub commands. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what the sub commands of `microvm image` share. */
+/* What the sub commands of `microvm image` share. */
 #ifndef MICROVM_CLI_CMD_IMAGE_H
 #define MICROVM_CLI_CMD_IMAGE_H
 

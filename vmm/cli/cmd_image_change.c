@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: `microvm image load`, `tag`, `rm` and `prune`. */
+/* `microvm image load`, `tag`, `rm` and `prune`. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

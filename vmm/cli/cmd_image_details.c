@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what the sub commands of `microvm image` share; see cmd_image.h. */
+/* What the sub commands of `microvm image` share; see cmd_image.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

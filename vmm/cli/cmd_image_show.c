@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: `microvm image ls`, `inspect` and `history`: what docker shows, in docker's words. */
+/* `microvm image ls`, `inspect` and `history`: what docker shows, in docker's words. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>

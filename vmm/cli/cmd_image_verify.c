@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: `microvm image verify`: read all of an image, and compare every digest. */
+/* `microvm image verify`: read all of an image, and compare every digest. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: `microvm probe`: what an image could see and do under each isolation, and what stops it.
+ * `microvm probe`: what an image could see and do under each isolation, and what stops it.
  *
  * Here are the command line and the files that take part; the checks, the runs and the verdicts
  * are in vmm/probe and vmm/trial.

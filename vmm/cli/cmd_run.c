@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: `microvm run`: an image and a person's options become a bundle, which an isolation runs.
+ * `microvm run`: an image and a person's options become a bundle, which an isolation runs.
  *
  * Everything that can be wrong with the command line is found before anything is made; from the
  * moment the instance exists it is removed on every way out.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: `microvm version`: what was built, from what, and which kernel it would boot. */
+/* `microvm version`: what was built, from what, and which kernel it would boot. */
 #include <errno.h>
 #include <gen/architecture.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the commands of `microvm`, one file each; the table is in microvm.c. A command gets its
+ * The commands of `microvm`, one file each; the table is in microvm.c. A command gets its
  * own name in argv[0] and returns the exit status.
  */
 #ifndef MICROVM_CLI_COMMANDS_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: carry bytes from one descriptor to another; see console_relay.h. */
+/* Carry bytes from one descriptor to another; see console_relay.h. */
 #include "vmm/cli/console_relay.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: carry bytes from one descriptor to another through a small buffer, driven by poll(2). */
+/* Carry bytes from one descriptor to another through a small buffer, driven by poll(2). */
 #ifndef MICROVM_CLI_CONSOLE_RELAY_H
 #define MICROVM_CLI_CONSOLE_RELAY_H
 

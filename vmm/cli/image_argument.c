@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: from the IMAGE of a command line to the opened image; see image_argument.h. */
+/* From the IMAGE of a command line to the opened image; see image_argument.h. */
 #include "vmm/cli/image_argument.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: from the IMAGE of a command line to the opened image. */
+/* From the IMAGE of a command line to the opened image. */
 #ifndef MICROVM_CLI_IMAGE_ARGUMENT_H
 #define MICROVM_CLI_IMAGE_ARGUMENT_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what a kernel image says of itself; see kernel_banner.h. */
+/* What a kernel image says of itself; see kernel_banner.h. */
 #include "vmm/cli/kernel_banner.h"
 
 #include <errno.h>

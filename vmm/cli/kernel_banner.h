@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what a kernel image says of itself. */
+/* What a kernel image says of itself. */
 #ifndef MICROVM_CLI_KERNEL_BANNER_H
 #define MICROVM_CLI_KERNEL_BANNER_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the table of commands, and the choice of one.
+ * The table of commands, and the choice of one.
  *
  * Start-up is part of what users wait for: no locale, no configuration file, nothing opened before
  * a command asks for it.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: parse a command line by a table of options; see options.h. */
+/* Parse a command line by a table of options; see options.h. */
 #include "vmm/cli/options.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: options of a command as a table of rows, which parses the command line and writes the
+ * Options of a command as a table of rows, which parses the command line and writes the
  * help text.
  *
  * Written as for docker: --name V, --name=V, -n V, -nV, -n=V, flags together (-it), a flag may be

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the nearest known word to a mistyped one, by edit distance (optimal string alignment).
+/* The nearest known word to a mistyped one, by edit distance (optimal string alignment).
  */
 #include "vmm/cli/suggest.h"
 

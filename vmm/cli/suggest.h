@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the nearest known word to a mistyped one. */
+/* The nearest known word to a mistyped one. */
 #ifndef MICROVM_CLI_SUGGEST_H
 #define MICROVM_CLI_SUGGEST_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what the commands that start a machine share; see vm_options.h. */
+/* What the commands that start a machine share; see vm_options.h. */
 #include "vmm/cli/vm_options.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what the commands that start a machine share: how large is the machine, where does the
+/* What the commands that start a machine share: how large is the machine, where does the
  * timeline go, which signals end a run. */
 #ifndef MICROVM_CLI_VM_OPTIONS_H
 #define MICROVM_CLI_VM_OPTIONS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: system call filters; see syscall_filter.h.
+ * System call filters; see syscall_filter.h.
  *
  * The program checks the kind of system call table, then each rule is one comparison, or some more
  * with a condition on arguments. Rules without a condition cost nothing at run time, since the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: make and remove instance directories; see instance.h for what is in one.
+ * Make and remove instance directories; see instance.h for what is in one.
  *
  * Who may remove what: under the exclusive lock of RUNTIME/.lock an instance directory is made
  * together with its own lock, so whoever holds RUNTIME/.lock sees each instance either locked (it

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the directory of one running instance, and the sweep of those whose owners are gone.
+ * The directory of one running instance, and the sweep of those whose owners are gone.
  *
  * RUNTIME is $MICROVM_RUNTIME, else /run/microvm for root, else $XDG_RUNTIME_DIR/microvm, else
  * /tmp/microvm-UID. It belongs to the caller alone. RUNTIME/.lock marks it as microvm's (nothing is

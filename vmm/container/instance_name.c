@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: names of instances; see instance_name.h. */
+/* Names of instances; see instance_name.h. */
 #include "vmm/container/instance_name.h"
 
 #include <stdio.h>

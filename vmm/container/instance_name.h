@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: names of instances: which ones are allowed, and new ones out of two words. */
+/* Names of instances: which ones are allowed, and new ones out of two words. */
 #ifndef MICROVM_CONTAINER_INSTANCE_NAME_H
 #define MICROVM_CONTAINER_INSTANCE_NAME_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: parse an image's config (OCI image specification, config.md). */
+/* Parse an image's config (OCI image specification, config.md). */
 #include "vmm/image/config.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the JSON documents of an image as plain structs (OCI image specification: manifest.md,
+ * The JSON documents of an image as plain structs (OCI image specification: manifest.md,
  * image-index.md, config.md; docker's schema 2 differs only in its media types).
  *
  * All of it is hostile: documents are bounded in size and depth, digests and media types are

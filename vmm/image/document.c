@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: typed access to JSON from images; see document.h. */
+/* Typed access to JSON from images; see document.h. */
 #include "vmm/image/document.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: careful access to hostile JSON: bounded, typed, with messages that name the document and
+/* Careful access to hostile JSON: bounded, typed, with messages that name the document and
  * the field. */
 #ifndef MICROVM_IMAGE_DOCUMENT_H
 #define MICROVM_IMAGE_DOCUMENT_H

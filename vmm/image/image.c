@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: open one stored image; see image.h. */
+/* Open one stored image; see image.h. */
 #include "vmm/image/image.h"
 
 #include <errno.h>

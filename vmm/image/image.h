@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: one stored image, opened: everything that running it needs. */
+/* One stored image, opened: everything that running it needs. */
 #ifndef MICROVM_IMAGE_IMAGE_H
 #define MICROVM_IMAGE_IMAGE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: begin and end of an import; see load.h.
+ * Begin and end of an import; see load.h.
  *
  * The source is opened here, with the rights of whoever asked; a directory tmp/NAME of the store is
  * made here, and locked as long as we live. Then microvm-import reads the source, and asks for all

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: bring an archive or directory into the store by way of microvm-import, a process of its
+ * Bring an archive or directory into the store by way of microvm-import, a process of its
  * own: the parsers of hostile archives never run in the process that starts virtual machines, and
  * never touch the store.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the end of a load: verify what the import made, and move it into the store.
+ * The end of a load: verify what the import made, and move it into the store.
  *
  * The import is gone, so the files do not change any more. Of what it said nothing is believed:
  * each blob is hashed, documents are parsed, and only what an image needs is moved. The one thing

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what one import may take of the machine; each bound is an option of `image load`. */
+/* What one import may take of the machine; each bound is an option of `image load`. */
 #ifndef MICROVM_IMAGE_LOAD_LIMITS_H
 #define MICROVM_IMAGE_LOAD_LIMITS_H
 

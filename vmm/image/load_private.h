@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what the files of the load share: load.c (begin, end, the program), load_serve.c (its
+/* What the files of the load share: load.c (begin, end, the program), load_serve.c (its
  * questions), load_commit.c (the store). */
 #ifndef MICROVM_IMAGE_LOAD_PRIVATE_H
 #define MICROVM_IMAGE_LOAD_PRIVATE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what microvm (load.c, which owns the store) and microvm-import (import/, which reads
+ * What microvm (load.c, which owns the store) and microvm-import (import/, which reads
  * hostile archives and can open nothing) say to each other over a SOCK_SEQPACKET pair: one struct a
  * message, both programs of the same build.
  *

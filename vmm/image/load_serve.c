@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: answer the import (load_protocol.h). Whatever it sends is hostile: an archive may have
+ * Answer the import (load_protocol.h). Whatever it sends is hostile: an archive may have
  * taken it over. It gets files that are made for it and files beneath the source, and no others; a
  * claim about a file is noted here and verified in load_commit.c, when the import is gone.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: how a person names an image, parsed by the grammar of the OCI distribution
+ * How a person names an image, parsed by the grammar of the OCI distribution
  * specification.
  *
  *   debian, debian:12, localhost:5000/team/app:v1   a name with a tag ("latest" unless written)

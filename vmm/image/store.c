@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: open and read the image store; its layout is in store.h. */
+/* Open and read the image store; its layout is in store.h. */
 #include "vmm/image/store.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the image store, an OCI image layout with root file systems beside it.
+ * The image store, an OCI image layout with root file systems beside it.
  *
  *   oci-layout, index.json     as the OCI image specification (image-layout.md) says; the
  * annotation org.opencontainers.image.ref.name holds "name:tag" blobs/sha256/HEX manifests,

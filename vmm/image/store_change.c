@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: change the image store: names, removal, pruning. Every change ends in one rename of
+/* Change the image store: names, removal, pruning. Every change ends in one rename of
  * index.json. */
 #include <dirent.h>
 #include <errno.h>

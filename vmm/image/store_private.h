@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what store.c (reading) and store_change.c (changing) share. */
+/* What store.c (reading) and store_change.c (changing) share. */
 #ifndef MICROVM_IMAGE_STORE_PRIVATE_H
 #define MICROVM_IMAGE_STORE_PRIVATE_H
 

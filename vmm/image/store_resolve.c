@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: find the stored image that a reference means, by docker's order: name, then ID. */
+/* Find the stored image that a reference means, by docker's order: name, then ID. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

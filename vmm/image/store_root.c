@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: roots and their records; see store_root.h. */
+/* Roots and their records; see store_root.h. */
 #include "vmm/image/store_root.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: roots in the store, and what was recorded of them: roots/HEX.json holds, for each part,
+ * Roots in the store, and what was recorded of them: roots/HEX.json holds, for each part,
  * its digest and size, and a stamp of the file (device, inode, times of content and of inode).
  *
  * A part whose stamp is as recorded is what it was: content cannot change without the times, except

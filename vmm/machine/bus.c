@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: address dispatch; see bus.h. */
+/* Address dispatch; see bus.h. */
 #include "vmm/machine/bus.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: who answers at which address, for the two buses (ports, memory-mapped registers).
+ * Who answers at which address, for the two buses (ports, memory-mapped registers).
  * Filled before the vCPUs run and only read then, so any thread may dispatch.
  */
 #ifndef MICROVM_MACHINE_BUS_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: names of counts; see counts.h. */
+/* Names of counts; see counts.h. */
 #include "vmm/machine/counts.h"
 
 #include <stdarg.h>

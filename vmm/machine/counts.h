@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: how the parts of a machine count, and tell what they have counted; the names are in
+ * How the parts of a machine count, and tell what they have counted; the names are in
  * machine.h. Times are taken only when the machine's spec asks for them: a plain run pays nothing.
  */
 #ifndef MICROVM_MACHINE_COUNTS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the device tree: all that the guest's kernel needs to be told. Processors and interrupt
+ * The device tree: all that the guest's kernel needs to be told. Processors and interrupt
  * controllers are the architecture's (arch_tree_add()); devices are the same everywhere.
  * (Devicetree specification 0.4; Linux: bindings/virtio/mmio.yaml.)
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the machine described as a device tree. */
+/* The machine described as a device tree. */
 #ifndef MICROVM_MACHINE_DEVICE_TREE_H
 #define MICROVM_MACHINE_DEVICE_TREE_H
 

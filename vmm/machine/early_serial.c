@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the early serial port. A vCPU thread must not wait for whoever reads the console, so
+ * The early serial port. A vCPU thread must not wait for whoever reads the console, so
  * bytes go through a pipe to the I/O loop; what the pipe cannot hold is lost.
  */
 #include "vmm/machine/early_serial.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the I/O loop; see event_loop.h.
+ * The I/O loop; see event_loop.h.
  *
  * Watches are kept in an array by descriptor. A number counts the watches that a descriptor has
  * had; it travels with the event, so that an event of a descriptor that has been closed, and whose

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the I/O loop: file descriptors and what to do when they are ready (epoll). One thread.
+/* The I/O loop: file descriptors and what to do when they are ready (epoll). One thread.
  */
 #ifndef MICROVM_MACHINE_EVENT_LOOP_H
 #define MICROVM_MACHINE_EVENT_LOOP_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what this host offers to machines; see host_check.h. */
+/* What this host offers to machines; see host_check.h. */
 #include "vmm/machine/host_check.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what this host offers to machines: /dev/kvm, its speed class, what it can do. */
+/* What this host offers to machines: /dev/kvm, its speed class, what it can do. */
 #ifndef MICROVM_MACHINE_HOST_CHECK_H
 #define MICROVM_MACHINE_HOST_CHECK_H
 

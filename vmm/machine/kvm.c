@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: /dev/kvm; see kvm.h. */
+/* /dev/kvm; see kvm.h. */
 #include "vmm/machine/kvm.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: /dev/kvm and one virtual machine in it, with errors that say what is missing. */
+/* /dev/kvm and one virtual machine in it, with errors that say what is missing. */
 #ifndef MICROVM_MACHINE_KVM_H
 #define MICROVM_MACHINE_KVM_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a Linux guest; see linux.h. */
+/* A Linux guest; see linux.h. */
 #include "vmm/machine/linux.h"
 
 #include <errno.h>

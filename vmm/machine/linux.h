@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a Linux guest: its files, its command line, its place in memory. */
+/* A Linux guest: its files, its command line, its place in memory. */
 #ifndef MICROVM_MACHINE_LINUX_H
 #define MICROVM_MACHINE_LINUX_H
 

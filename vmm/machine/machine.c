@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: build order, start, end and release of a machine; see machine.h. */
+/* Build order, start, end and release of a machine; see machine.h. */
 #include "vmm/machine/machine.h"
 
 #include <errno.h>

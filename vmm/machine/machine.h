@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: one virtual machine: built from its spec in a fixed order, run, ended, released.
+ * One virtual machine: built from its spec in a fixed order, run, ended, released.
  *
  * Threads: the caller's thread runs the I/O loop, and calls every function here; each vCPU has one.
  * The order of an end: somebody (a vCPU, machine_stop()) records why; only the first reason counts.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: run vCPUs and answer their exits.
+ * Run vCPUs and answer their exits.
  *
  * A thread is stopped in three steps, so that no moment is missed: `stopping` is set, then
  * immediate_exit, with which the next KVM_RUN returns at once, then a signal interrupts one that is

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: one virtual processor: a KVM descriptor, a thread that runs it, and what it counted. */
+/* One virtual processor: a KVM descriptor, a thread that runs it, and what it counted. */
 #ifndef MICROVM_MACHINE_VCPU_LOOP_H
 #define MICROVM_MACHINE_VCPU_LOOP_H
 

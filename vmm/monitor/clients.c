@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the clients of a monitor; see clients.h. */
+/* The clients of a monitor; see clients.h. */
 #include "vmm/monitor/clients.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the clients of a monitor: what they are told, what they command, and when the last has
+ * The clients of a monitor: what they are told, what they command, and when the last has
  * gone. All on the I/O loop.
  *
  * What was told is kept, as the text that was sent, for clients that come later; so nothing waits

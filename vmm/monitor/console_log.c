@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what is kept of a guest's console; see console_log.h. */
+/* What is kept of a guest's console; see console_log.h. */
 #include "vmm/monitor/console_log.h"
 
 #include <stdio.h>

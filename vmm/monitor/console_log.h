@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what is kept of a guest's console: the first MiB in a file, the last lines in memory. */
+/* What is kept of a guest's console: the first MiB in a file, the last lines in memory. */
 #ifndef MICROVM_MONITOR_CONSOLE_LOG_H
 #define MICROVM_MONITOR_CONSOLE_LOG_H
 

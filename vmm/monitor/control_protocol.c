@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: encode, decode, send and receive the messages of control.sock; see control_protocol.h.
+/* Encode, decode, send and receive the messages of control.sock; see control_protocol.h.
  */
 #include "vmm/monitor/control_protocol.h"
 

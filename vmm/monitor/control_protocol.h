@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what client and monitor say to each other over control.sock: one JSON object a message,
+ * What client and monitor say to each other over control.sock: one JSON object a message,
  * on a UNIX SOCK_SEQPACKET socket, at most CONTROL_MESSAGE_MAX bytes each. Both sides parse
  * strictly: an unknown event, a missing or surplus key, a wrong type is EINVAL.
  *

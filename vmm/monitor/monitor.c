@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the monitor process: builds the machine that the client described, runs its I/O loop,
+ * The monitor process: builds the machine that the client described, runs its I/O loop,
  * tells clients what happens and does what they say.
  *
  * Clients (clients.h) are greeted when the guest runs: nothing is sent before. vCPU threads hand

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: lines into a pipe; see trace_pipe.h. */
+/* Lines into a pipe; see trace_pipe.h. */
 #include "vmm/monitor/trace_pipe.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the monitor's side of `run --explain=live`: lines into a pipe that the client reads.
+ * The monitor's side of `run --explain=live`: lines into a pipe that the client reads.
  *
  * A line is one write of less than PIPE_BUF bytes, so it arrives whole or not at all. The pipe
  * never blocks: when nobody has read it for a while it is full, further lines are left out, and the

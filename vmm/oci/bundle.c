@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: write a container's config.json (OCI runtime specification: config.md, config-linux.md)
+ * Write a container's config.json (OCI runtime specification: config.md, config-linux.md)
  * with what docker gives a container by default, and the small files beside it.
  */
 #include "vmm/oci/bundle.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the OCI runtime bundle of one container, in memory: config.json (OCI runtime
+ * The OCI runtime bundle of one container, in memory: config.json (OCI runtime
  * specification 1.0, as crun reads it) with docker's defaults, and the small files it mounts.
  *
  * One bundle serves both sandboxes: packed into an initramfs it runs in a VM, written to a

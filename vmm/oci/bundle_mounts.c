@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the mounts of a container: docker's own, the bundle's files, --tmpfs, volumes. */
+/* The mounts of a container: docker's own, the bundle's files, --tmpfs, volumes. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the parts of a bundle that have a file of their own. */
+/* The parts of a bundle that have a file of their own. */
 #ifndef MICROVM_OCI_BUNDLE_PRIVATE_H
 #define MICROVM_OCI_BUNDLE_PRIVATE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: environment lists by docker's rules: -e, --env-file, and which value wins. */
+/* Environment lists by docker's rules: -e, --env-file, and which value wins. */
 #include "vmm/oci/environment.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: docker's rules for what finally runs; see process.h. */
+/* Docker's rules for what finally runs; see process.h. */
 #include "vmm/oci/process.h"
 
 #include <errno.h>

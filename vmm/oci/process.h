@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: docker's rules for what finally runs: an image's config and a person's options become
+ * Docker's rules for what finally runs: an image's config and a person's options become
  * arguments, environment, directory, user and stop signal. Pure: reads no file, changes nothing.
  */
 #ifndef MICROVM_OCI_PROCESS_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the system call filter of config.json (OCI runtime specification, config-linux.md,
+/* The system call filter of config.json (OCI runtime specification, config-linux.md,
  * "Seccomp"), and crun's short cut to it. */
 #include <gen/architecture.h>
 #include <jansson.h>

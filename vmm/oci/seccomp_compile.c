@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: run when microvm is built: makes the filter of seccomp_profile.h by libseccomp and
+ * Run when microvm is built: makes the filter of seccomp_profile.h by libseccomp and
  * prints it as a C string in base64, for crun's annotation run.oci.seccomp_bpf_data. Not part of
  * microvm.
  */

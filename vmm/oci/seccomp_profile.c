@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the lists of seccomp_profile.h. */
+/* The lists of seccomp_profile.h. */
 #include "vmm/oci/seccomp_profile.h"
 
 #include <errno.h>

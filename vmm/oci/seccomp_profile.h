@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: which system calls a container may make: docker's defaults for docker's default
+ * Which system calls a container may make: docker's defaults for docker's default
  * capabilities, as data.
  *
  * The list in seccomp_profile.c says what is taken away; a filter is made of what is left, so that

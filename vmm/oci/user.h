@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: who "user[:group]" is by an image's own passwd(5) and group(5) files. */
+/* Who "user[:group]" is by an image's own passwd(5) and group(5) files. */
 #ifndef MICROVM_OCI_USER_H
 #define MICROVM_OCI_USER_H
 

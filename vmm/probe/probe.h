@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: `microvm probe`: checks made inside each sandbox, what they found, and which
+ * `microvm probe`: checks made inside each sandbox, what they found, and which
  * layer stopped it, with the evidence.
  *
  *   probe_run()      runs microvm-probes under each isolation       probe_run.c, probe_load.c

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the table of what a machine cost; see exit_statistics.h.
+ * The table of what a machine cost; see exit_statistics.h.
  *
  * The names of the counts say what the rows are. They come from the monitor, which a guest may have
  * taken over: a name with anything but the characters of a count's name makes no row.

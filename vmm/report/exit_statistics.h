@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what a machine cost, as a table for people: exits by cause, accesses by device and
+ * What a machine cost, as a table for people: exits by cause, accesses by device and
  * register group, queues by device, in the words of KVM's API and of virtio 1.2. Made of the counts
  * of a timed machine (machine.h), so that every number of it is one of the timeline's, too.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the report of `run --explain`; see explain.h. */
+/* The report of `run --explain`; see explain.h. */
 #include "vmm/report/explain.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: `run --explain`: what is gathered on the way of a run, and its report at the end. */
+/* `run --explain`: what is gathered on the way of a run, and its report at the end. */
 #ifndef MICROVM_REPORT_EXPLAIN_H
 #define MICROVM_REPORT_EXPLAIN_H
 

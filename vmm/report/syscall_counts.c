@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the table of a container's system calls; see syscall_counts.h. */
+/* The table of a container's system calls; see syscall_counts.h. */
 #include "vmm/report/syscall_counts.h"
 
 #include <errno.h>

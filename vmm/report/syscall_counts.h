@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the system calls that a container made, as its init has counted them
+ * The system calls that a container made, as its init has counted them
  * (guest/init/syscall_trace.h) and told in frames: gathered, and written as a table for people.
  */
 #ifndef MICROVM_REPORT_SYSCALL_COUNTS_H

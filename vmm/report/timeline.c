@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: note, draw and write down when each step of a run was reached. */
+/* Note, draw and write down when each step of a run was reached. */
 #include "vmm/report/timeline.h"
 
 #include <inttypes.h>

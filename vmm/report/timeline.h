@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: when each step of a run was reached, from the typed command to the exit. */
+/* When each step of a run was reached, from the typed command to the exit. */
 #ifndef MICROVM_REPORT_TIMELINE_H
 #define MICROVM_REPORT_TIMELINE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: process 1 of a container's outer namespaces; see container_process.h. */
+/* Process 1 of a container's outer namespaces; see container_process.h. */
 #include "vmm/sandbox/container_process.h"
 
 #include <errno.h>

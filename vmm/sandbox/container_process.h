@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: process 1 of a container's outer namespaces on this machine: init (guest/init), behind
+ * Process 1 of a container's outer namespaces on this machine: init (guest/init), behind
  * which the OCI runtime and the container live.
  *
  * It has a mount namespace of its own, so that no mount outlives it, and a process namespace of its

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a container's root file system on this machine; see container_root.h. */
+/* A container's root file system on this machine; see container_root.h. */
 #include "vmm/sandbox/container_root.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: a container's root file system on this machine: the image's squashfs below, a writable
+ * A container's root file system on this machine: the image's squashfs below, a writable
  * layer above, as guest init puts them together in a machine. Everything is mounted in the calling
  * process's mount namespace and gone with it.
  *

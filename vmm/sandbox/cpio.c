@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: write a cpio archive into memory; see cpio.h. */
+/* Write a cpio archive into memory; see cpio.h. */
 #include "vmm/sandbox/cpio.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: write a cpio archive of the "newc" format, as Linux unpacks its initramfs from (kernel
+ * Write a cpio archive of the "newc" format, as Linux unpacks its initramfs from (kernel
  * documentation, driver-api/early-userspace/buffer-format.rst), into memory.
  */
 #ifndef MICROVM_SANDBOX_CPIO_H

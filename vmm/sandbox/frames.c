@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: frames of the control connection to guest init; see frames.h. */
+/* Frames of the control connection to guest init; see frames.h. */
 #include "vmm/sandbox/frames.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the host's side of the control connection to guest init: takes frames apart that a guest
+ * The host's side of the control connection to guest init: takes frames apart that a guest
  * has sent, which may be anything, and builds those for the guest. Format: guest/protocol.h.
  */
 #ifndef MICROVM_SANDBOX_FRAMES_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: maps of a user namespace; see id_map.h. */
+/* Maps of a user namespace; see id_map.h. */
 #include "vmm/sandbox/id_map.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: who is who in a user namespace of a container that runs without root. */
+/* Who is who in a user namespace of a container that runs without root. */
 #ifndef MICROVM_SANDBOX_ID_MAP_H
 #define MICROVM_SANDBOX_ID_MAP_H
 

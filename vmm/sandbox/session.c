@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the client's side of one container in a machine.
+ * The client's side of one container in a machine.
  *
  * Order of an end: EXIT comes; each output stream reaches its end, which the guest had sent before
  * EXIT; DRAINED goes out; the guest rings its doorbell; the monitor says so and ends. When the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the client's side of one container, in a machine or on this one: standard streams,
+ * The client's side of one container, in a machine or on this one: standard streams,
  * terminal, signals, messages of guest and monitor, in one poll loop from the launch to the end.
  */
 #ifndef MICROVM_SANDBOX_SESSION_H

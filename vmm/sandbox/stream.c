@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: carries one byte stream in a thread; see stream.h. */
+/* Carries one byte stream in a thread; see stream.h. */
 #include "vmm/sandbox/stream.h"
 
 #include <errno.h>

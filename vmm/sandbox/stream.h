@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: carries one byte stream in one direction between a standard stream of this process and a
+ * Carries one byte stream in one direction between a standard stream of this process and a
  * socket of the guest, in a thread of its own.
  *
  * A thread, because the standard streams are shared with other processes (a shell, the rest of a

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the disk of a container's writable layer; see writable_disk.h. */
+/* The disk of a container's writable layer; see writable_disk.h. */
 #include "vmm/sandbox/writable_disk.h"
 
 #include <errno.h>

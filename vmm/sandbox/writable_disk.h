@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the disk of a container's writable layer (--disk). */
+/* The disk of a container's writable layer (--disk). */
 #ifndef MICROVM_SANDBOX_WRITABLE_DISK_H
 #define MICROVM_SANDBOX_WRITABLE_DISK_H
 

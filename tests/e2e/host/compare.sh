@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: `microvm compare` with the container's column: what its rows say is held against what the clock, the kernel's own
+# `microvm compare` with the container's column: what its rows say is held against what the clock, the kernel's own
 # accounts and a browser say.
 
 # compare OPTION… IMAGE COMMAND…: the container's column as JSON, in $out.

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154 # what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: microvm probe inside a container: what it says is checked by other means.
+# microvm probe inside a container: what it says is checked by other means.
 
 # result CHECK: what the container's cell says; layer CHECK: what stopped it.
 result() {

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: images that are broken or mean harm: refused in one clear line, or made harmless; the store stays as it was.
+# Images that are broken or mean harm: refused in one clear line, or made harmless; the store stays as it was.
 
 export MICROVM_STORE=$scratch/store
 layout=$scratch/layout

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: the image store: every way in, and what can be asked and done there. Each case has a store of its own.
+# The image store: every way in, and what can be asked and done there. Each case has a store of its own.
 
 export MICROVM_STORE=$scratch/store
 images=$E2E_WORK/images

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: the isolation of a container on this host: what it closes, also where control groups cannot be had.
+# The isolation of a container on this host: what it closes, also where control groups cannot be had.
 
 # run_here ARGUMENT…: a container of this machine.
 run_here() {

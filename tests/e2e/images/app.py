@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: a service that says good-bye when it is asked to stop.
+# A service that says good-bye when it is asked to stop.
 import signal
 import sys
 import time

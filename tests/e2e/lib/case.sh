@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: what cases are written with. Sourced into a fresh shell for each case, before its theme.
+# What cases are written with. Sourced into a fresh shell for each case, before its theme.
 #
 #   try COMMAND…          runs it; then $status, and its output in the files $out and $err
 #   expect_…              checks on that, each of which ends the case when it does not hold

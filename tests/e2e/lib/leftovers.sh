@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: what a case left behind. Everything it starts carries its directory in the environment or among its arguments.
+# What a case left behind. Everything it starts carries its directory in the environment or among its arguments.
 
 # leftovers_processes DIR: the ids of processes started with DIR in their environment or arguments.
 leftovers_processes() {

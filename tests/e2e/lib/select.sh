@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: which themes and cases there are, and which of them a command line means.
+# Which themes and cases there are, and which of them a command line means.
 
 # select_themes KIND [SELECTION]...: the files of tests/e2e/KIND that a selection names; all of them without one.
 select_themes() {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: make the system calls of these numbers, with -1 for every argument, and print those that
+ * Make the system calls of these numbers, with -1 for every argument, and print those that
  * are not refused as a filter refuses them. For calls that are said to be stopped.
  */
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: ring the doorbell from a test's initramfs: ring exit STATUS | ring panic | ring mark N.
+/* Ring the doorbell from a test's initramfs: ring exit STATUS | ring panic | ring mark N.
  */
 #include <stdio.h>
 #include <stdlib.h>

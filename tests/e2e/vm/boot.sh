@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: `microvm boot`: a bare kernel with an initramfs of the caller's, without image or container.
+# `microvm boot`: a bare kernel with an initramfs of the caller's, without image or container.
 
 kernel=$(realpath "$E2E_BUILD/vmlinux")
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: nothing is left behind, however a run ends. (That holds for every case of every theme; these are the violent ends.)
+# Nothing is left behind, however a run ends. (That holds for every case of every theme; these are the violent ends.)
 # limit: 1800 s a case, for a hundred boots under emulation
 
 case_one_hundred_runs_in_a_row() {

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: `microvm compare` with both columns: what only a machine can have is in the machine's.
+# `microvm compare` with both columns: what only a machine can have is in the machine's.
 
 compare() {
     try microvm compare --isolation=container,vm --json "$@"

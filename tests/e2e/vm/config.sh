@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: what the container finds around it: the image's config, the options that override it, docker's surroundings.
+# What the container finds around it: the image's config, the options that override it, docker's surroundings.
 
 case_the_image_says_what_runs() {
     try microvm run layers

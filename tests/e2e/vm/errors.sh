@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: what goes wrong at a run is said in one clear line, with status 125.
+# What goes wrong at a run is said in one clear line, with status 125.
 
 case_no_kvm() {
     try in_private_mounts 'mkdir "$1/dev"; mount -t tmpfs dev "$1/dev"; cp -a /dev/null /dev/zero /dev/urandom "$1/dev"

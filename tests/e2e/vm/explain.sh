@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: --explain tells what happened underneath: the machine's ledger, the system calls, the descriptor chains.
+# --explain tells what happened underneath: the machine's ledger, the system calls, the descriptor chains.
 
 # row LABEL N: column N behind the label of a row of the ledger on standard error.
 row() {

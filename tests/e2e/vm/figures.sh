@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: counts that were promised: exits, system calls, private memory. (Times belong to `make bench`.)
+# Counts that were promised: exits, system calls, private memory. (Times belong to `make bench`.)
 
 case_at_most_500_exits_until_init() {
     try microvm run "--timeline=json:$scratch/run.json" --disk 100m busybox true

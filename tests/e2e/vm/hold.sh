@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: nobody holds a monitor: a guest that keeps its disk busy, a system call that does not come back (here: SIGSTOP, which
+# Nobody holds a monitor: a guest that keeps its disk busy, a system call that does not come back (here: SIGSTOP, which
 # looks the same from outside), and whoever waits for it. And what no thread of it may have, and no core dump.
 
 kernel=$(realpath "$E2E_BUILD/vmlinux")

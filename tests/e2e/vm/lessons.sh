@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: every command of the lessons is run, and what it prints is what the page says.
+# Every command of the lessons is run, and what it prints is what the page says.
 # limit: 600 s a case: a lesson runs many machines
 
 lesson() {

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: limits of memory, processors, processes and the writable layer, as the container feels them.
+# Limits of memory, processors, processes and the writable layer, as the container feels them.
 
 case_two_processors_work_at_once() {
     try microvm run --cpus 2 busybox sh -c 'nproc; grep -c ^processor /proc/cpuinfo

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154 # what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: microvm probe under both isolations, side by side: what it says is checked by other means.
+# microvm probe under both isolations, side by side: what it says is checked by other means.
 # limit: 600 s a case: six runs under emulation
 
 cell() { # WALL CHECK MEMBER

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: signals to `microvm run` reach the container's first process, as under docker.
+# Signals to `microvm run` reach the container's first process, as under docker.
 
 case_every_signal_reaches_a_handler() {
     local name

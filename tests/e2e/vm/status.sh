@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: the exit status: the command's own, 128+N for a signal, 125 to 127 for what never ran, as docker gives it.
+# The exit status: the command's own, 128+N for a signal, 125 to 127 for what never ran, as docker gives it.
 
 case_the_commands_own_status() {
     local code

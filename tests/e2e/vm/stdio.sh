@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: standard streams: separate, exact to the byte, ending where they end, in bounded memory.
+# Standard streams: separate, exact to the byte, ending where they end, in bounded memory.
 # limit: 600 s a case, for the long pipes under emulation
 
 case_output_and_errors_stay_apart() {

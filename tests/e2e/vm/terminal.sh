@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Purpose: `-t` gives a real terminal. A terminal emulator (tmux) sits in front of it and types.
+# `-t` gives a real terminal. A terminal emulator (tmux) sits in front of it and types.
 
 export TERM=xterm
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what the bare-metal guest does, case by case. */
+/* What the bare-metal guest does, case by case. */
 #include "tests/guests/guest/guest.h"
 
 #define FREE_PORT     0x0e00

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the least of a virtio driver; see guest.h. It waits without end: only the host knows how
+ * The least of a virtio driver; see guest.h. It waits without end: only the host knows how
  * much time has passed, and ends a guest that hangs.
  */
 #include "tests/guests/guest/guest.h"

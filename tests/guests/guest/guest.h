@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what bare-metal code needs: ports, registers, the doorbell, a small virtio driver. */
+/* What bare-metal code needs: ports, registers, the doorbell, a small virtio driver. */
 #ifndef TESTS_GUESTS_GUEST_H
 #define TESTS_GUESTS_GUEST_H
 

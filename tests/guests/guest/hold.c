@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a hostile guest that asks for as much work as a device takes, for next to nothing. */
+/* A hostile guest that asks for as much work as a device takes, for next to nothing. */
 #include "tests/guests/guest/guest.h"
 
 #define HOLD_SIZE 256U

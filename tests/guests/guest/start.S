@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: first instructions of the bare-metal guest (64-bit, one to one), interrupt entry, second processor. */
+/* First instructions of the bare-metal guest (64-bit, one to one), interrupt entry, second processor. */
 
     .section .text.start, "ax"
     .globl guest_start

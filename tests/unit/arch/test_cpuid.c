@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a guest's processor tells of itself what the machine is, whatever the host's told. */
+/* A guest's processor tells of itself what the machine is, whatever the host's told. */
 #include <stdlib.h>
 
 #include "tests/unit/unit.h"

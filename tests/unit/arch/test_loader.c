@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: kernels are placed as their headers say, and no header, however hostile, reaches outside
+ * Kernels are placed as their headers say, and no header, however hostile, reaches outside
  * of the guest's memory. bzImages are packed here by the programs that Linux's own build uses.
  */
 #include <asm/bootparam.h>

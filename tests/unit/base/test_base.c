@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the base library: errors, parsing, logging, bytes, lists, whole reads and writes,
+/* The base library: errors, parsing, logging, bytes, lists, whole reads and writes,
  * text, programs. */
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: JSON that is wrong, and memory that is short, are told apart. */
+/* JSON that is wrong, and memory that is short, are told apart. */
 #include <stdlib.h>
 
 #include <errno.h>

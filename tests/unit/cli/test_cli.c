@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the small parts of the commands: byte relay, what a kernel calls itself, where files
+/* The small parts of the commands: byte relay, what a kernel calls itself, where files
  * are, sizes of machines. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: command lines as docker's users write them, and the guesses for mistyped words. */
+/* Command lines as docker's users write them, and the guesses for mistyped words. */
 #include <stdbool.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: medians, quartiles and the rank sum test give the values that other programs give. */
+/* Medians, quartiles and the rank sum test give the values that other programs give. */
 #include <stdlib.h>
 
 #include "tests/unit/unit.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: instance directories: names, locks, the sweep of dead ones, what it must never touch,
+ * Instance directories: names, locks, the sweep of dead ones, what it must never touch,
  * and the launch of a monitor, which here is this program again (see fake_monitor()).
  */
 #include <errno.h>

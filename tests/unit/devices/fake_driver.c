@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a machine without KVM around one device, and the device's driver; see fake_driver.h. */
+/* A machine without KVM around one device, and the device's driver; see fake_driver.h. */
 #include "tests/unit/devices/fake_driver.h"
 
 #include <errno.h>

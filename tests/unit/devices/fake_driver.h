@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: a machine without KVM around one device, and the driver of that device, for unit tests
+ * A machine without KVM around one device, and the driver of that device, for unit tests
  * and fuzzers: two pieces of guest memory, a transport, an I/O loop that runs when it is told to,
  * and virtqueues seen from the guest's side. It can keep to the rules and break each of them.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the guest's side of a virtio socket device for tests; see fake_vsock.h. */
+/* The guest's side of a virtio socket device for tests; see fake_vsock.h. */
 #include "tests/unit/devices/fake_vsock.h"
 
 #include <errno.h>

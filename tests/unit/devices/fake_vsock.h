@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the guest's side of a virtio socket device for tests: sends any packet, receives packets
+ * The guest's side of a virtio socket device for tests: sends any packet, receives packets
  * into a stock of buffers, and counts credit as the specification wants it.
  */
 #ifndef MICROVM_TESTS_UNIT_DEVICES_FAKE_VSOCK_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a virtio device for tests of the transport; see probe_device.h. */
+/* A virtio device for tests of the transport; see probe_device.h. */
 #include "tests/unit/devices/probe_device.h"
 
 #include <errno.h>

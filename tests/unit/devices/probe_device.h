@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a virtio device for tests of the transport: it writes down what it is told. */
+/* A virtio device for tests of the transport: it writes down what it is told. */
 #ifndef MICROVM_TESTS_UNIT_DEVICES_PROBE_DEVICE_H
 #define MICROVM_TESTS_UNIT_DEVICES_PROBE_DEVICE_H
 

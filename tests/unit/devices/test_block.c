@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the block device over a file in memory. */
+/* The block device over a file in memory. */
 #include <stdlib.h>
 
 #include <errno.h>

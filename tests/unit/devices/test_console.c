@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the console between a driver and real pipes and sockets. */
+/* The console between a driver and real pipes and sockets. */
 #include <stdlib.h>
 
 #include <fcntl.h>

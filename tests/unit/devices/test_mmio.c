@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: registers, status and negotiation of the virtio-mmio transport. */
+/* Registers, status and negotiation of the virtio-mmio transport. */
 #include <stdlib.h>
 
 #include <linux/virtio_config.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: saved state of the virtio-mmio transport, sound and hostile. */
+/* Saved state of the virtio-mmio transport, sound and hostile. */
 #include <stdlib.h>
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: guest memory and virtqueues against a driver that keeps to the rules, and one that does
+/* Guest memory and virtqueues against a driver that keeps to the rules, and one that does
  * not. */
 #include <stdlib.h>
 

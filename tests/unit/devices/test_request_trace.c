@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what devices tell of themselves, line by line, and the pipe that the lines go into. */
+/* What devices tell of themselves, line by line, and the pipe that the lines go into. */
 #include <stdlib.h>
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: entropy, doorbell and serial port. */
+/* Entropy, doorbell and serial port. */
 #include <stdlib.h>
 
 #include <linux/virtio_config.h>

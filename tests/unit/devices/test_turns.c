@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: no request holds the I/O loop: what one turn of a device does has a bound, a request
+ * No request holds the I/O loop: what one turn of a device does has a bound, a request
  * that is larger goes on in the next, and a reset forgets it.
  */
 #include <errno.h>

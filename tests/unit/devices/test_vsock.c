@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: virtio sockets between a fake guest and real UNIX sockets: connections and their ends.
+/* virtio sockets between a fake guest and real UNIX sockets: connections and their ends.
  */
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: virtio sockets under load: every byte once and in order, credit kept, nobody spins. */
+/* virtio sockets under load: every byte once and in order, credit kept, nobody spins. */
 #include <stdlib.h>
 
 #include <linux/virtio_ring.h>

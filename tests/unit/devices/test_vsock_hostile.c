@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: virtio sockets against a guest that does not keep to the protocol. */
+/* virtio sockets against a guest that does not keep to the protocol. */
 #include <stdlib.h>
 
 #include <errno.h>

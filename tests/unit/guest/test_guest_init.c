@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the parts of guest init that can be tried outside of a guest: its configuration, its
+ * The parts of guest init that can be tried outside of a guest: its configuration, its
  * frames, its relays. The sources are included, because init is built for another C library.
  */
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the tracer of guest init on real processes: what it counts, that signals, stops and ends
+ * The tracer of guest init on real processes: what it counts, that signals, stops and ends
  * stay what they are, and that the host understands what it tells. Its sources are included,
  * because init is built for another C library. The program that is traced is this one, called as
  * "traced".

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a load whose import runs in a thread of the test; see import_here.h. */
+/* A load whose import runs in a thread of the test; see import_here.h. */
 #include "tests/unit/image/import_here.h"
 
 #include <fcntl.h>

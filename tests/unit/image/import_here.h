@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a load whose import runs in a thread of the test, so that the sanitizers see it. */
+/* A load whose import runs in a thread of the test, so that the sanitizers see it. */
 #ifndef MICROVM_TESTS_UNIT_IMAGE_IMPORT_HERE_H
 #define MICROVM_TESTS_UNIT_IMAGE_IMPORT_HERE_H
 

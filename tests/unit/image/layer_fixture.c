@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the fixture of layer tests; see layer_fixture.h. */
+/* The fixture of layer tests; see layer_fixture.h. */
 #include "tests/unit/image/layer_fixture.h"
 
 #include <stdio.h>

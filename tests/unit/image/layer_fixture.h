@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a tree, a spool and an archive in the making, for tests of layers. */
+/* A tree, a spool and an archive in the making, for tests of layers. */
 #ifndef MICROVM_TESTS_UNIT_IMAGE_LAYER_FIXTURE_H
 #define MICROVM_TESTS_UNIT_IMAGE_LAYER_FIXTURE_H
 

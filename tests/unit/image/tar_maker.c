@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: tar archives in memory for tests. */
+/* Tar archives in memory for tests. */
 #include "tests/unit/image/tar_maker.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what becomes of single entries and whole archives: attributes, holes, digests, damage;
+/* What becomes of single entries and whole archives: attributes, holes, digests, damage;
  * and how paths are found in the tree. */
 #include <stdio.h>
 #include <stdlib.h>

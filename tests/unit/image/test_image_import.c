@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: whole imports into a store: image archives made by hand, crooked ones too, the names
+ * Whole imports into a store: image archives made by hand, crooked ones too, the names
  * that images get, and that a failure leaves the store as it was. (Real images:
  * tests/images/check.)
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: layers become a tree: whiteouts, links, replacement, names, and everything crooked. */
+/* Layers become a tree: whiteouts, links, replacement, names, and everything crooked. */
 #include <stdio.h>
 #include <sys/stat.h>
 

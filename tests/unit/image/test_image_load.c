@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: an import that was taken over says what it likes to microvm. Whatever that is, the load
+ * An import that was taken over says what it likes to microvm. Whatever that is, the load
  * fails and the store is as it was, or holds what has been verified.
  */
 #include <errno.h>

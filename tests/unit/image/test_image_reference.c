@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: image references, as a table. */
+/* Image references, as a table. */
 #include "tests/unit/unit.h"
 #include "vmm/base/bytes.h"
 #include "vmm/image/reference.h"

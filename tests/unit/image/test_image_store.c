@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the image store: names, finding, removal, pruning, damage. Its images are made by hand.
+/* The image store: names, finding, removal, pruning, damage. Its images are made by hand.
  */
 #include <errno.h>
 #include <fcntl.h>

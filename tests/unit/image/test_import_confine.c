@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the import's cage, by somebody who has taken the import over and wants out. Each attempt
+ * The import's cage, by somebody who has taken the import over and wants out. Each attempt
  * runs in a child, since there is no way back; all of them as the caller, and once more as nobody.
  */
 #include <errno.h>

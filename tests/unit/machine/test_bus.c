@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: each access reaches the range that holds all of it, or nobody. */
+/* Each access reaches the range that holds all of it, or nobody. */
 #include <errno.h>
 
 #include "tests/unit/unit.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the device tree says what Linux wants to read, and the tree compiler finds no fault.
+ * The device tree says what Linux wants to read, and the tree compiler finds no fault.
  * Most of it is for x86_64, as vmm/arch/x86_64/platform_nodes.c.
  */
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: watches begin, change, end, and never hear of a descriptor that is no longer theirs. */
+/* Watches begin, change, end, and never hear of a descriptor that is no longer theirs. */
 #include <errno.h>
 #include <pthread.h>
 #include <sys/epoll.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the description of a machine survives the way there and back; whatever is not one is
+/* The description of a machine survives the way there and back; whatever is not one is
  * refused. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: clients of a monitor, where descriptors have run out. */
+/* Clients of a monitor, where descriptors have run out. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: messages of control.sock survive the way there and back, and nothing else is accepted.
+/* Messages of control.sock survive the way there and back, and nothing else is accepted.
  */
 #include <errno.h>
 #include <stdio.h>

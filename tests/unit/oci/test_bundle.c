@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the bundle: config.json as crun and docker's users expect it, and the small files. */
+/* The bundle: config.json as crun and docker's users expect it, and the small files. */
 #include <errno.h>
 #include <stdlib.h>
 

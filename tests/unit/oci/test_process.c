@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: docker's rules for what finally runs, as tables: a row says what an image and a person
+/* Docker's rules for what finally runs, as tables: a row says what an image and a person
  * say, and what must come out. */
 #include <errno.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the system call filter: what it takes away and what it leaves, in both of its forms. The
+ * The system call filter: what it takes away and what it leaves, in both of its forms. The
  * compiled form is run here, on a process of its own, and compared with the list.
  */
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the ledger's rows are the counts, its sums are right, and names of an enemy make none.
+/* The ledger's rows are the counts, its sums are right, and names of an enemy make none.
  */
 #include <stdio.h>
 #include <stdlib.h>

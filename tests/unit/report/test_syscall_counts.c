@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the table of a container's system calls: order, sums, names, and rows of an enemy. */
+/* The table of a container's system calls: order, sums, names, and rows of an enemy. */
 #include <stdlib.h>
 
 #include <errno.h>

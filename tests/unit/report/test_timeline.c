@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: steps are noted once, drawn and written in order of time, whatever order they came in.
+/* Steps are noted once, drawn and written in order of time, whatever order they came in.
  */
 #include <stdlib.h>
 

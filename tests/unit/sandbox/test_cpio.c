@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: archives for the guest kernel, as the real cpio program reads them. */
+/* Archives for the guest kernel, as the real cpio program reads them. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what a guest says on its control connection, well-behaved and hostile. */
+/* What a guest says on its control connection, well-behaved and hostile. */
 #include <errno.h>
 
 #include "tests/unit/unit.h"

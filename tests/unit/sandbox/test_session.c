@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a client's session with a guest and a monitor that do not do their part: it ends all the
+/* A client's session with a guest and a monitor that do not do their part: it ends all the
  * same. This test is both of them; the monitor's process is a child that waits to be killed. */
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: standard streams are carried byte for byte, and their ends in both directions. */
+/* Standard streams are carried byte for byte, and their ends in both directions. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: place kernel, initramfs and boot parameters, and set the first vCPU to the kernel's
+ * Place kernel, initramfs and boot parameters, and set the first vCPU to the kernel's
  * 64-bit entry (Documentation/x86/boot.rst of Linux, "64-bit Boot Protocol").
  *
  * Files are read into guest memory, not mapped there. Mapping looks cheaper, and is not: Linux

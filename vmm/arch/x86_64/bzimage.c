@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: take the compressed ELF kernel out of a bzImage (Documentation/x86/boot.rst of Linux:
+ * Take the compressed ELF kernel out of a bzImage (Documentation/x86/boot.rst of Linux:
  * payload_offset, payload_length; protocol 2.08 and later).
  *
  * The payload is unpacked by microvm-import, in the cage in which archives are read: it gets two

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: CPUID: what KVM supports, less what a guest is not given, with topology and frequencies
+ * CPUID: what KVM supports, less what a guest is not given, with topology and frequencies
  * put right (Intel SDM vol. 2A CPUID; AMD APM vol. 3 appendix E; Linux, virt/kvm/api.rst 9.1).
  *
  * Passed as KVM gives them: identification (0, 1 EAX), caches and TLBs (2, 4, 0x80000005,

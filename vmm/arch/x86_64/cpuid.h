@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what a guest's processor says of itself (CPUID). */
+/* What a guest's processor says of itself (CPUID). */
 #ifndef MICROVM_ARCH_X86_64_CPUID_H
 #define MICROVM_ARCH_X86_64_CPUID_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: load an uncompressed Linux (vmlinux) from its ELF program headers.
+ * Load an uncompressed Linux (vmlinux) from its ELF program headers.
  *
  * Nothing in the file is believed: each header is copied once, sizes are subtracted before they are
  * compared, and a segment must lie whole between 1 MiB and `limit` in one region of memory.

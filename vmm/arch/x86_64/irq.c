@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the interrupt controllers, all in the kernel: local APICs, IO-APIC and the old PIC
+ * The interrupt controllers, all in the kernel: local APICs, IO-APIC and the old PIC
  * (whose ports Linux probes, so that these accesses do not exit either). No PIT.
  */
 #include <errno.h>

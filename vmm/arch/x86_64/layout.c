@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: where things are in guest-physical space; the map is drawn in layout.h. */
+/* Where things are in guest-physical space; the map is drawn in layout.h. */
 #include "vmm/arch/x86_64/layout.h"
 
 #include <errno.h>

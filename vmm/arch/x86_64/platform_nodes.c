@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: processors and interrupt controllers as Linux finds them in a tree on x86
+ * Processors and interrupt controllers as Linux finds them in a tree on x86
  * (arch/x86/kernel/devicetree.c of Linux: one cpu node a local APIC, "reg" is the APIC id).
  */
 #include <errno.h>

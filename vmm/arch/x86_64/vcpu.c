@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: what each vCPU is before it runs: CPUID, the model-specific registers a BIOS sets, the
+ * What each vCPU is before it runs: CPUID, the model-specific registers a BIOS sets, the
  * local APIC. Where the first one starts is boot.c; the others wait for INIT and SIPI in the
  * kernel.
  */

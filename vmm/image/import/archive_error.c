@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: failures of libarchive as failures of ours. */
+/* Failures of libarchive as failures of ours. */
 #include "vmm/image/import/archive_error.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: failures of libarchive as failures of ours. */
+/* Failures of libarchive as failures of ours. */
 #ifndef MICROVM_IMAGE_IMPORT_ARCHIVE_ERROR_H
 #define MICROVM_IMAGE_IMPORT_ARCHIVE_ERROR_H
 

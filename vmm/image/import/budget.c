@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what an import may take; see budget.h. */
+/* What an import may take; see budget.h. */
 #include "vmm/image/import/budget.h"
 
 #include <errno.h>

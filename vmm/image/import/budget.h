@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what an import has taken so far, against what it may take. A null budget has no end. */
+/* What an import has taken so far, against what it may take. A null budget has no end. */
 #ifndef MICROVM_IMAGE_IMPORT_BUDGET_H
 #define MICROVM_IMAGE_IMPORT_BUDGET_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: from staged layers to a staged root file system; see build.h. */
+/* From staged layers to a staged root file system; see build.h. */
 #include "vmm/image/import/build.h"
 
 #include <errno.h>

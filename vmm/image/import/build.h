@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: from staged layers to a staged root file system. */
+/* From staged layers to a staged root file system. */
 #ifndef MICROVM_IMAGE_IMPORT_BUILD_H
 #define MICROVM_IMAGE_IMPORT_BUILD_H
 

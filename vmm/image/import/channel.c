@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the import's end of the channel; see channel.h. */
+/* The import's end of the channel; see channel.h. */
 #include "vmm/image/import/channel.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the import's end of the channel to microvm; see load_protocol.h. */
+/* The import's end of the channel to microvm; see load_protocol.h. */
 #ifndef MICROVM_IMAGE_IMPORT_CHANNEL_H
 #define MICROVM_IMAGE_IMPORT_CHANNEL_H
 

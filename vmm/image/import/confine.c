@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: confinement of microvm-import; see confine.h. */
+/* Confinement of microvm-import; see confine.h. */
 #include "vmm/image/import/confine.h"
 
 #include <errno.h>

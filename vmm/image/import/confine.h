@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: take from microvm-import what reading an archive never needs, before the first hostile
+ * Take from microvm-import what reading an archive never needs, before the first hostile
  * byte is parsed. Whoever takes over a parser then holds a process that reads its input, writes to
  * the files that it was given for this import, and asks microvm for more of them: it can open
  * nothing, sees no file system, has no capability, and can reach no other process.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: translate one archive entry; see entry.h. */
+/* Translate one archive entry; see entry.h. */
 #include "vmm/image/import/entry.h"
 
 #include <archive.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what an archive says of one entry, as an inode of the tree. */
+/* What an archive says of one entry, as an inode of the tree. */
 #ifndef MICROVM_IMAGE_IMPORT_ENTRY_H
 #define MICROVM_IMAGE_IMPORT_ENTRY_H
 

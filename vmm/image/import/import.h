@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: one import, as the program that reads the archive sees it: files that microvm makes for
+ * One import, as the program that reads the archive sees it: files that microvm makes for
  * it, and what it says that they are. microvm verifies all of that, and it alone writes to the
  * store (load_commit.c).
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: one import from its beginning to its end; see import_run.h. */
+/* One import from its beginning to its end; see import_run.h. */
 #include "vmm/image/import/import_run.h"
 
 #include <errno.h>

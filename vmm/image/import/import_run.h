@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: one import from its beginning to its end: what the program microvm-import does. */
+/* One import from its beginning to its end: what the program microvm-import does. */
 #ifndef MICROVM_IMAGE_IMPORT_IMPORT_RUN_H
 #define MICROVM_IMAGE_IMPORT_IMPORT_RUN_H
 

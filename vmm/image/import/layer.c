@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: read one layer into the tree; see layer.h. Two libarchive readers in a row: decompress,
+/* Read one layer into the tree; see layer.h. Two libarchive readers in a row: decompress,
  * then parse. */
 #include "vmm/image/import/layer.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: read one layer, a tar archive that may be compressed, into the tree. The bytes pass
+ * Read one layer, a tar archive that may be compressed, into the tree. The bytes pass
  * once: decompressed, hashed (their digest is the layer's diff_id), parsed, contents into the
  * spool.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: load the images of a `docker save` archive: manifest.json lists configs, names and layer
+ * Load the images of a `docker save` archive: manifest.json lists configs, names and layer
  * archives. It has no manifest, so one is made; the config, and with it the image ID, stays as it
  * is.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the three kinds of input, each turned into staged images. */
+/* The three kinds of input, each turned into staged images. */
 #ifndef MICROVM_IMAGE_IMPORT_LOAD_KINDS_H
 #define MICROVM_IMAGE_IMPORT_LOAD_KINDS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what all kinds of input need: names and manifests. */
+/* What all kinds of input need: names and manifests. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>

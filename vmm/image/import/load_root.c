@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: load a plain root file system as an image of one layer. Its config says nothing of what
+ * Load a plain root file system as an image of one layer. Its config says nothing of what
  * to run (that comes with `microvm run`) and nothing of when: the same tree is the same image.
  */
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: microvm-import, the program that parses what others made:
+ * microvm-import, the program that parses what others made:
  *
  *   microvm-import load [--name NAME] [--base NAME] [--unnamed] SPACE RATIO ENTRIES IMAGES SECONDS
  *   microvm-import unpack-kernel

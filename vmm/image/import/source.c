@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: open the input of an import and read its members; see source.h. */
+/* Open the input of an import and read its members; see source.h. */
 #include "vmm/image/import/source.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: the input of an import, whatever it is, as named members: an OCI layout (directory or
+ * The input of an import, whatever it is, as named members: an OCI layout (directory or
  * archive), a docker archive (packed or unpacked), or a plain root file system (directory or
  * archive). Members that no image needs are ignored.
  *

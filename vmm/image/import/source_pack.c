@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: pack a directory as a tar archive, so that a plain root file system becomes a layer like
+ * Pack a directory as a tar archive, so that a plain root file system becomes a layer like
  * any other. Symbolic links are packed, not followed; sockets are passed over; times are those of
  * contents only, so that the same tree gives the same archive.
  */

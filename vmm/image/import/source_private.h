@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: what the files of the source share. */
+/* What the files of the source share. */
 #ifndef MICROVM_IMAGE_IMPORT_SOURCE_PRIVATE_H
 #define MICROVM_IMAGE_IMPORT_SOURCE_PRIVATE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the temporary file; see spool.h. */
+/* The temporary file; see spool.h. */
 #include "vmm/image/import/spool.h"
 
 #include <errno.h>

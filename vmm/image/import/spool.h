@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: a temporary file that holds what is too large for memory: contents of files between the
+ * A temporary file that holds what is too large for memory: contents of files between the
  * archive and the squashfs. microvm made it, and removes it at the end of the import.
  */
 #ifndef MICROVM_IMAGE_IMPORT_SPOOL_H

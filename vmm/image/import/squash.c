@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: write the tree as squashfs; see squash.h.
+ * Write the tree as squashfs; see squash.h.
  *
  * Three passes over the tree: (1) number the inodes, parents first, and write the contents of
  * files; (2) write inodes and directories, children first, because an entry of a directory holds

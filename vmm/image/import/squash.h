@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Purpose: write the merged tree as one squashfs (by libsquashfs), the same to the byte for the
+ * Write the merged tree as one squashfs (by libsquashfs), the same to the byte for the
  * same tree: entries in order of their names, times from the archives, none of the clock.
  */
 #ifndef MICROVM_IMAGE_IMPORT_SQUASH_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: the compressor around a compressor; see squash_compressor.h. */
+/* The compressor around a compressor; see squash_compressor.h. */
 #include "vmm/image/import/squash_compressor.h"
 
 #include <sqfs/error.h>

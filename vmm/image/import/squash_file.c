@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: libsquashfs's file interface on a descriptor. */
+/* Libsquashfs's file interface on a descriptor. */
 #include "vmm/image/import/squash_file.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: a descriptor as libsquashfs wants its output, which remembers why a write failed. */
+/* A descriptor as libsquashfs wants its output, which remembers why a write failed. */
 #ifndef MICROVM_IMAGE_IMPORT_SQUASH_FILE_H
 #define MICROVM_IMAGE_IMPORT_SQUASH_FILE_H
 

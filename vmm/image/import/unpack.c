@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: unpack the payload of a compressed kernel; see unpack.h. */
+/* Unpack the payload of a compressed kernel; see unpack.h. */
 #include "vmm/image/import/unpack.h"
 
 #include <archive.h>

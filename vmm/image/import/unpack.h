@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Purpose: unpack the payload of a compressed kernel, in the same cage as an archive. */
+/* Unpack the payload of a compressed kernel, in the same cage as an archive. */
 #ifndef MICROVM_IMAGE_IMPORT_UNPACK_H
 #define MICROVM_IMAGE_IMPORT_UNPACK_H
 
