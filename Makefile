@@ -19,7 +19,7 @@ CFLAGS_COMMON = -std=gnu17 -O2 -g -fno-common -fstack-protector-strong -D_GNU_SO
 CPPFLAGS_COMMON = -I. -I$(BUILD) -MMD -MP
 LDFLAGS_COMMON  = -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now -Wl,-z,pack-relative-relocs -pie
 CFLAGS_COMMON  += -fPIE
-# Nothing of ours is unwound at run time; a debugger has its own tables.
+# Our own code is never unwound at run time; a debugger has its own tables.
 CFLAGS_COMMON  += -fno-asynchronous-unwind-tables
 
 # One short line a product; `make V=1` shows the whole commands.

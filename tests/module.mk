@@ -32,6 +32,8 @@ lint:
 	tests/lint/include-directions
 	tests/lint/texts
 	tests/lint/architecture
+	tests/lint/words --self-test
+	tests/lint/words
 	docs/guide/make-tables --check
 	shellcheck -x $(SHELL_SCRIPTS)
 	mandoc -T lint -W warning docs/reference/*.1

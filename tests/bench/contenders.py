@@ -2,7 +2,7 @@
 """The commands that are compared: how each monitor is started, and how it shows what happens.
 
 Each boots the same kernel with the same initramfs, 128 MiB and one virtual CPU. For its rivals, the leanest
-command line that we know is used: what makes them slow by default is no merit of ours.
+command line that we know is used: their slow defaults would make the comparison unfair.
 """
 
 import shutil
