@@ -371,15 +371,15 @@ static int boot_failure(const struct boot *boot, struct error *err)
 {
     const struct control_event *end = &boot->end;
     static const char *const meanings[] = {
-        [CONTROL_REASON_EXIT] = "",
-        [CONTROL_REASON_POWER_OFF] = "",
-        [CONTROL_REASON_RESET] = "the guest has reset its machine",
-        [CONTROL_REASON_PANIC] = "the guest's kernel has panicked",
-        [CONTROL_REASON_STOPPED] = "the machine was stopped",
-        [CONTROL_REASON_ERROR] = "the machine failed",
+        [MACHINE_EXIT] = "",
+        [MACHINE_POWER_OFF] = "",
+        [MACHINE_RESET] = "the guest has reset its machine",
+        [MACHINE_PANIC] = "the guest's kernel has panicked",
+        [MACHINE_STOPPED] = "the machine was stopped",
+        [MACHINE_ERROR] = "the machine failed",
     };
     const char *compression =
-        end->reason == CONTROL_REASON_PANIC && boot->initrd ? compression_of(boot->initrd) : NULL;
+        end->reason == MACHINE_PANIC && boot->initrd ? compression_of(boot->initrd) : NULL;
 
     if (compression && !strstr(end->text, "unpacking"))
         return error_set(err, EIO,
@@ -412,16 +412,16 @@ static int boot_result(const struct boot *boot, int monitor_status, int *status,
         return error_set(err, ECHILD, "the monitor process ended unexpectedly, with status %d",
                          WEXITSTATUS(monitor_status));
     switch (boot->end.reason) {
-    case CONTROL_REASON_EXIT:
+    case MACHINE_EXIT:
         *status = boot->end.status;
         return 0;
-    case CONTROL_REASON_POWER_OFF:
+    case MACHINE_POWER_OFF:
         *status = 0;
         return 0;
-    case CONTROL_REASON_RESET:
-    case CONTROL_REASON_PANIC:
-    case CONTROL_REASON_STOPPED:
-    case CONTROL_REASON_ERROR:
+    case MACHINE_RESET:
+    case MACHINE_PANIC:
+    case MACHINE_STOPPED:
+    case MACHINE_ERROR:
         break;
     }
     return boot_failure(boot, err);

@@ -10,24 +10,7 @@
 #include "vmm/base/error.h"
 #include "vmm/base/fd_table.h"
 #include "vmm/base/syscall_rule.h"
-
-/* Steps of building, in order; reported when done. */
-enum machine_stage {
-    MACHINE_STAGE_MEMORY,
-    MACHINE_STAGE_KVM,
-    MACHINE_STAGE_KERNEL, /* placed while KVM made the VM */
-    MACHINE_STAGE_DEVICES,
-    MACHINE_STAGE_TREE,
-};
-
-enum machine_reason {
-    MACHINE_EXIT,      /* the doorbell, with a status */
-    MACHINE_POWER_OFF, /* the guest switched itself off */
-    MACHINE_RESET,     /* the guest reset itself: a reboot, or the end of a panic */
-    MACHINE_PANIC,     /* the guest said so by the doorbell */
-    MACHINE_STOPPED,   /* machine_stop() */
-    MACHINE_ERROR,     /* KVM or the monitor failed: text says why */
-};
+#include "vmm/machine/machine_events.h"
 
 /* Places a guest of its own instead of a Linux: for tests, and other kinds of guest. */
 struct machine_loader {

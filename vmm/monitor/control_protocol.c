@@ -20,15 +20,16 @@ static const char *const event_names[] = {
     [CONTROL_EVENT_MARK] = "mark",   [CONTROL_EVENT_COUNTS] = "counts",
     [CONTROL_EVENT_END] = "end",
 };
+_Static_assert(ARRAY_LENGTH(event_names) == CONTROL_EVENT_UNKNOWN,
+               "an event without a name is the unknown one");
 static const char *const stage_names[] = {
-    [CONTROL_STAGE_KVM] = "kvm",       [CONTROL_STAGE_MEMORY] = "memory",
-    [CONTROL_STAGE_KERNEL] = "kernel", [CONTROL_STAGE_DEVICES] = "devices",
-    [CONTROL_STAGE_TREE] = "tree",
+    [MACHINE_STAGE_MEMORY] = "memory", [MACHINE_STAGE_KVM] = "kvm",
+    [MACHINE_STAGE_KERNEL] = "kernel", [MACHINE_STAGE_DEVICES] = "devices",
+    [MACHINE_STAGE_TREE] = "tree",
 };
 static const char *const reason_names[] = {
-    [CONTROL_REASON_EXIT] = "exit",       [CONTROL_REASON_POWER_OFF] = "power-off",
-    [CONTROL_REASON_RESET] = "reset",     [CONTROL_REASON_PANIC] = "panic",
-    [CONTROL_REASON_STOPPED] = "stopped", [CONTROL_REASON_ERROR] = "error",
+    [MACHINE_EXIT] = "exit",   [MACHINE_POWER_OFF] = "power-off", [MACHINE_RESET] = "reset",
+    [MACHINE_PANIC] = "panic", [MACHINE_STOPPED] = "stopped",     [MACHINE_ERROR] = "error",
 };
 static const char *const counts_at_names[] = {
     [CONTROL_COUNTS_INIT] = "init",
@@ -38,16 +39,8 @@ static const char *const command_names[] = {
     [CONTROL_COMMAND_STOP] = "stop",
     [CONTROL_COMMAND_WINDOW] = "window",
 };
-
-const char *control_stage_name(enum control_stage stage)
-{
-    return stage_names[stage];
-}
-
-const char *control_reason_name(enum control_reason reason)
-{
-    return reason_names[reason];
-}
+_Static_assert(ARRAY_LENGTH(command_names) == CONTROL_COMMAND_UNKNOWN,
+               "a command without a name is the unknown one");
 
 void control_event_add_count(struct control_event *event, const char *name, uint64_t value)
 {
@@ -60,14 +53,14 @@ void control_event_add_count(struct control_event *event, const char *name, uint
     event->count_count++;
 }
 
-/* Index of `text` in `names`, or -1. */
-static int name_index(const char *const *names, size_t count, const char *text)
+/* Index of `text` in `names`, or `count` for an unknown one. */
+static size_t name_index(const char *const *names, size_t count, const char *text)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (text && strcmp(names[i], text) == 0)
-            return (int)i;
-    }
-    return -1;
+    size_t i = 0;
+
+    while (i < count && strcmp(names[i], text) != 0)
+        i++;
+    return i;
 }
 
 static json_t *lines_to_json(const char *lines)
@@ -91,57 +84,62 @@ static json_t *counts_to_json(const struct control_event *event)
 /* A new reference, or NULL when memory is short: json_pack() checks the values of `o`. */
 static json_t *event_to_json(const struct control_event *event)
 {
-    const char *name = event_names[event->type];
     json_int_t time_ns = (json_int_t)event->time_ns;
 
     switch (event->type) {
     case CONTROL_EVENT_STAGE:
-        return json_pack("{s:s, s:s, s:I}", "event", name, "stage", stage_names[event->stage],
-                         "time_ns", time_ns);
+        return json_pack("{s:s, s:I}", "stage", stage_names[event->stage], "time_ns", time_ns);
     case CONTROL_EVENT_RUNNING:
-        return json_pack("{s:s, s:I}", "event", name, "time_ns", time_ns);
+        return json_pack("{s:I}", "time_ns", time_ns);
     case CONTROL_EVENT_MARK:
-        return json_pack("{s:s, s:I, s:I}", "event", name, "mark", (json_int_t)event->mark,
-                         "time_ns", time_ns);
+        return json_pack("{s:I, s:I}", "mark", (json_int_t)event->mark, "time_ns", time_ns);
     case CONTROL_EVENT_COUNTS:
-        return json_pack("{s:s, s:s, s:o}", "event", name, "at", counts_at_names[event->at],
-                         "values", counts_to_json(event));
+        return json_pack("{s:s, s:o}", "at", counts_at_names[event->at], "values",
+                         counts_to_json(event));
     case CONTROL_EVENT_END:
-        return json_pack("{s:s, s:s, s:i, s:o, s:o, s:I}", "event", name, "reason",
-                         reason_names[event->reason], "status", (int)event->status, "text",
-                         json_from_text(event->text), "console", lines_to_json(event->console),
-                         "time_ns", time_ns);
+        return json_pack("{s:s, s:i, s:o, s:o, s:I}", "reason", reason_names[event->reason],
+                         "status", (int)event->status, "text", json_from_text(event->text),
+                         "console", lines_to_json(event->console), "time_ns", time_ns);
+    case CONTROL_EVENT_UNKNOWN:
+        break;
     }
     return NULL;
 }
 
-static int dump(json_t *root, char **json, struct error *err)
+/* Completes a message; its kind is the member `key`. Takes `root` over; null when memory is short.
+ */
+static int dump(json_t *root, const char *key, const char *name, char **json, struct error *err)
 {
-    char *text = json_to_text(root, JSON_COMPACT);
+    AUTO_JSON json_t *message = root;
 
-    *json = NULL;
-    if (!text)
-        return error_set(err, ENOMEM, "cannot write a control message");
-    *json = text;
-    return 0;
+    json_put(&message, "version", json_integer(CONTROL_VERSION));
+    json_put(&message, key, json_string(name));
+    *json = json_to_text(message, JSON_COMPACT);
+    return *json ? 0 : error_set(err, ENOMEM, "cannot write a control message");
 }
 
 int control_event_encode(const struct control_event *event, char **json, struct error *err)
 {
-    AUTO_JSON json_t *root = event_to_json(event);
-
-    return dump(root, json, err);
+    *json = NULL;
+    if (event->type == CONTROL_EVENT_UNKNOWN)
+        return error_set(err, EINVAL, "cannot write a control message of an unknown event");
+    return dump(event_to_json(event), "event", event_names[event->type], json, err);
 }
 
 int control_command_encode(const struct control_command *command, char **json, struct error *err)
 {
-    AUTO_JSON json_t *root = json_pack("{s:s}", "command", command_names[command->type]);
+    json_t *root = json_object();
 
+    *json = NULL;
+    if (command->type == CONTROL_COMMAND_UNKNOWN) {
+        json_decref(root);
+        return error_set(err, EINVAL, "cannot write a control message of an unknown command");
+    }
     if (command->type == CONTROL_COMMAND_WINDOW) {
         json_put(&root, "rows", json_integer(command->rows));
         json_put(&root, "columns", json_integer(command->columns));
     }
-    return dump(root, json, err);
+    return dump(root, "command", command_names[command->type], json, err);
 }
 
 static int bad_message(struct error *err, const char *why)
@@ -152,23 +150,31 @@ static int bad_message(struct error *err, const char *why)
     return error_set(err, EINVAL, "control message: %s", text);
 }
 
-/* The object in `size` bytes of JSON and the index of its `kind` among `names`. */
-static int load(const char *json, size_t size, const char *kind, const char *const *names,
-                size_t name_count, json_t **root, struct error *err)
+/* Parses a message, and checks its version. `kind` is "event" or "command"; *name, which belongs to
+ * the object, is the value of that key. */
+static int load(const char *json, size_t size, const char *kind, json_t **root, const char **name,
+                struct error *err)
 {
     AUTO_JSON json_t *value = NULL;
+    json_error_t why;
+    json_int_t version;
     int rc = json_parse(json, size, &value, err);
-    int index;
 
     if (rc < 0) {
         error_wrap(err, "control message");
         return rc;
     }
-    index = name_index(names, name_count, json_string_value(json_object_get(value, kind)));
-    if (index < 0)
-        return error_set(err, EINVAL, "control message: no or unknown '%s'", kind);
+    if (json_unpack_ex(value, &why, 0, "{s:I}", "version", &version) < 0)
+        return bad_message(err, why.text);
+    if (version != CONTROL_VERSION)
+        return error_set(err, EINVAL,
+                         "control message of version %" JSON_INTEGER_FORMAT
+                         ", but this microvm speaks version %d",
+                         version, CONTROL_VERSION);
+    if (json_unpack_ex(value, &why, 0, "{s:s}", kind, name) < 0)
+        return bad_message(err, why.text);
     *root = steal_pointer(value);
-    return index;
+    return 0;
 }
 
 /* A number of nanoseconds; times are never negative. */
@@ -183,29 +189,26 @@ static int take_time(json_int_t time_ns, struct control_event *event, struct err
 static int decode_stage(json_t *root, struct control_event *event, struct error *err)
 {
     json_error_t why;
-    const char *name;
     const char *stage;
     json_int_t time_ns;
-    int index;
+    size_t index;
 
-    if (json_unpack_ex(root, &why, JSON_STRICT, "{s:s, s:s, s:I}", "event", &name, "stage", &stage,
-                       "time_ns", &time_ns) < 0)
+    if (json_unpack_ex(root, &why, 0, "{s:s, s:I}", "stage", &stage, "time_ns", &time_ns) < 0)
         return bad_message(err, why.text);
     index = name_index(stage_names, ARRAY_LENGTH(stage_names), stage);
-    if (index < 0)
-        return bad_message(err, "unknown stage");
-    event->stage = (enum control_stage)index;
+    if (index == ARRAY_LENGTH(stage_names))
+        event->type = CONTROL_EVENT_UNKNOWN;
+    else
+        event->stage = (enum machine_stage)index;
     return take_time(time_ns, event, err);
 }
 
 static int decode_running(json_t *root, struct control_event *event, struct error *err)
 {
     json_error_t why;
-    const char *name;
     json_int_t time_ns;
 
-    if (json_unpack_ex(root, &why, JSON_STRICT, "{s:s, s:I}", "event", &name, "time_ns", &time_ns) <
-        0)
+    if (json_unpack_ex(root, &why, 0, "{s:I}", "time_ns", &time_ns) < 0)
         return bad_message(err, why.text);
     return take_time(time_ns, event, err);
 }
@@ -213,12 +216,10 @@ static int decode_running(json_t *root, struct control_event *event, struct erro
 static int decode_mark(json_t *root, struct control_event *event, struct error *err)
 {
     json_error_t why;
-    const char *name;
     json_int_t mark;
     json_int_t time_ns;
 
-    if (json_unpack_ex(root, &why, JSON_STRICT, "{s:s, s:I, s:I}", "event", &name, "mark", &mark,
-                       "time_ns", &time_ns) < 0)
+    if (json_unpack_ex(root, &why, 0, "{s:I, s:I}", "mark", &mark, "time_ns", &time_ns) < 0)
         return bad_message(err, why.text);
     if (mark < 0 || mark > UINT32_MAX)
         return bad_message(err, "mark out of range");
@@ -229,20 +230,14 @@ static int decode_mark(json_t *root, struct control_event *event, struct error *
 static int decode_counts(json_t *root, struct control_event *event, struct error *err)
 {
     json_error_t why;
-    const char *name;
     const char *at;
     const char *key;
     json_t *values;
     json_t *value;
-    int index;
+    size_t index;
 
-    if (json_unpack_ex(root, &why, JSON_STRICT, "{s:s, s:s, s:o}", "event", &name, "at", &at,
-                       "values", &values) < 0)
+    if (json_unpack_ex(root, &why, 0, "{s:s, s:o}", "at", &at, "values", &values) < 0)
         return bad_message(err, why.text);
-    index = name_index(counts_at_names, ARRAY_LENGTH(counts_at_names), at);
-    if (index < 0)
-        return bad_message(err, "unknown moment of counts");
-    event->at = (enum control_counts_at)index;
     if (!json_is_object(values) || json_object_size(values) > CONTROL_COUNTS_MAX)
         return bad_message(err, "'values' is not an object of a few numbers");
     json_object_foreach(values, key, value)
@@ -253,35 +248,49 @@ static int decode_counts(json_t *root, struct control_event *event, struct error
             return bad_message(err, "a count is not a number with a short plain name");
         control_event_add_count(event, key, (uint64_t)json_integer_value(value));
     }
+    index = name_index(counts_at_names, ARRAY_LENGTH(counts_at_names), at);
+    if (index == ARRAY_LENGTH(counts_at_names))
+        event->type = CONTROL_EVENT_UNKNOWN;
+    else
+        event->at = (enum control_counts_at)index;
     return 0;
+}
+
+/* A newer monitor may know more reasons. */
+static void set_unknown_reason(struct control_event *event, const char *reason, const char *text)
+{
+    event->reason = MACHINE_ERROR;
+    text_format(event->text, sizeof(event->text),
+                "the monitor ended for the unknown reason '%.64s'%s%s", reason, text[0] ? ": " : "",
+                text);
 }
 
 static int decode_end(json_t *root, struct control_event *event, struct error *err)
 {
     json_error_t why;
-    const char *name;
     const char *reason;
     const char *text;
     const char *console;
     int status;
     json_int_t time_ns;
-    int index;
+    size_t index;
 
-    if (json_unpack_ex(root, &why, JSON_STRICT, "{s:s, s:s, s:i, s:s, s:s, s:I}", "event", &name,
-                       "reason", &reason, "status", &status, "text", &text, "console", &console,
-                       "time_ns", &time_ns) < 0)
+    if (json_unpack_ex(root, &why, 0, "{s:s, s:i, s:s, s:s, s:I}", "reason", &reason, "status",
+                       &status, "text", &text, "console", &console, "time_ns", &time_ns) < 0)
         return bad_message(err, why.text);
-    index = name_index(reason_names, ARRAY_LENGTH(reason_names), reason);
-    if (index < 0)
-        return bad_message(err, "unknown reason");
     if (status < 0 || status > UINT8_MAX)
         return bad_message(err, "status out of range");
     if (strlen(text) >= sizeof(event->text) || strlen(console) >= sizeof(event->console))
         return bad_message(err, "text too long");
-    event->reason = (enum control_reason)index;
     event->status = (uint8_t)status;
     /* A guest may have taken the monitor over: what it says is for a terminal, in the end. */
-    text_copy(event->text, sizeof(event->text), text);
+    index = name_index(reason_names, ARRAY_LENGTH(reason_names), reason);
+    if (index < ARRAY_LENGTH(reason_names)) {
+        event->reason = (enum machine_reason)index;
+        text_copy(event->text, sizeof(event->text), text);
+    } else {
+        set_unknown_reason(event, reason, text);
+    }
     memcpy(event->console, console, strlen(console) + 1);
     text_clean_lines(event->console, strlen(console));
     return take_time(time_ns, event, err);
@@ -291,12 +300,13 @@ int control_event_decode(const char *json, size_t size, struct control_event *ev
                          struct error *err)
 {
     AUTO_JSON json_t *root = NULL;
-    int type = load(json, size, "event", event_names, ARRAY_LENGTH(event_names), &root, err);
+    const char *name;
+    int rc = load(json, size, "event", &root, &name, err);
 
-    if (type < 0)
-        return type;
+    if (rc < 0)
+        return rc;
     memset(event, 0, sizeof(*event));
-    event->type = (enum control_event_type)type;
+    event->type = (enum control_event_type)name_index(event_names, ARRAY_LENGTH(event_names), name);
     switch (event->type) {
     case CONTROL_EVENT_STAGE:
         return decode_stage(root, event, err);
@@ -308,33 +318,33 @@ int control_event_decode(const char *json, size_t size, struct control_event *ev
         return decode_counts(root, event, err);
     case CONTROL_EVENT_END:
         return decode_end(root, event, err);
+    case CONTROL_EVENT_UNKNOWN:
+        break;
     }
-    return -EINVAL;
+    return 0;
 }
 
 int control_command_decode(const char *json, size_t size, struct control_command *command,
                            struct error *err)
 {
     AUTO_JSON json_t *root = NULL;
-    int type = load(json, size, "command", command_names, ARRAY_LENGTH(command_names), &root, err);
     json_error_t why;
     const char *name;
     int rows = 0;
     int columns = 0;
-    int rc;
+    int rc = load(json, size, "command", &root, &name, err);
 
-    if (type < 0)
-        return type;
-    if (type == CONTROL_COMMAND_WINDOW)
-        rc = json_unpack_ex(root, &why, JSON_STRICT, "{s:s, s:i, s:i}", "command", &name, "rows",
-                            &rows, "columns", &columns);
-    else
-        rc = json_unpack_ex(root, &why, JSON_STRICT, "{s:s}", "command", &name);
     if (rc < 0)
+        return rc;
+    memset(command, 0, sizeof(*command));
+    command->type =
+        (enum control_command_type)name_index(command_names, ARRAY_LENGTH(command_names), name);
+    if (command->type != CONTROL_COMMAND_WINDOW)
+        return 0;
+    if (json_unpack_ex(root, &why, 0, "{s:i, s:i}", "rows", &rows, "columns", &columns) < 0)
         return bad_message(err, why.text);
     if (rows < 0 || rows > UINT16_MAX || columns < 0 || columns > UINT16_MAX)
         return bad_message(err, "window size out of range");
-    command->type = (enum control_command_type)type;
     command->rows = (uint16_t)rows;
     command->columns = (uint16_t)columns;
     return 0;

@@ -1,27 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What client and monitor say to each other over control.sock: one JSON object a message,
- * on a UNIX SOCK_SEQPACKET socket, at most CONTROL_MESSAGE_MAX bytes each. Both sides parse
- * strictly: an unknown event, a missing or surplus key, a wrong type is EINVAL.
+ * The messages between client and monitor on control.sock: one JSON object a message, on a UNIX
+ * SOCK_SEQPACKET socket, at most CONTROL_MESSAGE_MAX bytes each.
+ *
+ * Version: every message, in both directions, carries "version":1, so each can be read on its own.
+ * A key, an event, a command, a stage or a reason may be added without a new version; the version
+ * changes only when an old reader would misunderstand a message.
+ *
+ * A reader ignores
+ *   - an unknown key,
+ *   - an event or a command of an unknown kind, a stage event with an unknown stage, a counts event
+ *     of an unknown moment: decoded as CONTROL_EVENT_UNKNOWN or CONTROL_COMMAND_UNKNOWN.
+ * An end event with an unknown reason is an end with reason "error"; its text names the reason.
+ * A reader refuses, with EINVAL: text that is not one JSON object, a key that is listed twice, a
+ * missing key, a known key of the wrong type or out of range, a message that is too long, and
+ * another version.
  *
  * monitor -> client
- *   {"event":"stage","stage":S,"time_ns":T}   a step of the build ended; CLOCK_MONOTONIC of the
- * host S: "kvm", "memory", "kernel", "devices", "tree"
- *   {"event":"running","time_ns":T}           all is built, KVM_RUN is next
- *   {"event":"mark","mark":N,"time_ns":T}     doorbell mark
- *   {"event":"counts","at":W,"values":{...}}  what the machine has done so far, names and numbers;
- *                                             W: "init" (at the mark of init) or "end"
- *   {"event":"end","reason":R,"status":N,"text":S,"console":S,"time_ns":T}   the last message
- *     R: "exit" (doorbell; status 0-255), "power-off", "reset", "panic", "stopped" (by command,
- *     signal, or because the last client went), "error" (the monitor failed; text says why).
- *     text: one line for a person, may be empty. console: the last lines of the guest's console
- *     (only with reset, panic, error; plain ASCII with newlines).
+ *   {"version":1,"event":"stage","stage":S,"time_ns":T}   a step of the build ended.
+ *     S: "memory", "kvm", "kernel", "devices", "tree". time_ns: CLOCK_MONOTONIC of the host
+ *   {"version":1,"event":"running","time_ns":T}           all is built, KVM_RUN is next
+ *   {"version":1,"event":"mark","mark":N,"time_ns":T}     doorbell mark
+ *   {"version":1,"event":"counts","at":W,"values":{...}}  what the VM has done so far: at most
+ *     CONTROL_COUNTS_MAX names and numbers. W: "init" (at the mark of init) or "end"
+ *   {"version":1,"event":"end","reason":R,"status":N,"text":S,"console":S,"time_ns":T}   the last
+ *     message. R: "exit" (doorbell; status 0-255), "power-off", "reset", "panic", "stopped" (by
+ *     command, signal, or because the last client disconnected), "error" (the monitor failed; text
+ *     says why). text: one line for a person, may be empty. console: the last lines of the guest's
+ *     console (only with reset, panic, error; plain ASCII with newlines).
  * client -> monitor
- *   {"command":"stop"}                        end the machine at once
- *   {"command":"window","rows":N,"columns":N} size of the attached console
+ *   {"version":1,"command":"stop"}                        end the VM at once
+ *   {"version":1,"command":"window","rows":N,"columns":N} size of the attached console
  *
- * Every client gets all events, those before its connection too. The monitor ends its machine when
- * the last client has disconnected.
+ * Every client gets all events, those before its connection too. The monitor ends its VM when the
+ * last client has disconnected.
  */
 #ifndef MICROVM_MONITOR_CONTROL_PROTOCOL_H
 #define MICROVM_MONITOR_CONTROL_PROTOCOL_H
@@ -30,7 +42,9 @@
 #include <stdint.h>
 
 #include "vmm/base/error.h"
+#include "vmm/machine/machine_events.h"
 
+#define CONTROL_VERSION     1
 #define CONTROL_MESSAGE_MAX 32768
 #define CONTROL_CONSOLE_MAX 4096 /* bytes of console text in an end event */
 #define CONTROL_COUNTS_MAX  256
@@ -41,23 +55,7 @@ enum control_event_type {
     CONTROL_EVENT_MARK,
     CONTROL_EVENT_COUNTS,
     CONTROL_EVENT_END,
-};
-
-enum control_stage {
-    CONTROL_STAGE_KVM,     /* VM, vCPUs, interrupt controller made */
-    CONTROL_STAGE_MEMORY,  /* guest memory in place */
-    CONTROL_STAGE_KERNEL,  /* kernel and initramfs in place; began beside KVM's part */
-    CONTROL_STAGE_DEVICES, /* devices made and wired */
-    CONTROL_STAGE_TREE,    /* device tree and boot parameters written, vCPUs ready */
-};
-
-enum control_reason {
-    CONTROL_REASON_EXIT,
-    CONTROL_REASON_POWER_OFF,
-    CONTROL_REASON_RESET,
-    CONTROL_REASON_PANIC,
-    CONTROL_REASON_STOPPED,
-    CONTROL_REASON_ERROR,
+    CONTROL_EVENT_UNKNOWN, /* received only: of a newer monitor; to be ignored */
 };
 
 enum control_counts_at { CONTROL_COUNTS_INIT, CONTROL_COUNTS_END };
@@ -70,10 +68,10 @@ struct control_count {
 /* Holds no heap memory, needs no release. Members beside `type` are valid for the types named. */
 struct control_event {
     enum control_event_type type;
-    uint64_t time_ns;                                /* all but counts */
-    enum control_stage stage;                        /* stage */
+    uint64_t time_ns;                                /* all but counts and unknown */
+    enum machine_stage stage;                        /* stage */
     uint32_t mark;                                   /* mark */
-    enum control_reason reason;                      /* end */
+    enum machine_reason reason;                      /* end */
     uint8_t status;                                  /* end with reason exit */
     char text[ERROR_TEXT_SIZE];                      /* end */
     char console[CONTROL_CONSOLE_MAX + 1];           /* end */
@@ -82,23 +80,24 @@ struct control_event {
     struct control_count counts[CONTROL_COUNTS_MAX]; /* counts */
 };
 
-enum control_command_type { CONTROL_COMMAND_STOP, CONTROL_COMMAND_WINDOW };
+enum control_command_type {
+    CONTROL_COMMAND_STOP,
+    CONTROL_COMMAND_WINDOW,
+    CONTROL_COMMAND_UNKNOWN, /* received only: of a newer client; to be ignored */
+};
 
 struct control_command {
     enum control_command_type type;
     uint16_t rows, columns; /* window */
 };
 
-/* The name of a stage or reason as it is in the messages ("power-off"). */
-const char *control_stage_name(enum control_stage stage);
-const char *control_reason_name(enum control_reason reason);
-
 /* Appends one number to a counts event; drops it when the event is full. */
 void control_event_add_count(struct control_event *event, const char *name, uint64_t value);
 
 /*
- * JSON text of a message (caller frees), and back from `size` bytes. What comes in is
- * made safe to show (text.h). Errors: EINVAL, ENOMEM.
+ * JSON text of a message (the caller frees it), and back from `size` bytes. What comes in is
+ * made safe to show (text.h). Errors: EINVAL (as above; to encode a message of an unknown kind),
+ * ENOMEM.
  */
 int control_event_encode(const struct control_event *event, char **json, struct error *err);
 int control_event_decode(const char *json, size_t size, struct control_event *event,
@@ -116,7 +115,8 @@ int control_send_command(int fd, const struct control_command *command, struct e
 
 /*
  * Receives one message. Returns 1, or 0 when the peer has closed, or a negative errno: EAGAIN on a
- * non-blocking socket with nothing there, EINVAL for a message that is not of this protocol.
+ * non-blocking socket with nothing there, EINVAL for a message that a reader refuses. A message to
+ * be ignored is received like any other, with type CONTROL_EVENT_UNKNOWN, CONTROL_COMMAND_UNKNOWN.
  */
 int control_receive_event(int fd, struct control_event *event, struct error *err);
 int control_receive_command(int fd, struct control_command *command, struct error *err);

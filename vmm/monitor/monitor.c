@@ -116,7 +116,6 @@ size_t monitor_thread_calls(enum machine_thread thread, uint32_t *calls, size_t 
 /* ---- telling clients ---------------------------------------------------------------------------
  */
 
-/* The last one to go, for whatever reason, takes the machine along. */
 /* The event to fill in next, empty. */
 static struct control_event *event_begin(struct monitor *monitor, enum control_event_type type)
 {
@@ -130,17 +129,10 @@ static struct control_event *event_begin(struct monitor *monitor, enum control_e
 
 static void tell_stage(void *opaque, enum machine_stage stage)
 {
-    static const enum control_stage stages[] = {
-        [MACHINE_STAGE_KVM] = CONTROL_STAGE_KVM,
-        [MACHINE_STAGE_MEMORY] = CONTROL_STAGE_MEMORY,
-        [MACHINE_STAGE_KERNEL] = CONTROL_STAGE_KERNEL,
-        [MACHINE_STAGE_DEVICES] = CONTROL_STAGE_DEVICES,
-        [MACHINE_STAGE_TREE] = CONTROL_STAGE_TREE,
-    };
     struct monitor *monitor = opaque;
     struct control_event *event = event_begin(monitor, CONTROL_EVENT_STAGE);
 
-    event->stage = stages[stage];
+    event->stage = stage;
     clients_tell(&monitor->clients, event);
 }
 
@@ -210,14 +202,20 @@ static void trace(void *opaque, const char *who, const char *line)
     trace_pipe_tell(&monitor->trace_pipe, who, line);
 }
 
-static void obey(void *opaque, const struct control_command *command)
+static void handle_command(void *opaque, const struct control_command *command)
 {
     const struct monitor *monitor = opaque;
 
-    if (command->type == CONTROL_COMMAND_STOP)
+    switch (command->type) {
+    case CONTROL_COMMAND_STOP:
         machine_stop(monitor->machine);
-    else
+        break;
+    case CONTROL_COMMAND_WINDOW:
         machine_set_window(monitor->machine, command->rows, command->columns);
+        break;
+    case CONTROL_COMMAND_UNKNOWN:
+        break; /* of a newer client */
+    }
 }
 
 static void last_client_gone(void *opaque)
@@ -342,7 +340,7 @@ static int build(struct monitor *monitor, const char *names, const char *plan, s
         rc = event_loop_create(&monitor->loop, err);
     clients_init(&monitor->clients, monitor->loop, fd_table_take(&monitor->descriptors, "control"));
     monitor->clients.opaque = monitor;
-    monitor->clients.command = obey;
+    monitor->clients.command = handle_command;
     monitor->clients.last_gone = last_client_gone;
     if (rc == 0)
         rc = read_spec(monitor, err);
@@ -375,7 +373,7 @@ static int run(struct monitor *monitor, struct error *err)
 static void describe_reset(struct monitor *monitor, struct control_event *event)
 {
     if (console_log_find_panic(event->console, event->text, sizeof(event->text))) {
-        event->reason = CONTROL_REASON_PANIC;
+        event->reason = MACHINE_PANIC;
         return;
     }
     snprintf(event->text, sizeof(event->text), "%s",
@@ -387,11 +385,6 @@ static void describe_reset(struct monitor *monitor, struct control_event *event)
 
 static void tell_end(struct monitor *monitor, const struct machine_end *end)
 {
-    static const enum control_reason reasons[] = {
-        [MACHINE_EXIT] = CONTROL_REASON_EXIT,       [MACHINE_POWER_OFF] = CONTROL_REASON_POWER_OFF,
-        [MACHINE_RESET] = CONTROL_REASON_RESET,     [MACHINE_PANIC] = CONTROL_REASON_PANIC,
-        [MACHINE_STOPPED] = CONTROL_REASON_STOPPED, [MACHINE_ERROR] = CONTROL_REASON_ERROR,
-    };
     struct control_event *event = event_begin(monitor, CONTROL_EVENT_COUNTS);
 
     event->at = CONTROL_COUNTS_END;
@@ -400,7 +393,7 @@ static void tell_end(struct monitor *monitor, const struct machine_end *end)
         add_count(event, "narration.left_out", monitor->trace_pipe.lost);
     clients_tell(&monitor->clients, event);
     event = event_begin(monitor, CONTROL_EVENT_END);
-    event->reason = reasons[end->reason];
+    event->reason = end->reason;
     event->status = end->status;
     snprintf(event->text, sizeof(event->text), "%s", end->text);
     if (end->reason == MACHINE_RESET || end->reason == MACHINE_PANIC ||
@@ -418,7 +411,7 @@ static void tell_error(struct monitor *monitor, const struct error *err)
 {
     struct control_event *event = event_begin(monitor, CONTROL_EVENT_END);
 
-    event->reason = CONTROL_REASON_ERROR;
+    event->reason = MACHINE_ERROR;
     snprintf(event->text, sizeof(event->text), "%s", err->text);
     console_log_tail(&monitor->console, event->console);
     clients_tell(&monitor->clients, event);

@@ -62,7 +62,7 @@ void timeline_note_event(struct timeline *timeline, const struct control_event *
 {
     switch (event->type) {
     case CONTROL_EVENT_STAGE:
-        if (event->stage == CONTROL_STAGE_KVM)
+        if (event->stage == MACHINE_STAGE_KVM)
             timeline_note(timeline, TIMELINE_KVM, event->time_ns);
         break;
     case CONTROL_EVENT_RUNNING:
@@ -77,6 +77,7 @@ void timeline_note_event(struct timeline *timeline, const struct control_event *
                event->count_count * sizeof(event->counts[0]));
         break;
     case CONTROL_EVENT_END:
+    case CONTROL_EVENT_UNKNOWN:
         break;
     }
 }

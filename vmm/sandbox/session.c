@@ -483,14 +483,14 @@ static int end_error(const struct control_event *end, struct error *err)
 {
     show_console(end->console);
     switch (end->reason) {
-    case CONTROL_REASON_PANIC:
+    case MACHINE_PANIC:
         return error_set(err, EIO,
                          "the guest has panicked; the last lines of its console are above");
-    case CONTROL_REASON_RESET:
+    case MACHINE_RESET:
         return error_set(err, EIO, "the guest has reset its machine");
-    case CONTROL_REASON_ERROR:
+    case MACHINE_ERROR:
         return told_error("the monitor", end->text, err);
-    case CONTROL_REASON_STOPPED:
+    case MACHINE_STOPPED:
         return error_set(err, EINTR, "the machine was stopped: %s", end->text);
     default:
         return error_set(err, EIO, "the guest has ended without saying how its command ended");

@@ -439,7 +439,7 @@ static int fake_monitor(const char *names)
         for (;;) /* as if a system call that its guest caused never came back */
             pause();
     event->type = CONTROL_EVENT_END;
-    event->reason = CONTROL_REASON_EXIT;
+    event->reason = MACHINE_EXIT;
     snprintf(event->text, sizeof(event->text), "%s", look_around(&descriptors));
     event->status = fd_table_has(&descriptors, "console");
     fd = accept(fd_table_take(&descriptors, "control"), NULL, NULL);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Clients of a monitor, where descriptors have run out. */
+/* Clients of a monitor: unknown commands, and what happens when descriptors run out. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -13,7 +14,7 @@
 
 static struct event_loop *loop;
 static struct clients clients;
-static char directory[] = "/tmp/microvm-clients-XXXXXX";
+static char directory[32];
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
 static unsigned gone;
 
@@ -35,6 +36,7 @@ static void begin(void)
 {
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
+    strcpy(directory, "/tmp/microvm-clients-XXXXXX");
     assert_non_null(mkdtemp(directory));
     snprintf(address.sun_path, sizeof(address.sun_path), "%s/control.sock", directory);
     assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
@@ -86,10 +88,45 @@ static void a_client_for_whom_there_is_no_descriptor_waits(void **state)
     end();
 }
 
+static unsigned commands[CONTROL_COMMAND_UNKNOWN + 1]; /* by type */
+
+static void count_command(void *opaque, const struct control_command *command)
+{
+    (void)opaque;
+    commands[command->type]++;
+}
+
+/* A newer client stays connected with a command that is unknown here, not with a malformed one. */
+static void an_unknown_command_does_not_end_a_connection(void **state)
+{
+    static const char unknown[] = "{\"version\":1,\"command\":\"dance\"}";
+    static const char malformed[] = "{\"version\":1,\"command\":\"window\"}";
+    int client;
+
+    (void)state;
+    begin();
+    clients.command = count_command;
+    client = dial();
+    event_loop_turn(loop);
+    assert_int_equal(clients.client_count, 1);
+    assert_int_equal(send(client, unknown, strlen(unknown), 0), strlen(unknown));
+    event_loop_turn(loop);
+    assert_int_equal(commands[CONTROL_COMMAND_UNKNOWN], 1);
+    assert_int_equal(commands[CONTROL_COMMAND_STOP] + commands[CONTROL_COMMAND_WINDOW], 0);
+    assert_int_equal(clients.client_count, 1);
+    assert_int_equal(send(client, malformed, strlen(malformed), 0), strlen(malformed));
+    event_loop_turn(loop);
+    assert_int_equal(commands[CONTROL_COMMAND_WINDOW], 0);
+    assert_int_equal(clients.client_count, 0);
+    close(client);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_client_for_whom_there_is_no_descriptor_waits),
+        cmocka_unit_test(an_unknown_command_does_not_end_a_connection),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages of control.sock survive the way there and back, and nothing else is accepted.
- */
+/* Messages of control.sock survive the way there and back; a reader ignores what a newer version
+ * may add, and refuses what is malformed. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,12 +29,12 @@ static struct control_event there_and_back(const struct control_event *event)
 static void events_survive(void **state)
 {
     struct control_event event = {
-        .type = CONTROL_EVENT_STAGE, .stage = CONTROL_STAGE_KERNEL, .time_ns = 123456789012345U};
+        .type = CONTROL_EVENT_STAGE, .stage = MACHINE_STAGE_KERNEL, .time_ns = 123456789012345U};
     struct control_event back = there_and_back(&event);
 
     (void)state;
     assert_int_equal(back.type, CONTROL_EVENT_STAGE);
-    assert_int_equal(back.stage, CONTROL_STAGE_KERNEL);
+    assert_int_equal(back.stage, MACHINE_STAGE_KERNEL);
     assert_true(back.time_ns == 123456789012345U);
     event = (struct control_event){.type = CONTROL_EVENT_MARK, .mark = 0xffffffU, .time_ns = 1};
     back = there_and_back(&event);
@@ -43,11 +43,11 @@ static void events_survive(void **state)
     back = there_and_back(&event);
     assert_int_equal(back.type, CONTROL_EVENT_RUNNING);
     event = (struct control_event){
-        .type = CONTROL_EVENT_END, .reason = CONTROL_REASON_POWER_OFF, .status = 255};
+        .type = CONTROL_EVENT_END, .reason = MACHINE_POWER_OFF, .status = 255};
     strcpy(event.text, "a \"quoted\" line");
     strcpy(event.console, "one\ntwo\n");
     back = there_and_back(&event);
-    assert_int_equal(back.reason, CONTROL_REASON_POWER_OFF);
+    assert_int_equal(back.reason, MACHINE_POWER_OFF);
     assert_int_equal(back.status, 255);
     assert_string_equal(back.text, "a \"quoted\" line");
     assert_string_equal(back.console, "one\ntwo\n");
@@ -75,7 +75,7 @@ static void counts_survive_and_are_bounded(void **state)
 /* The largest message there can be still goes through. */
 static void worst_console_fits(void **state)
 {
-    struct control_event event = {.type = CONTROL_EVENT_END, .reason = CONTROL_REASON_PANIC};
+    struct control_event event = {.type = CONTROL_EVENT_END, .reason = MACHINE_PANIC};
     struct control_event back;
 
     (void)state;
@@ -88,7 +88,7 @@ static void worst_console_fits(void **state)
 /* A monitor that a guest has taken over may say anything; a terminal must stay as it is. */
 static void what_a_monitor_says_is_made_harmless(void **state)
 {
-    struct control_event event = {.type = CONTROL_EVENT_END, .reason = CONTROL_REASON_ERROR};
+    struct control_event event = {.type = CONTROL_EVENT_END, .reason = MACHINE_ERROR};
     struct control_event back;
 
     (void)state;
@@ -101,7 +101,7 @@ static void what_a_monitor_says_is_made_harmless(void **state)
 
 static void bytes_that_are_no_text_become_question_marks(void **state)
 {
-    struct control_event event = {.type = CONTROL_EVENT_END, .reason = CONTROL_REASON_ERROR};
+    struct control_event event = {.type = CONTROL_EVENT_END, .reason = MACHINE_ERROR};
     struct control_event back;
 
     (void)state;
@@ -134,35 +134,132 @@ static void commands_survive(void **state)
     close(ends[1]);
 }
 
-static void other_events_are_refused(void **state)
+/* Receives `json`, and then a mark: that nothing is read twice, or as something else. */
+static struct control_event received(const char *json)
+{
+    const struct control_event mark = {.type = CONTROL_EVENT_MARK, .mark = 7};
+    struct control_event event;
+    struct control_event next;
+    struct error err = ERROR_INIT;
+    int ends[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    assert_int_equal(send(ends[0], json, strlen(json), 0), strlen(json));
+    assert_int_equal(control_send_event(ends[0], &mark, &err), 0);
+    memset(&event, 0x5a, sizeof(event)); /* what an earlier event has left there */
+    assert_int_equal(control_receive_event(ends[1], &event, &err), 1);
+    assert_int_equal(control_receive_event(ends[1], &next, &err), 1);
+    assert_int_equal(next.type, CONTROL_EVENT_MARK);
+    assert_int_equal(next.mark, 7);
+    close(ends[0]);
+    close(ends[1]);
+    return event;
+}
+
+static void unknown_events_are_told_apart(void **state)
+{
+    static const char *const texts[] = {
+        "{\"version\":1,\"event\":\"dance\"}",
+        "{\"version\":1,\"event\":\"dance\",\"time_ns\":\"soon\"}",
+        "{\"version\":1,\"event\":\"\"}",
+        "{\"version\":1,\"event\":\"stage\",\"stage\":\"lunch\",\"time_ns\":1}",
+        "{\"version\":1,\"event\":\"counts\",\"at\":\"noon\",\"values\":{}}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        struct control_event event = received(texts[i]);
+        struct error err = ERROR_INIT;
+        char *json = "";
+
+        assert_int_equal(event.type, CONTROL_EVENT_UNKNOWN);
+        assert_int_equal(control_event_encode(&event, &json, &err), -EINVAL);
+        assert_string_not_equal(err.text, "");
+        assert_null(json);
+    }
+}
+
+static void unknown_keys_of_events_are_ignored(void **state)
+{
+    struct control_event event;
+
+    (void)state;
+    event = received("{\"version\":1,\"event\":\"running\",\"time_ns\":5,\"extra\":{\"a\":[1]}}");
+    assert_int_equal(event.type, CONTROL_EVENT_RUNNING);
+    assert_true(event.time_ns == 5);
+    event =
+        received("{\"minor\":3,\"version\":1,\"event\":\"stage\",\"stage\":\"tree\",\"time_ns\":6,"
+                 "\"mark\":\"no number\"}");
+    assert_int_equal(event.type, CONTROL_EVENT_STAGE);
+    assert_int_equal(event.stage, MACHINE_STAGE_TREE);
+    event = received("{\"version\":1,\"event\":\"counts\",\"at\":\"end\",\"values\":{\"exits\":9},"
+                     "\"time_ns\":1}");
+    assert_int_equal(event.at, CONTROL_COUNTS_END);
+    assert_int_equal(event.count_count, 1);
+    event =
+        received("{\"version\":1,\"event\":\"end\",\"reason\":\"exit\",\"status\":3,\"text\":\"\","
+                 "\"console\":\"\",\"time_ns\":1,\"core\":null}");
+    assert_int_equal(event.reason, MACHINE_EXIT);
+    assert_int_equal(event.status, 3);
+}
+
+static void an_unknown_reason_is_an_error_with_its_name(void **state)
+{
+    struct control_event event;
+
+    (void)state;
+    event = received("{\"version\":1,\"event\":\"end\",\"reason\":\"bored\\u001b[2J\",\"status\":0,"
+                     "\"text\":\"nothing to do\",\"console\":\"last line\",\"time_ns\":1}");
+    assert_int_equal(event.type, CONTROL_EVENT_END);
+    assert_int_equal(event.reason, MACHINE_ERROR);
+    assert_string_equal(event.text,
+                        "the monitor ended for the unknown reason 'bored?[2J': nothing to do");
+    assert_string_equal(event.console, "last line");
+    event = received("{\"version\":1,\"event\":\"end\",\"reason\":\"\",\"status\":0,\"text\":\"\","
+                     "\"console\":\"\",\"time_ns\":1}");
+    assert_string_equal(event.text, "the monitor ended for the unknown reason ''");
+}
+
+static void malformed_events_are_refused(void **state)
 {
     static const char *const texts[] = {
         "",
         "{}",
         "[]",
-        "{\"event\":\"dance\"}",
-        "{\"event\":\"counts\",\"at\":\"end\",\"values\":{\"a\\u001b[2J\":1}}",
-        "{\"event\":\"counts\",\"at\":\"end\",\"values\":{\"a\\\"b\":1}}",
-        "{\"event\":5}",
-        "{\"event\":\"running\"}",
-        "{\"event\":\"running\",\"time_ns\":-1}",
-        "{\"event\":\"running\",\"time_ns\":\"1\"}",
-        "{\"event\":\"running\",\"time_ns\":1.5}",
-        "{\"event\":\"running\",\"time_ns\":1,\"extra\":1}",
-        "{\"event\":\"running\",\"time_ns\":1}x",
-        "{\"event\":\"running\",\"event\":\"running\",\"time_ns\":1}",
-        "{\"event\":\"mark\",\"mark\":4294967296,\"time_ns\":1}",
-        "{\"event\":\"mark\",\"mark\":-1,\"time_ns\":1}",
-        "{\"event\":\"stage\",\"stage\":\"lunch\",\"time_ns\":1}",
-        "{\"event\":\"counts\",\"at\":\"noon\",\"values\":{}}",
-        "{\"event\":\"counts\",\"at\":\"end\",\"values\":[1]}",
-        "{\"event\":\"counts\",\"at\":\"end\",\"values\":{\"a\":-1}}",
-        "{\"event\":\"counts\",\"at\":\"end\",\"values\":{\"a\":\"1\"}}",
-        "{\"event\":\"counts\",\"at\":\"end\",\"values\":"
+        "[{\"version\":1,\"event\":\"running\",\"time_ns\":1}]",
+        "{\"version\":1}",
+        "{\"version\":1,\"event\":5}",
+        "{\"version\":1,\"event\":null,\"time_ns\":1}",
+        "{\"version\":1,\"command\":\"stop\"}",
+        "{\"version\":1,\"event\":\"counts\",\"at\":\"end\",\"values\":{\"a\\u001b[2J\":1}}",
+        "{\"version\":1,\"event\":\"counts\",\"at\":\"end\",\"values\":{\"a\\\"b\":1}}",
+        "{\"version\":1,\"event\":\"counts\",\"at\":\"end\",\"values\":[1]}",
+        "{\"version\":1,\"event\":\"counts\",\"at\":\"end\",\"values\":{\"a\":-1}}",
+        "{\"version\":1,\"event\":\"counts\",\"at\":\"end\",\"values\":{\"a\":\"1\"}}",
+        "{\"version\":1,\"event\":\"counts\",\"at\":\"end\",\"values\":"
         "{\"1234567890123456789012345678901234567890\":1}}",
-        "{\"event\":\"end\",\"reason\":\"exit\",\"status\":256,\"text\":\"\",\"console\":\"\","
+        "{\"version\":1,\"event\":\"counts\",\"at\":\"noon\",\"values\":{\"a\":-1}}",
+        "{\"version\":1,\"event\":\"counts\",\"at\":1,\"values\":{}}",
+        "{\"version\":1,\"event\":\"counts\",\"at\":\"end\"}",
+        "{\"version\":1,\"event\":\"running\"}",
+        "{\"version\":1,\"event\":\"running\",\"time_ns\":-1}",
+        "{\"version\":1,\"event\":\"running\",\"time_ns\":\"1\"}",
+        "{\"version\":1,\"event\":\"running\",\"time_ns\":1.5}",
+        "{\"version\":1,\"event\":\"running\",\"time_ns\":1}x",
+        "{\"version\":1,\"event\":\"running\",\"event\":\"running\",\"time_ns\":1}",
+        "{\"version\":1,\"event\":\"mark\",\"mark\":4294967296,\"time_ns\":1}",
+        "{\"version\":1,\"event\":\"mark\",\"mark\":-1,\"time_ns\":1}",
+        "{\"version\":1,\"event\":\"mark\",\"time_ns\":1}",
+        "{\"version\":1,\"event\":\"stage\",\"stage\":\"lunch\"}",
+        "{\"version\":1,\"event\":\"stage\",\"stage\":1,\"time_ns\":1}",
+        "{\"version\":1,\"event\":\"stage\",\"time_ns\":1}",
+        "{\"version\":1,\"event\":\"end\",\"reason\":\"exit\",\"status\":256,\"text\":\"\","
+        "\"console\":\"\",\"time_ns\":1}",
+        "{\"version\":1,\"event\":\"end\",\"reason\":5,\"status\":0,\"text\":\"\",\"console\":\"\","
         "\"time_ns\":1}",
-        "{\"event\":\"end\",\"reason\":\"bored\",\"status\":0,\"text\":\"\",\"console\":\"\","
+        "{\"version\":1,\"event\":\"end\",\"status\":0,\"text\":\"\",\"console\":\"\",\"time_ns\":"
+        "1}",
+        "{\"version\":1,\"event\":\"end\",\"reason\":\"exit\",\"status\":0,\"console\":\"\","
         "\"time_ns\":1}",
     };
     struct control_event event;
@@ -176,15 +273,88 @@ static void other_events_are_refused(void **state)
     }
 }
 
-static void other_commands_are_refused(void **state)
+static void another_version_is_refused(void **state)
+{
+    static const char *const malformed[] = {
+        "{\"event\":\"running\",\"time_ns\":1}",
+        "{\"version\":\"1\",\"event\":\"running\",\"time_ns\":1}",
+        "{\"version\":1.0,\"event\":\"running\",\"time_ns\":1}",
+        "{\"version\":null,\"event\":\"running\",\"time_ns\":1}",
+        "{\"version\":0,\"event\":\"running\",\"time_ns\":1}",
+        "{\"version\":-1,\"event\":\"running\",\"time_ns\":1}",
+    };
+    static const char newer_event[] = "{\"version\":2,\"happening\":[]}";
+    static const char newer_command[] = "{\"version\":2,\"command\":\"stop\"}";
+    struct control_event event;
+    struct control_command command;
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(malformed); i++)
+        assert_int_equal(control_event_decode(malformed[i], strlen(malformed[i]), &event, NULL),
+                         -EINVAL);
+    assert_int_equal(control_event_decode(newer_event, strlen(newer_event), &event, &err), -EINVAL);
+    assert_string_equal(err.text,
+                        "control message of version 2, but this microvm speaks version 1");
+    assert_int_equal(control_command_decode(newer_command, strlen(newer_command), &command, &err),
+                     -EINVAL);
+    assert_string_equal(err.text,
+                        "control message of version 2, but this microvm speaks version 1");
+}
+
+static void messages_carry_the_version(void **state)
+{
+    const struct control_event event = {.type = CONTROL_EVENT_RUNNING, .time_ns = 1};
+    const struct control_command command = {.type = CONTROL_COMMAND_STOP};
+    char *json;
+
+    (void)state;
+    assert_int_equal(control_event_encode(&event, &json, NULL), 0);
+    assert_non_null(strstr(json, "\"version\":1"));
+    free(json);
+    assert_int_equal(control_command_encode(&command, &json, NULL), 0);
+    assert_non_null(strstr(json, "\"version\":1"));
+    free(json);
+}
+
+static void unknown_commands_are_told_apart(void **state)
+{
+    static const char unknown[] = "{\"version\":1,\"command\":\"dance\",\"rows\":\"?\"}";
+    struct control_command command = {.type = CONTROL_COMMAND_STOP};
+    char *json = "";
+
+    (void)state;
+    assert_int_equal(control_command_decode(unknown, strlen(unknown), &command, NULL), 0);
+    assert_int_equal(command.type, CONTROL_COMMAND_UNKNOWN);
+    assert_int_equal(control_command_encode(&command, &json, NULL), -EINVAL);
+    assert_null(json);
+}
+
+static void unknown_keys_of_commands_are_ignored(void **state)
+{
+    static const char stop[] = "{\"version\":1,\"command\":\"stop\",\"rows\":1}";
+    static const char window[] =
+        "{\"version\":1,\"command\":\"window\",\"rows\":24,\"columns\":80,\"pixels\":5}";
+    struct control_command command;
+
+    (void)state;
+    assert_int_equal(control_command_decode(stop, strlen(stop), &command, NULL), 0);
+    assert_int_equal(command.type, CONTROL_COMMAND_STOP);
+    assert_int_equal(control_command_decode(window, strlen(window), &command, NULL), 0);
+    assert_int_equal(command.type, CONTROL_COMMAND_WINDOW);
+    assert_int_equal(command.rows, 24);
+}
+
+static void malformed_commands_are_refused(void **state)
 {
     static const char *const texts[] = {
-        "{\"command\":\"dance\"}",
-        "{\"command\":\"stop\",\"rows\":1}",
-        "{\"command\":\"window\",\"rows\":1}",
-        "{\"command\":\"window\",\"rows\":1,\"columns\":65536}",
-        "{\"command\":\"window\",\"rows\":-1,\"columns\":1}",
-        "{\"event\":\"running\",\"time_ns\":1}",
+        "{\"version\":1,\"command\":5}",
+        "{\"version\":1,\"command\":\"window\",\"rows\":1}",
+        "{\"version\":1,\"command\":\"window\",\"rows\":1,\"columns\":\"2\"}",
+        "{\"version\":1,\"command\":\"window\",\"rows\":1,\"columns\":65536}",
+        "{\"version\":1,\"command\":\"window\",\"rows\":-1,\"columns\":1}",
+        "{\"version\":1,\"event\":\"running\",\"time_ns\":1}",
+        "{\"command\":\"stop\"}",
     };
     struct control_command command;
 
@@ -219,8 +389,15 @@ int main(void)
         cmocka_unit_test(what_a_monitor_says_is_made_harmless),
         cmocka_unit_test(bytes_that_are_no_text_become_question_marks),
         cmocka_unit_test(commands_survive),
-        cmocka_unit_test(other_events_are_refused),
-        cmocka_unit_test(other_commands_are_refused),
+        cmocka_unit_test(unknown_events_are_told_apart),
+        cmocka_unit_test(unknown_keys_of_events_are_ignored),
+        cmocka_unit_test(an_unknown_reason_is_an_error_with_its_name),
+        cmocka_unit_test(malformed_events_are_refused),
+        cmocka_unit_test(another_version_is_refused),
+        cmocka_unit_test(messages_carry_the_version),
+        cmocka_unit_test(unknown_commands_are_told_apart),
+        cmocka_unit_test(unknown_keys_of_commands_are_ignored),
+        cmocka_unit_test(malformed_commands_are_refused),
         cmocka_unit_test(too_long_a_message_is_refused),
     };
 

@@ -42,7 +42,7 @@ static void events_become_steps(void **state)
         struct control_event event;
         enum timeline_step step;
     } cases[] = {
-        {{.type = CONTROL_EVENT_STAGE, .stage = CONTROL_STAGE_KVM}, TIMELINE_KVM},
+        {{.type = CONTROL_EVENT_STAGE, .stage = MACHINE_STAGE_KVM}, TIMELINE_KVM},
         {{.type = CONTROL_EVENT_RUNNING}, TIMELINE_LOADED},
         {{.type = CONTROL_EVENT_MARK, .mark = DOORBELL_MARK_INIT}, TIMELINE_KERNEL},
         {{.type = CONTROL_EVENT_MARK, .mark = DOORBELL_MARK_RUNTIME}, TIMELINE_INIT},
