@@ -65,18 +65,18 @@ int error_set_errno(struct error *err, int code, const char *format, ...)
     return -code;
 }
 
-int error_wrap(struct error *err, const char *format, ...)
+int error_wrap(struct error *err, int rc, const char *format, ...)
 {
     struct error inner;
     va_list args;
 
     if (!err)
-        return -1;
+        return rc;
     inner = *err;
     err->text[0] = '\0';
     va_start(args, format);
     append_format(err, format, args);
     va_end(args);
     append(err, ": %s", inner.text);
-    return -err->code;
+    return rc;
 }

@@ -33,7 +33,11 @@ int error_set(struct error *err, int code, const char *format, ...)
 int error_set_errno(struct error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts "message: " before the text already there; returns -err->code. */
-int error_wrap(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * Puts "message: " before the text already there; returns `rc`, the failure that is passed on, with
+ * and without an object.
+ */
+int error_wrap(struct error *err, int rc, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

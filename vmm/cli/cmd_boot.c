@@ -123,16 +123,12 @@ static int add_disk(struct boot *boot, const char *text, struct error *err)
     if (!path)
         return error_set_errno(err, ENOMEM, "--disk");
     fd = guest_files_open_disk(path, read_only, err);
-    if (fd < 0) {
-        error_wrap(err, "--disk");
-        return fd;
-    }
+    if (fd < 0)
+        return error_wrap(err, fd, "--disk");
     snprintf(serial, sizeof(serial), "disk%u", boot->spec.disk_count);
     rc = machine_spec_add_disk(&boot->spec, &boot->descriptors, fd, path, read_only, serial, err);
-    if (rc < 0) {
-        error_wrap(err, "--disk: %s", path);
-        return rc;
-    }
+    if (rc < 0)
+        return error_wrap(err, rc, "--disk: %s", path);
     steal_fd(&fd);
     return 0;
 }

@@ -131,7 +131,7 @@ int image_command_load(int argc, char **argv, struct error *err)
     if (options.name) {
         rc = reference_parse_tagged(options.name, &reference, err);
         if (rc < 0)
-            return error_wrap(err, "--name");
+            return error_wrap(err, rc, "--name");
     }
     rc = parse_limits(&options, &load.limits, err);
     if (rc == 0)

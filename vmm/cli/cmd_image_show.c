@@ -89,7 +89,7 @@ static int list_entry(const struct store *store, const struct store_entry *entry
     int rc = image_details_read(store, entry, &details, err);
 
     if (rc < 0)
-        return error_wrap(err, "%s", entry->name[0] ? entry->name : entry->digest);
+        return error_wrap(err, rc, "%s", entry->name[0] ? entry->name : entry->digest);
     image_split_name(entry->name, repository, tag);
     image_format_age(image_json_text(details.config, "created"), time(NULL), age);
     image_format_size(details.root_size, size);

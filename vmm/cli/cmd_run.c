@@ -143,14 +143,16 @@ static int add_environment(const struct run_options *options, struct string_list
         int rc = io_read_file(AT_FDCWD, path, ENV_FILE_MAX, &text, &size, err);
 
         if (rc < 0)
-            return error_wrap(err, "--env-file");
+            return error_wrap(err, rc, "--env-file");
         rc = environment_add_file(environment, path, text, environ, err);
         if (rc < 0)
-            return error_wrap(err, "--env-file");
+            return error_wrap(err, rc, "--env-file");
     }
     for (size_t i = 0; i < options->env.count; i++) {
-        if (environment_add_option(environment, options->env.items[i], environ, err) < 0)
-            return error_wrap(err, "--env");
+        int rc = environment_add_option(environment, options->env.items[i], environ, err);
+
+        if (rc < 0)
+            return error_wrap(err, rc, "--env");
     }
     return 0;
 }
@@ -240,7 +242,7 @@ static int read_program(const char *path, struct program *program, struct error 
     int rc = io_read_file(AT_FDCWD, path, PROGRAM_MAX, &program->data, &program->size, err);
 
     if (rc < 0)
-        return error_wrap(err, "--program");
+        return error_wrap(err, rc, "--program");
     if (program->size < 4 || memcmp(program->data, "\177ELF", 4) != 0)
         return error_set(err, ENOEXEC, "--program: %s is no executable program", path);
     return 0;

@@ -305,7 +305,7 @@ int load_run(const struct load_options *options, load_start_fn *start, struct st
     free(load.images);
     free(load.files);
     if (rc < 0)
-        error_wrap(err, "%s", is_stream(options) ? "standard input" : options->path);
+        error_wrap(err, rc, "%s", is_stream(options) ? "standard input" : options->path);
     return rc;
 }
 

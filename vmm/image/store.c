@@ -248,7 +248,7 @@ static int open_parts(struct store *store, struct error *err)
     if (rc == 0)
         rc = read_index(store, err);
     if (rc < 0)
-        error_wrap(err, "image store %s", store->path);
+        error_wrap(err, rc, "image store %s", store->path);
     return rc;
 }
 
@@ -325,7 +325,7 @@ int store_read_blob(const struct store *store, const char *digest, char **data, 
     store_blob_name(digest, name);
     rc = io_read_file(store->directory, name, STORE_JSON_MAX, &text, &length, err);
     if (rc < 0)
-        return error_wrap(err, "image store %s", store->path);
+        return error_wrap(err, rc, "image store %s", store->path);
     digest_of(text, length, actual);
     if (strcmp(actual, digest) != 0)
         return error_set(err, EBADMSG,

@@ -125,7 +125,7 @@ int store_root_read(const struct store *store, const char *config_digest, struct
     }
     if (rc == 0 && !root->parts[STORE_ROOT_SQUASHFS].digest[0])
         rc = error_set(err, EBADMSG, "%s: is damaged", name);
-    return rc < 0 ? error_wrap(err, "image store %s", store_path(store)) : 0;
+    return rc < 0 ? error_wrap(err, rc, "image store %s", store_path(store)) : 0;
 }
 
 int store_root_open(const struct store *store, struct store_root *root, enum store_root_part part,

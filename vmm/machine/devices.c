@@ -78,7 +78,7 @@ static int create_disk(const struct devices_setup *setup, unsigned instance,
     int rc = block_create(&backend, device, err);
 
     if (rc < 0)
-        return error_wrap(err, "disk %s", disk->name);
+        return error_wrap(err, rc, "disk %s", disk->name);
     steal_fd(&fd);
     return 0;
 }

@@ -150,7 +150,7 @@ static int build_mapping(struct machine *machine, struct error *err)
                            &machine->memory, err);
 
     if (rc < 0 && spec->memory_backing == MACHINE_MEMORY_FILE)
-        error_wrap(err, "memory file");
+        error_wrap(err, rc, "memory file");
     return rc;
 }
 

@@ -342,10 +342,8 @@ int machine_spec_from_json(const char *json, struct machine_spec *spec, struct e
     int rc = json_parse(json, strlen(json), &root, err);
 
     memset(spec, 0, sizeof(*spec));
-    if (rc < 0) {
-        error_wrap(err, "machine description");
-        return rc;
-    }
+    if (rc < 0)
+        return error_wrap(err, rc, "machine description");
     rc = read_spec(root, spec, err);
     if (rc < 0)
         machine_spec_clear(spec);

@@ -160,10 +160,8 @@ static int load(const char *json, size_t size, const char *kind, json_t **root, 
     json_int_t version;
     int rc = json_parse(json, size, &value, err);
 
-    if (rc < 0) {
-        error_wrap(err, "control message");
-        return rc;
-    }
+    if (rc < 0)
+        return error_wrap(err, rc, "control message");
     if (json_unpack_ex(value, &why, 0, "{s:I}", "version", &version) < 0)
         return bad_message(err, why.text);
     if (version != CONTROL_VERSION)

@@ -68,7 +68,7 @@ static int make_file_system(int fd, struct error *err)
     rc = spawn_run(&spawn, err);
     if (rc == -EIO)
         return error_set(err, EIO, "--disk: %s failed, see above", program);
-    return rc < 0 ? error_wrap(err, "--disk") : 0;
+    return rc < 0 ? error_wrap(err, rc, "--disk") : 0;
 }
 
 int disk_create(uint64_t size, struct error *err)

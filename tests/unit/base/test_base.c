@@ -30,12 +30,12 @@ static void errors_gather_context(void **state)
     assert_int_equal(error_set(&err, EINVAL, "bad %s", "thing"), -EINVAL);
     assert_int_equal(err.code, EINVAL);
     assert_string_equal(err.text, "bad thing");
-    assert_int_equal(error_wrap(&err, "image %d", 7), -EINVAL);
+    assert_int_equal(error_wrap(&err, -EINVAL, "image %d", 7), -EINVAL);
     assert_string_equal(err.text, "image 7: bad thing");
     assert_int_equal(error_set_errno(&err, ENOENT, "/x"), -ENOENT);
     assert_string_equal(err.text, "/x: No such file or directory");
     assert_int_equal(error_set(NULL, EPERM, "nobody listens"), -EPERM);
-    assert_true(error_wrap(NULL, "nobody") < 0);
+    assert_int_equal(error_wrap(NULL, -ENOENT, "nobody"), -ENOENT);
 }
 
 static void errors_are_cut_and_not_overrun(void **state)
@@ -49,7 +49,7 @@ static void errors_are_cut_and_not_overrun(void **state)
     text[3 * ERROR_TEXT_SIZE - 1] = '\0';
     error_set_errno(&err, EINVAL, "%s", text);
     assert_int_equal(strlen(err.text), ERROR_TEXT_SIZE - 1);
-    error_wrap(&err, "%s", text);
+    error_wrap(&err, -EINVAL, "%s", text);
     assert_int_equal(strlen(err.text), ERROR_TEXT_SIZE - 1);
     error_set(&err, EINVAL, "short");
     assert_string_equal(err.text, "short");

@@ -92,7 +92,7 @@ static int unpack(const char *name, const char *format, int input, int output, s
     int rc = program_file_find(&program_file_import, NULL, &program, err);
 
     if (rc < 0)
-        return error_wrap(err, "%s: cannot be unpacked", name);
+        return error_wrap(err, rc, "%s: cannot be unpacked", name);
     spawn.program = program;
     spawn.arguments = (const char *const[]){program, "unpack-kernel", NULL};
     /* Its words, if it has any, are lost. */
@@ -100,7 +100,7 @@ static int unpack(const char *name, const char *format, int input, int output, s
     rc = spawn_run(&spawn, err);
     if (rc == -EIO)
         return error_set(err, ENOEXEC, "%s: its %s payload is damaged", name, format);
-    return rc < 0 ? error_wrap(err, "%s: cannot be unpacked", name) : 0;
+    return rc < 0 ? error_wrap(err, rc, "%s: cannot be unpacked", name) : 0;
 }
 
 /* A new file with `size` bytes of `fd` from `offset`, its position at the start; or -errno. */

@@ -52,7 +52,7 @@ int build_add_layer(const struct import *import, struct build *build,
     if (rc == 0 && wanted && !digest_is_valid(wanted))
         rc = layer_digest(fd, &build->spool, wanted, actual, err);
     if (rc < 0)
-        return error_wrap(err, "layer %.19s", layer->digest);
+        return error_wrap(err, rc, "layer %.19s", layer->digest);
     if (wanted && strcmp(wanted, actual) != 0)
         return error_set(
             err, EBADMSG,

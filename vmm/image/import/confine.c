@@ -193,10 +193,7 @@ static int restrict_files(int directory, struct error *err)
 {
     int rc = landlock_restrict(directory, err);
 
-    if (rc >= 0)
-        return 0;
-    error_wrap(err, "cannot confine the import");
-    return rc;
+    return rc < 0 ? error_wrap(err, rc, "cannot confine the import") : 0;
 }
 
 /* Threads, and signals to them. */
@@ -224,9 +221,7 @@ static int load_filter(const struct syscall_rules *lists, size_t count, struct e
 {
     int rc = syscall_filter_load(lists, count, SECCOMP_RET_ERRNO | EPERM, err);
 
-    if (rc < 0)
-        error_wrap(err, "cannot confine the import");
-    return rc;
+    return rc < 0 ? error_wrap(err, rc, "cannot confine the import") : rc;
 }
 
 static int filter_reading(struct error *err)

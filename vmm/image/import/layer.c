@@ -171,7 +171,7 @@ static int read_entries(struct reader *reader, struct error *err)
             return rc;
         rc = take_entry(reader, entry, path, err);
         if (rc < 0)
-            return error_wrap(err, "'%s'", text_copy(safe, sizeof(safe), path));
+            return error_wrap(err, rc, "'%s'", text_copy(safe, sizeof(safe), path));
     }
     return rc == ARCHIVE_EOF ? 0 : archive_error_take(reader->tar, err);
 }

@@ -38,7 +38,7 @@ int load_choose_name(const struct load_request *request, const char *given,
     }
     rc = reference_parse_tagged(text, &reference, err);
     if (rc < 0)
-        return error_wrap(err, "name one by --name");
+        return error_wrap(err, rc, "name one by --name");
     reference_format(&reference, name, REFERENCE_TEXT_SIZE);
     return 0;
 }

@@ -276,7 +276,7 @@ int source_scan(struct source *source, struct error *err)
     int rc = open_archive(source->archive, false, &archive, &input, err);
 
     if (rc < 0)
-        return error_wrap(err, "neither an image nor a root file system");
+        return error_wrap(err, rc, "neither an image nor a root file system");
     rc = scan(source, archive, err);
     source->compressed = packed_input_is_compressed(input);
     archive_read_free(archive);

@@ -108,7 +108,7 @@ static int pack_tree(struct packer *packer, FTS *walk, struct error *err)
         else
             rc = pack_entry(packer, item, path, err);
         if (rc < 0)
-            return error_wrap(err, "'%s'", text_copy(safe, sizeof(safe), path));
+            return error_wrap(err, rc, "'%s'", text_copy(safe, sizeof(safe), path));
     }
     return errno ? error_set_errno(err, errno, "cannot read") : 0;
 }
