@@ -25,6 +25,7 @@
 #include "vmm/base/log.h"
 #include "vmm/base/program_file.h"
 #include "vmm/base/search_path.h"
+#include "vmm/base/table.h"
 #include "vmm/cli/commands.h"
 #include "vmm/cli/kernel_banner.h"
 #include "vmm/cli/options.h"
@@ -43,6 +44,7 @@
 enum verdict { OK, WARN, FAIL };
 
 struct doctor {
+    struct table table;
     unsigned failures;
 };
 
@@ -51,12 +53,13 @@ static void report_begin(struct doctor *doctor, enum verdict verdict, const char
     static const char *const words[] = {[OK] = "ok", [WARN] = "warn", [FAIL] = "FAIL"};
 
     doctor->failures += verdict == FAIL;
-    printf("%-5s %-12s ", words[verdict], what);
+    table_add(&doctor->table, "%s", words[verdict]);
+    table_add(&doctor->table, "%s", what);
 }
 
 /* One line: report(doctor, verdict, what, format, ...). */
 #define report(doctor, verdict, what, ...)                                                         \
-    (report_begin(doctor, verdict, what), printf(__VA_ARGS__), putchar('\n'))
+    (report_begin(doctor, verdict, what), table_add(&(doctor)->table, __VA_ARGS__))
 
 static void check_kvm(struct doctor *doctor)
 {
@@ -331,6 +334,7 @@ static void check_runtimes(struct doctor *doctor)
     }
 }
 
+/* The first is the one of --kvm. */
 static void (*const checks[])(struct doctor *) = {
     check_kvm,        check_capabilities, check_kernel,     check_initramfs, check_import,
     check_mke2fs,     check_memory,       check_huge_pages, check_store,     check_runtime,
@@ -346,7 +350,7 @@ static const struct option_row rows[] = {
      offsetof(struct doctor_options, kvm)},
 };
 
-static const struct option_table table = {
+static const struct option_table option_table = {
     .usage = "doctor [OPTIONS]",
     .about = "Checks what a run needs, and says how to mend what is not fine.",
     .more = "Exit status: 0 when images can be run here, 1 when not.",
@@ -354,12 +358,30 @@ static const struct option_table table = {
     .count = ARRAY_LENGTH(rows),
 };
 
+static int look_around(bool kvm_only)
+{
+    static const struct table_column columns[] = {
+        {NULL, TABLE_LEFT, 5}, {NULL, TABLE_LEFT, 12}, {NULL, TABLE_LEFT, 0}};
+    struct doctor doctor = {
+        .table = {.columns = columns, .column_count = ARRAY_LENGTH(columns), .gap = 1}};
+    bool complete;
+
+    for (size_t i = 0; i < (kvm_only ? 1 : ARRAY_LENGTH(checks)); i++)
+        checks[i](&doctor);
+    complete = table_write(&doctor.table, stdout) == 0;
+    table_release(&doctor.table);
+    if (doctor.failures > 0 && !kvm_only)
+        printf("\nImages cannot be run here: fix what is marked FAIL.\n");
+    else if (!kvm_only)
+        printf("\nImages can be run here.\n");
+    return doctor.failures > 0 || !complete;
+}
+
 int cli_doctor(int argc, char **argv)
 {
-    struct doctor doctor = {0};
     struct doctor_options options = {0};
     struct error err = ERROR_INIT;
-    int first = options_parse(&table, argc, argv, &options, &err);
+    int first = options_parse(&option_table, argc, argv, &options, &err);
 
     if (first == 0)
         return 0;
@@ -369,15 +391,5 @@ int cli_doctor(int argc, char **argv)
         log_error("%s", err.text);
         return CLI_FAILURE;
     }
-    if (options.kvm) {
-        check_kvm(&doctor);
-        return doctor.failures > 0;
-    }
-    for (size_t i = 0; i < ARRAY_LENGTH(checks); i++)
-        checks[i](&doctor);
-    if (doctor.failures > 0)
-        printf("\nImages cannot be run here: mend what is marked FAIL.\n");
-    else
-        printf("\nImages can be run here.\n");
-    return doctor.failures > 0;
+    return look_around(options.kvm);
 }

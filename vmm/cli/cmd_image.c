@@ -6,6 +6,7 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/log.h"
+#include "vmm/base/table.h"
 #include "vmm/cli/cmd_image.h"
 #include "vmm/cli/commands.h"
 #include "vmm/cli/suggest.h"
@@ -29,11 +30,18 @@ static const struct subcommand subcommands[] = {
 
 static void print_overview(FILE *out)
 {
+    static const struct table_column columns[] = {{NULL, TABLE_LEFT, 10}, {NULL, TABLE_LEFT, 0}};
+    AUTO_TABLE struct table table = {
+        .columns = columns, .column_count = ARRAY_LENGTH(columns), .gap = 1};
+
     fputs("Usage: microvm image COMMAND [OPTIONS] [ARGUMENTS]\n\nManages the image store.\n\n"
           "Commands:\n",
           out);
-    for (size_t i = 0; i < ARRAY_LENGTH(subcommands); i++)
-        fprintf(out, "  %-8s %s\n", subcommands[i].name, subcommands[i].summary);
+    for (size_t i = 0; i < ARRAY_LENGTH(subcommands); i++) {
+        table_add(&table, "  %s", subcommands[i].name);
+        table_add(&table, "%s", subcommands[i].summary);
+    }
+    (void)table_write(&table, out); /* it says so when it could not keep a cell */
     fputs("\nThe store is $MICROVM_STORE, else /var/lib/microvm for root, else\n"
           "~/.local/share/microvm. 'microvm image COMMAND --help' tells more.\n",
           out);

@@ -11,6 +11,7 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/json.h"
 #include "vmm/base/log.h"
+#include "vmm/base/table.h"
 #include "vmm/base/text.h"
 #include "vmm/cli/cmd_image.h"
 #include "vmm/image/document.h"
@@ -77,8 +78,15 @@ static bool is_wanted(const char *wanted, const char *name)
             !strchr(name + length, '/'));
 }
 
+static void add_cells(struct table *table, const char *const *cells, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        table_add(table, "%s", cells[i]);
+}
+
 static int list_entry(const struct store *store, const struct store_entry *entry,
-                      const struct show_options *options, bool as_json, struct error *err)
+                      const struct show_options *options, bool as_json, struct table *table,
+                      struct error *err)
 {
     char repository[REFERENCE_TEXT_SIZE];
     char tag[REFERENCE_TEXT_SIZE];
@@ -103,16 +111,21 @@ static int list_entry(const struct store *store, const struct store_entry *entry
     else if (options->quiet)
         puts(id);
     else
-        printf("%-28s %-12s %-*s %-16s %s\n", repository, tag, options->no_trunc ? 71 : 12, id, age,
-               size);
+        add_cells(table, (const char *[]){repository, tag, id, age, size}, table->column_count);
     image_details_release(&details);
     return rc;
 }
 
 int image_command_ls(int argc, char **argv, struct error *err)
 {
+    static const struct table_column columns[] = {
+        {"REPOSITORY", TABLE_LEFT, 28}, {"TAG", TABLE_LEFT, 12}, {"IMAGE ID", TABLE_LEFT, 12},
+        {"CREATED", TABLE_LEFT, 16},    {"SIZE", TABLE_LEFT, 0},
+    };
     AUTO_STRING_LIST struct string_list operands = {0};
     AUTO_STORE struct store *store = NULL;
+    AUTO_TABLE struct table table = {
+        .columns = columns, .column_count = ARRAY_LENGTH(columns), .gap = 1};
     struct show_options options = {0};
     bool as_json = false;
     int rc = image_options_parse(&ls_table, argc, argv, &options, &operands, err);
@@ -126,20 +139,19 @@ int image_command_ls(int argc, char **argv, struct error *err)
         rc = image_store_open(STORE_READ, &store, err);
     if (rc < 0)
         return rc;
-    if (!options.quiet && !as_json)
-        printf("%-28s %-12s %-*s %-16s %s\n", "REPOSITORY", "TAG", options.no_trunc ? 71 : 12,
-               "IMAGE ID", "CREATED", "SIZE");
     for (size_t i = 0; i < store_count(store); i++) {
         const struct store_entry *entry = store_entry(store, i);
 
         if (!is_wanted(operands.count ? operands.items[0] : NULL, entry->name))
             continue;
         /* One that is damaged does not hide the others. */
-        if (list_entry(store, entry, &options, as_json, err) < 0) {
+        if (list_entry(store, entry, &options, as_json, &table, err) < 0) {
             log_error("%s", err->text);
             rc = -EALREADY;
         }
     }
+    if (!options.quiet && !as_json && table_write(&table, stdout) < 0)
+        return error_set_errno(err, ENOMEM, "image ls");
     return rc;
 }
 
@@ -234,7 +246,8 @@ struct history_row {
 };
 
 static int print_history_row(const struct history_row *row, const char *id,
-                             const struct show_options *options, bool as_json, struct error *err)
+                             const struct show_options *options, bool as_json, struct table *table,
+                             struct error *err)
 {
     char age[IMAGE_TEXT_SIZE];
     char size[IMAGE_TEXT_SIZE];
@@ -253,14 +266,13 @@ static int print_history_row(const struct history_row *row, const char *id,
     } else {
         text_copy(created_by, options->no_trunc ? sizeof(created_by) : 46, row->created_by);
         text_copy(comment, sizeof(comment), row->comment);
-        printf("%-*s %-16s %-45s %-10s %s\n", options->no_trunc ? 71 : 12, id, age, created_by,
-               size, comment);
+        add_cells(table, (const char *[]){id, age, created_by, size, comment}, table->column_count);
     }
     return 0;
 }
 
 static int print_history(const struct image_details *details, const struct show_options *options,
-                         bool as_json, struct error *err)
+                         bool as_json, struct table *table, struct error *err)
 {
     const json_t *history = json_object_get(details->config, "history");
     size_t layer = details->manifest.layer_count;
@@ -278,7 +290,7 @@ static int print_history(const struct image_details *details, const struct show_
 
         if (!json_is_true(json_object_get(item, "empty_layer")) && layer > 0)
             row.size = details->manifest.layers[--layer].size;
-        rc = print_history_row(&row, id, options, as_json, err);
+        rc = print_history_row(&row, id, options, as_json, table, err);
         snprintf(id, sizeof(id), "<missing>"); /* only the newest row has an image */
     }
     return rc;
@@ -286,8 +298,14 @@ static int print_history(const struct image_details *details, const struct show_
 
 int image_command_history(int argc, char **argv, struct error *err)
 {
+    static const struct table_column columns[] = {
+        {"IMAGE", TABLE_LEFT, 12}, {"CREATED", TABLE_LEFT, 16}, {"CREATED BY", TABLE_LEFT, 45},
+        {"SIZE", TABLE_LEFT, 10},  {"COMMENT", TABLE_LEFT, 0},
+    };
     AUTO_STRING_LIST struct string_list operands = {0};
     AUTO_STORE struct store *store = NULL;
+    AUTO_TABLE struct table table = {
+        .columns = columns, .column_count = ARRAY_LENGTH(columns), .gap = 1};
     struct show_options options = {0};
     const struct store_entry *entry = NULL;
     struct image_details details = {0};
@@ -307,10 +325,9 @@ int image_command_history(int argc, char **argv, struct error *err)
         rc = image_details_read(store, entry, &details, err);
     if (rc < 0)
         return rc;
-    if (!options.quiet && !as_json)
-        printf("%-*s %-16s %-45s %-10s %s\n", options.no_trunc ? 71 : 12, "IMAGE", "CREATED",
-               "CREATED BY", "SIZE", "COMMENT");
-    rc = print_history(&details, &options, as_json, err);
+    rc = print_history(&details, &options, as_json, &table, err);
     image_details_release(&details);
+    if (rc == 0 && !options.quiet && !as_json && table_write(&table, stdout) < 0)
+        rc = error_set_errno(err, ENOMEM, "image history");
     return rc;
 }

@@ -4,9 +4,11 @@
 #include <gen/architecture.h>
 #include <stdio.h>
 
+#include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/log.h"
 #include "vmm/base/program_file.h"
+#include "vmm/base/table.h"
 #include "vmm/cli/commands.h"
 #include "vmm/cli/kernel_banner.h"
 #include "vmm/cli/options.h"
@@ -19,28 +21,32 @@
 #define MICROVM_COMMIT ""
 #endif
 
-static const struct option_table table = {
+static const struct option_table option_table = {
     .usage = "version [OPTIONS]",
     .about = "Shows version and build of microvm, and the guest kernel it would boot.",
 };
 
-static void show_file(const struct program_file *file)
+static void add_file(struct table *table, const struct program_file *file)
 {
     AUTO_FREE char *path = NULL;
     char version[KERNEL_BANNER_SIZE];
 
+    table_add(table, "%s", file->what);
     if (program_file_find(file, NULL, &path, NULL) < 0)
-        printf("%-17s none; 'microvm doctor' tells more\n", file->what);
+        table_add(table, "none; 'microvm doctor' tells more");
     else if (file == &program_file_kernel && kernel_banner_read(path, version, NULL) == 0)
-        printf("%-17s Linux %s (%s)\n", file->what, version, path);
+        table_add(table, "Linux %s (%s)", version, path);
     else
-        printf("%-17s %s\n", file->what, path);
+        table_add(table, "%s", path);
 }
 
 int cli_version(int argc, char **argv)
 {
+    static const struct table_column columns[] = {{NULL, TABLE_LEFT, 17}, {NULL, TABLE_LEFT, 0}};
+    AUTO_TABLE struct table files = {
+        .columns = columns, .column_count = ARRAY_LENGTH(columns), .gap = 1};
     struct error err = ERROR_INIT;
-    int first = options_parse(&table, argc, argv, NULL, &err);
+    int first = options_parse(&option_table, argc, argv, NULL, &err);
 
     if (first == 0)
         return 0;
@@ -53,8 +59,10 @@ int cli_version(int argc, char **argv)
     printf("microvm %s", MICROVM_VERSION);
     if (MICROVM_COMMIT[0])
         printf(" (commit %s)", MICROVM_COMMIT);
-    printf("\n%-17s gcc %s, for " ARCHITECTURE_NAME "\n", "built by", __VERSION__);
-    show_file(&program_file_kernel);
-    show_file(&program_file_initramfs);
-    return 0;
+    putchar('\n');
+    table_add(&files, "built by");
+    table_add(&files, "gcc %s, for " ARCHITECTURE_NAME, __VERSION__);
+    add_file(&files, &program_file_kernel);
+    add_file(&files, &program_file_initramfs);
+    return table_write(&files, stdout) < 0 ? CLI_FAILURE : 0;
 }

@@ -19,6 +19,7 @@
 #include "vmm/base/bytes.h"
 #include "vmm/base/error.h"
 #include "vmm/base/log.h"
+#include "vmm/base/table.h"
 #include "vmm/cli/commands.h"
 #include "vmm/cli/suggest.h"
 #include "vmm/container/instance.h"
@@ -73,12 +74,19 @@ static int command_unknown(const char *name)
 
 static void print_overview(FILE *out)
 {
+    static const struct table_column columns[] = {{NULL, TABLE_LEFT, 11}, {NULL, TABLE_LEFT, 0}};
+    AUTO_TABLE struct table table = {
+        .columns = columns, .column_count = ARRAY_LENGTH(columns), .gap = 1};
+
     fputs("Usage: microvm COMMAND [OPTIONS] [ARGUMENTS]\n\n"
           "Runs container images, each inside a virtual machine of its own.\n\n"
           "Commands:\n",
           out);
-    for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
-        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+    for (size_t i = 0; i < ARRAY_LENGTH(commands); i++) {
+        table_add(&table, "  %s", commands[i].name);
+        table_add(&table, "%s", commands[i].summary);
+    }
+    (void)table_write(&table, out); /* it says so when it could not keep a cell */
     fputs(
         "\n'microvm help COMMAND' or 'microvm COMMAND --help' tells more; so does 'man microvm'.\n",
         out);

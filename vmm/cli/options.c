@@ -7,8 +7,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "vmm/base/bytes.h"
 #include "vmm/base/parse.h"
 #include "vmm/base/string_list.h"
+#include "vmm/base/table.h"
 #include "vmm/cli/suggest.h"
 
 #define ROWS_MAX    64
@@ -253,49 +255,55 @@ int options_parse(const struct option_table *table, int argc, char **argv, void 
     return at;
 }
 
-static void write_row(const struct option_row *row, FILE *out)
+static void add_help(struct table *help, const struct option_row *row)
 {
-    int column = 2;
+    const char letter[] = {'-', row->letter, ',', '\0'};
+    const char *before = !row->value ? "" : row->kind == OPTION_OPTIONAL ? "[=" : " ";
+    const char *after = row->value && row->kind == OPTION_OPTIONAL ? "]" : "";
+    char option[128];
 
     if (!row->help)
         return;
-    fputs("  ", out);
-    if (row->letter)
-        column += fprintf(out, "-%c, ", row->letter);
-    else
-        column += fprintf(out, "    ");
-    column += fprintf(out, "--%s", row->name);
-    if (row->value)
-        column += fprintf(out, row->kind == OPTION_OPTIONAL ? "[=%s]" : " %s", row->value);
-    if (column >= HELP_COLUMN - 1) {
-        fputc('\n', out);
-        column = 0;
+    snprintf(option, sizeof(option), "  %-3s --%s%s%s%s", row->letter ? letter : "", row->name,
+             before, row->value ? row->value : "", after);
+    if (strlen(option) < HELP_COLUMN - 1) {
+        table_add(help, "%s", option);
+    } else {
+        table_add_rest(help, "%s", option);
+        table_add(help, "%s", "");
     }
-    fprintf(out, "%*s%s\n", HELP_COLUMN - column, "", row->help);
+    table_add(help, "%s", row->help);
 }
 
-static void write_passed(const struct option_table *table, FILE *out)
+static void add_passed(struct table *help, const struct option_table *table)
 {
     const struct option_pass *pass = table->pass;
 
-    fprintf(out, "\n%s:\n", pass->title);
+    table_add_rest(help, "\n%s:", pass->title);
     for (size_t i = 0; i < pass->table->count; i++) {
         const struct option_row *row = &pass->table->rows[i];
 
         if (!find_in(table->rows, table->count, row->name, strlen(row->name)) &&
             !(pass->refusal && pass->refusal(row->name)))
-            write_row(row, out);
+            add_help(help, row);
     }
 }
 
 void options_write_help(const struct option_table *table, FILE *out)
 {
+    static const struct option_row help_row = {.name = "help", .help = "show this help"};
+    static const struct table_column columns[] = {{NULL, TABLE_LEFT, HELP_COLUMN - 1},
+                                                  {NULL, TABLE_LEFT, 0}};
+    AUTO_TABLE struct table help = {
+        .columns = columns, .column_count = ARRAY_LENGTH(columns), .gap = 1};
+
     fprintf(out, "Usage: microvm %s\n\n%s\n\nOptions:\n", table->usage, table->about);
     for (size_t i = 0; i < table->count; i++)
-        write_row(&table->rows[i], out);
-    fprintf(out, "      --help%*sshow this help\n", HELP_COLUMN - 12, "");
+        add_help(&help, &table->rows[i]);
+    add_help(&help, &help_row);
     if (table->pass)
-        write_passed(table, out);
+        add_passed(&help, table);
+    (void)table_write(&help, out); /* it says so when it could not keep a cell */
     if (table->more)
         fprintf(out, "\n%s\n", table->more);
 }

@@ -4,19 +4,23 @@
  * compares, below it the spread. Where the sandboxes do not fit side by side they stand below one
  * another.
  */
-#include <ctype.h>
 #include <string.h>
 
+#include "vmm/base/bytes.h"
+#include "vmm/base/cleanup.h"
+#include "vmm/base/table.h"
 #include "vmm/base/text.h"
 #include "vmm/compare/compare_report.h"
 
-#define LABEL_WIDTH  32
-#define CELL_WIDTH   31
-#define SPREAD_WIDTH 30
-#define NAME_WIDTH   10 /* of a sandbox, where they stand below one another */
+#define LABEL_WIDTH  31
+#define CELL_WIDTH   30
+#define GAP          1
+#define NAME_WIDTH   13 /* of a sandbox with its indent, where they stand below one another */
+#define VALUE_COLUMN (NAME_WIDTH + GAP)
 #define LINE_SIZE    320
+#define ITEM_SIZE    1024
 
-struct table {
+struct page {
     const struct report *report;
     unsigned columns;
     bool wide;
@@ -24,24 +28,16 @@ struct table {
     FILE *out;
 };
 
-/* Cells of a terminal that text of ours takes: a sequence of UTF-8 is one. */
-static unsigned width_of(const char *text)
-{
-    unsigned width = 0;
-
-    for (; *text; text++)
-        width += ((unsigned char)*text & 0xc0) != 0x80;
-    return width;
-}
-
-static void pad(const struct table *table, unsigned from, unsigned to)
-{
-    for (; from < to; from++)
-        fputc(' ', table->out);
-}
-
 /* What a person typed, an image is called, or was said inside. */
-static void write_text(const struct table *table, const char *text)
+static void clean(const struct page *page, char *to, size_t size, const char *text)
+{
+    if (page->utf8)
+        text_copy(to, size, text);
+    else
+        text_copy_ascii(to, size, text);
+}
+
+static void write_text(const struct page *page, const char *text)
 {
     const char *end = text + strlen(text);
     char character[TEXT_CHARACTER_SIZE];
@@ -49,50 +45,36 @@ static void write_text(const struct table *table, const char *text)
     while (text < end) {
         bool ascii = text_next(&text, end, character) == 1;
 
-        fputs(ascii || table->utf8 ? character : "?", table->out);
+        fputs(ascii || page->utf8 ? character : "?", page->out);
     }
 }
 
-/* Breaks a text between words; the lines after the first are indented. */
-static void write_wrapped(const struct table *table, const char *text, unsigned indent)
+/* The rest of a row, broken between words; it begins at `column`. */
+static void add_wrapped(struct table *table, const struct page *page, size_t column,
+                        const char *text)
 {
-    unsigned used = indent;
+    char shown[ITEM_SIZE];
+    AUTO_FREE char *wrapped = NULL;
 
-    while (*text) {
-        size_t length = strcspn(text, " ");
-        char word[LINE_SIZE];
-
-        snprintf(word, sizeof(word), "%.*s", (int)length, text);
-        if (used > indent && used + 1 + width_of(word) > table->columns) {
-            fputc('\n', table->out);
-            pad(table, 0, indent);
-            used = indent;
-        } else if (used > indent) {
-            fputc(' ', table->out);
-            used++;
-        }
-        write_text(table, word);
-        used += width_of(word);
-        text += length + (text[length] == ' ');
-    }
-    fputc('\n', table->out);
+    clean(page, shown, sizeof(shown), text);
+    wrapped = table_wrap(shown, page->columns - column);
+    table_add_rest(table, "%s", wrapped ? wrapped : shown);
 }
 
 /* First line of a cell: "1.52 s  33.7x". */
-static void format_value(const struct table *table, const struct report_row *row, size_t sandbox,
+static void format_value(const struct page *page, const struct report_row *row, size_t sandbox,
                          char line[LINE_SIZE])
 {
     const struct report_cell *cell = &row->cells[sandbox];
     char number[REPORT_NUMBER_SIZE];
     char ratio[REPORT_NUMBER_SIZE];
-    const char *times = table->utf8 ? "\u00d7" : "x";
+    const char *times = page->utf8 ? "\u00d7" : "x";
 
     if (cell->verdict == REPORT_NO_VALUES) {
         snprintf(line, LINE_SIZE, "%s", cell->note);
         return;
     }
-    report_format_number(cell->summary.median, cell->summary.median, row->unit, table->utf8,
-                         number);
+    report_format_number(cell->summary.median, cell->summary.median, row->unit, page->utf8, number);
     report_format_ratio(cell->ratio, ratio);
     if (cell->verdict == REPORT_DIFFERENT)
         snprintf(line, LINE_SIZE, "%s  %s%s", number, ratio, times);
@@ -103,7 +85,7 @@ static void format_value(const struct table *table, const struct report_row *row
 }
 
 /* Second line: "1.49 [1.50 1.58] 1.61 s". */
-static void format_spread(const struct table *table, const struct report_row *row, size_t sandbox,
+static void format_spread(const struct page *page, const struct report_row *row, size_t sandbox,
                           char line[LINE_SIZE])
 {
     const struct statistics *summary = &row->cells[sandbox].summary;
@@ -118,105 +100,106 @@ static void format_spread(const struct table *table, const struct report_row *ro
     report_format_bare(summary->minimum, summary->median, row->unit, minimum);
     report_format_bare(summary->quartile1, summary->median, row->unit, quartile1);
     report_format_bare(summary->quartile3, summary->median, row->unit, quartile3);
-    report_format_number(summary->maximum, summary->median, row->unit, table->utf8, maximum);
+    report_format_number(summary->maximum, summary->median, row->unit, page->utf8, maximum);
     snprintf(line, LINE_SIZE, "%s [%s %s] %s", minimum, quartile1, quartile3, maximum);
 }
 
-/* Reasons are sentences: side by side there is room for their beginning, the rest stands below. */
-static void write_cell(const struct table *table, const char *line, bool last)
+/* One line of a cell. Reasons are sentences: side by side there is room for their beginning, the
+ * rest stands below. */
+static void shorten(const struct page *page, char line[LINE_SIZE])
 {
-    char shown[CELL_WIDTH * 4];
+    char whole[LINE_SIZE];
 
-    snprintf(shown, sizeof(shown), "%s", line);
-    if (width_of(shown) >= CELL_WIDTH && strlen(shown) >= CELL_WIDTH)
-        snprintf(shown + CELL_WIDTH - 4, sizeof(shown) - CELL_WIDTH + 4, "...");
-    write_text(table, shown);
-    if (!last)
-        pad(table, width_of(shown), CELL_WIDTH);
+    snprintf(whole, sizeof(whole), "%s", line);
+    clean(page, line, CELL_WIDTH + 1, whole);
 }
 
-static void write_wide_row(const struct table *table, const struct report_row *row)
+/* The sandboxes side by side; each cell has its value above its spread. */
+static void write_wide_group(const struct page *page, size_t first, size_t end)
 {
-    size_t sandboxes = table->report->sandbox_count;
-    char line[LINE_SIZE];
-    bool spread = false;
+    const struct report *report = page->report;
+    struct table_column columns[1 + SANDBOX_COUNT] = {
+        {report->rows[first].group, TABLE_LEFT, LABEL_WIDTH}};
+    AUTO_TABLE struct table table = {
+        .columns = columns, .column_count = 1 + report->sandbox_count, .gap = GAP};
 
-    fprintf(table->out, "  %-*s", LABEL_WIDTH - 2, row->label);
-    for (size_t i = 0; i < sandboxes; i++) {
-        format_value(table, row, i, line);
-        write_cell(table, line, i + 1 == sandboxes);
-        spread = spread || row->cells[i].count > 1;
-    }
-    fputc('\n', table->out);
-    if (!spread)
-        return;
-    pad(table, 0, LABEL_WIDTH);
-    for (size_t i = 0; i < sandboxes; i++) {
-        format_spread(table, row, i, line);
-        write_cell(table, line, i + 1 == sandboxes);
-    }
-    fputc('\n', table->out);
-}
+    for (size_t i = 0; i < report->sandbox_count; i++)
+        columns[1 + i] =
+            (struct table_column){report->sandboxes[i].kind->title, TABLE_LEFT, CELL_WIDTH};
+    for (size_t i = first; i < end; i++) {
+        table_add(&table, "  %s", report->rows[i].label);
+        for (size_t j = 0; j < report->sandbox_count; j++) {
+            char value[LINE_SIZE];
+            char spread[LINE_SIZE];
 
-/* One sandbox a line: median, comparison, spread. */
-static void write_narrow_row(const struct table *table, const struct report_row *row)
-{
-    fprintf(table->out, "  %s\n", row->label);
-    for (size_t i = 0; i < table->report->sandbox_count; i++) {
-        char line[LINE_SIZE];
-
-        format_value(table, row, i, line);
-        fprintf(table->out, "    %-*s", NAME_WIDTH, table->report->sandboxes[i].kind->title);
-        if (row->cells[i].count < 2) {
-            write_wrapped(table, line, 4 + NAME_WIDTH);
-            continue;
+            format_value(page, &report->rows[i], j, value);
+            shorten(page, value);
+            format_spread(page, &report->rows[i], j, spread);
+            table_add(&table, "%s%s%s", value, *spread ? "\n" : "", spread);
         }
-        fputs(line, table->out);
-        if (4 + NAME_WIDTH + CELL_WIDTH + SPREAD_WIDTH > table->columns) {
-            fputc('\n', table->out);
-            pad(table, 0, 4 + NAME_WIDTH);
-        } else {
-            pad(table, width_of(line), CELL_WIDTH);
-        }
-        format_spread(table, row, i, line);
-        fprintf(table->out, "%s\n", line);
     }
+    fputc('\n', page->out);
+    (void)table_write(&table, page->out); /* it says so when it could not keep a cell */
 }
 
-static void write_title(const struct table *table)
+/* One sandbox a line: value and spread, on two lines where one is too short. */
+static void write_narrow_group(const struct page *page, size_t first, size_t end)
 {
-    const struct report *report = table->report;
+    static const struct table_column columns[] = {
+        {NULL, TABLE_LEFT, NAME_WIDTH}, {NULL, TABLE_LEFT, CELL_WIDTH}, {NULL, TABLE_LEFT, 0}};
+    const bool one_line = VALUE_COLUMN + CELL_WIDTH + GAP + CELL_WIDTH <= page->columns;
+    const struct report *report = page->report;
+    AUTO_TABLE struct table table = {
+        .columns = columns, .column_count = ARRAY_LENGTH(columns), .gap = GAP};
 
-    write_text(table, report->image);
+    table_add_rest(&table, "\n%s", report->rows[first].group);
+    for (size_t i = first; i < end; i++) {
+        table_add_rest(&table, "  %s", report->rows[i].label);
+        for (size_t j = 0; j < report->sandbox_count; j++) {
+            char value[LINE_SIZE];
+            char spread[LINE_SIZE];
+
+            format_value(page, &report->rows[i], j, value);
+            format_spread(page, &report->rows[i], j, spread);
+            table_add(&table, "    %s", report->sandboxes[j].kind->title);
+            if (!*spread) {
+                add_wrapped(&table, page, VALUE_COLUMN, value);
+            } else if (one_line) {
+                table_add(&table, "%s", value);
+                table_add(&table, "%s", spread);
+            } else {
+                table_add_rest(&table, "%s\n%s", value, spread);
+            }
+        }
+    }
+    (void)table_write(&table, page->out); /* it says so when it could not keep a cell */
+}
+
+static void write_title(const struct page *page)
+{
+    const struct report *report = page->report;
+
+    write_text(page, report->image);
     for (size_t i = 0; i < report->command.count; i++) {
-        fputc(' ', table->out);
-        write_text(table, report->command.items[i]);
+        fputc(' ', page->out);
+        write_text(page, report->command.items[i]);
     }
-    fprintf(table->out, "\n%u runs warm and %u cold under each isolation, interleaved",
-            report->runs, report->runs);
-    fprintf(table->out, "; %s\n", report->host);
-    fprintf(table->out, "%s each median: least [quartiles] most.\n",
-            table->wide ? "Below" : "Behind");
-}
-
-static void write_heading(const struct table *table, const char *group)
-{
-    fprintf(table->out, "\n%-*s", table->wide ? LABEL_WIDTH : 0, group);
-    for (size_t i = 0; i < table->report->sandbox_count && table->wide; i++)
-        write_cell(table, table->report->sandboxes[i].kind->title,
-                   i + 1 == table->report->sandbox_count);
-    fputc('\n', table->out);
+    fprintf(page->out, "\n%u runs warm and %u cold under each isolation, interleaved", report->runs,
+            report->runs);
+    fprintf(page->out, "; %s\n", report->host);
+    fprintf(page->out, "%s each median: least [quartiles] most.\n",
+            page->wide ? "Below" : "Behind");
 }
 
 /* A reason that did not fit; not when a row above has told the same. */
-static void write_reason(const struct table *table, size_t row, size_t sandbox)
+static void add_reason(struct table *list, const struct page *page, size_t row, size_t sandbox)
 {
-    const struct report *report = table->report;
+    const struct report *report = page->report;
     const struct report_row *rows = report->rows;
     const char *note = rows[row].cells[sandbox].note;
-    char line[LINE_SIZE + REPORT_NOTE_SIZE];
+    char line[ITEM_SIZE];
 
-    if (rows[row].cells[sandbox].count > 0 || width_of(note) < CELL_WIDTH)
+    if (rows[row].cells[sandbox].count > 0 || strlen(note) <= CELL_WIDTH)
         return;
     for (size_t i = 0; i < row; i++) {
         if (strcmp(rows[i].label, rows[row].label) == 0 &&
@@ -225,46 +208,51 @@ static void write_reason(const struct table *table, size_t row, size_t sandbox)
     }
     snprintf(line, sizeof(line), "%s, %s: %s", rows[row].label,
              report->sandboxes[sandbox].kind->title, note);
-    fputs("- ", table->out);
-    write_wrapped(table, line, 2);
+    table_add(list, "-");
+    add_wrapped(list, page, 2, line);
 }
 
-static void write_notes(const struct table *table)
+static void write_notes(const struct page *page)
 {
-    const struct report *report = table->report;
+    static const struct table_column columns[] = {{NULL, TABLE_LEFT, 1}, {NULL, TABLE_LEFT, 0}};
+    const struct report *report = page->report;
+    AUTO_TABLE struct table list = {
+        .columns = columns, .column_count = ARRAY_LENGTH(columns), .gap = 1};
 
-    fputc('\n', table->out);
     for (size_t i = 0; i < report->notes.count; i++) {
-        fputs("- ", table->out);
-        write_wrapped(table, report->notes.items[i], 2);
+        table_add(&list, "-");
+        add_wrapped(&list, page, 2, report->notes.items[i]);
     }
-    for (size_t i = 0; i < report->row_count && table->wide; i++) {
+    for (size_t i = 0; i < report->row_count && page->wide; i++) {
         for (size_t j = 0; j < report->sandbox_count; j++)
-            write_reason(table, i, j);
+            add_reason(&list, page, i, j);
     }
+    fputc('\n', page->out);
+    (void)table_write(&list, page->out); /* it says so when it could not keep a cell */
 }
 
 void report_write_table(const struct report *report, unsigned columns, bool utf8, FILE *out)
 {
-    const struct table table = {
+    const struct page page = {
         .report = report,
         .columns = columns,
-        .wide = LABEL_WIDTH + report->sandbox_count * CELL_WIDTH <= columns + 1,
+        .wide = LABEL_WIDTH + report->sandbox_count * (GAP + CELL_WIDTH) <= columns,
         .utf8 = utf8,
         .out = out,
     };
-    const char *group = "";
 
-    write_title(&table);
-    for (size_t i = 0; i < report->row_count; i++) {
-        if (strcmp(report->rows[i].group, group) != 0) {
-            group = report->rows[i].group;
-            write_heading(&table, group);
-        }
-        if (table.wide)
-            write_wide_row(&table, &report->rows[i]);
+    write_title(&page);
+    for (size_t first = 0; first < report->row_count;) {
+        size_t end = first + 1;
+
+        while (end < report->row_count &&
+               strcmp(report->rows[end].group, report->rows[first].group) == 0)
+            end++;
+        if (page.wide)
+            write_wide_group(&page, first, end);
         else
-            write_narrow_row(&table, &report->rows[i]);
+            write_narrow_group(&page, first, end);
+        first = end;
     }
-    write_notes(&table);
+    write_notes(&page);
 }

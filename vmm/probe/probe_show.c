@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm/base/cleanup.h"
 #include "vmm/base/syscall_name.h"
+#include "vmm/base/table.h"
 #include "vmm/base/text.h"
 #include "vmm/probe/probe.h"
 
@@ -17,6 +19,7 @@ struct page {
     const struct probe_report *report;
     const struct probe_style *style;
     unsigned cell_columns;
+    struct table table;
     FILE *out;
 };
 
@@ -48,106 +51,33 @@ static void restrict_text(char *text, bool utf8)
     memcpy(text, ascii, strlen(ascii) + 1); /* no longer than it was */
 }
 
-/* Bytes of `text` that fill at most `columns` characters. */
-static size_t bytes_of(const char *text, unsigned columns)
+static void add_why(struct page *page, const struct probe_row *row)
 {
-    size_t at = 0;
-
-    while (text[at] && columns-- > 0) {
-        at++;
-        while ((text[at] & 0xc0) == 0x80)
-            at++;
-    }
-    return at;
-}
-
-static unsigned columns_of(const char *text, size_t size)
-{
-    unsigned columns = 0;
-
-    for (size_t i = 0; i < size; i++)
-        columns += (text[i] & 0xc0) != 0x80;
-    return columns;
-}
-
-/* Takes the next line of at most `columns` characters from *text, broken between words if it can.
- */
-static size_t next_line(const char **text, const char **line, unsigned columns)
-{
-    size_t size;
-
-    *line = *text;
-    size = bytes_of(*text, columns);
-    if ((*text)[size]) {
-        size_t at = size;
-
-        while (at > 0 && (*text)[at] != ' ')
-            at--;
-        if (at > 0)
-            size = at;
-    }
-    *text += size;
-    while (**text == ' ')
-        (*text)++;
-    return size;
-}
-
-static void pad(FILE *out, unsigned used, unsigned columns)
-{
-    for (; used < columns; used++)
-        fputc(' ', out);
-}
-
-/* One row, over as many lines as its longest cell takes. */
-static void write_cells(const struct page *page, const char *title, const char *const *cells)
-{
-    const char *left[SANDBOX_COUNT];
-    bool more = true;
-
-    for (size_t i = 0; i < page->report->sandbox_count; i++)
-        left[i] = cells[i];
-    for (unsigned line = 0; more; line++) {
-        fprintf(page->out, "%-*s", TITLE_COLUMNS, line == 0 ? title : "");
-        more = false;
-        for (size_t i = 0; i < page->report->sandbox_count; i++) {
-            const char *text;
-            size_t size = next_line(&left[i], &text, page->cell_columns);
-
-            fprintf(page->out, "%*s%.*s", GAP, "", (int)size, text);
-            if (i + 1 < page->report->sandbox_count)
-                pad(page->out, columns_of(text, size), page->cell_columns);
-            more = more || *left[i];
-        }
-        fputc('\n', page->out);
-    }
-}
-
-static void write_why(const struct page *page, const struct probe_row *row)
-{
-    fprintf(page->out, "    tries: %s; side effects: %s\n", row->tries, row->side_effects);
+    table_add_rest(&page->table, "    tries: %s; side effects: %s", row->tries, row->side_effects);
     for (size_t i = 0; i < page->report->sandbox_count; i++) {
         char text[PROBE_EVIDENCE_MAX];
 
         snprintf(text, sizeof(text), "%s", row->cells[i].evidence);
         restrict_text(text, page->style->utf8);
         if (*text)
-            fprintf(page->out, "    %s: %s\n", page->report->sandboxes[i]->title, text);
+            table_add_rest(&page->table, "    %s: %s", page->report->sandboxes[i]->title, text);
     }
 }
 
-static void write_row(const struct page *page, const struct probe_row *row)
+static void add_row(struct page *page, const struct probe_row *row)
 {
-    char texts[SANDBOX_COUNT][PROBE_RESULT_MAX + PROBE_EVIDENCE_MAX];
-    const char *cells[SANDBOX_COUNT];
-
+    table_add(&page->table, "%s", row->title);
     for (size_t i = 0; i < page->report->sandbox_count; i++) {
-        cell_text(&row->cells[i], !page->report->why[i][0], texts[i], sizeof(texts[i]));
-        restrict_text(texts[i], page->style->utf8);
-        cells[i] = texts[i];
+        char text[PROBE_RESULT_MAX + PROBE_EVIDENCE_MAX];
+        AUTO_FREE char *wrapped = NULL;
+
+        cell_text(&row->cells[i], !page->report->why[i][0], text, sizeof(text));
+        restrict_text(text, page->style->utf8);
+        wrapped = table_wrap(text, page->cell_columns);
+        table_add(&page->table, "%s", wrapped ? wrapped : text);
     }
-    write_cells(page, row->title, cells);
     if (page->style->verbose)
-        write_why(page, row);
+        add_why(page, row);
 }
 
 /* ---- lists of system calls ------------------------------------------------------------------- */
@@ -237,8 +167,13 @@ static void write_notes(const struct page *page)
 void probe_show(const struct probe_report *report, const struct probe_style *style, FILE *out)
 {
     struct probe_style bounded = *style;
-    struct page page = {.report = report, .style = &bounded, .out = out};
-    const char *titles[SANDBOX_COUNT];
+    struct table_column columns[1 + SANDBOX_COUNT] = {{"check", TABLE_LEFT, TITLE_COLUMNS}};
+    struct page page = {
+        .report = report,
+        .style = &bounded,
+        .table = {.columns = columns, .column_count = 1 + report->sandbox_count, .gap = GAP},
+        .out = out,
+    };
     const char *group = NULL;
     unsigned sandboxes = (unsigned)(report->sandbox_count ? report->sandbox_count : 1);
 
@@ -250,14 +185,16 @@ void probe_show(const struct probe_report *report, const struct probe_style *sty
     if (page.cell_columns < CELL_MIN)
         page.cell_columns = CELL_MIN;
     for (size_t i = 0; i < report->sandbox_count; i++)
-        titles[i] = report->sandboxes[i]->title;
-    write_cells(&page, "check", titles);
+        columns[1 + i] =
+            (struct table_column){report->sandboxes[i]->title, TABLE_LEFT, page.cell_columns};
     for (size_t i = 0; i < report->row_count; i++) {
         if (!group || strcmp(group, report->rows[i].group) != 0)
-            fprintf(out, "\n%s\n", report->rows[i].group);
+            table_add_rest(&page.table, "\n%s", report->rows[i].group);
         group = report->rows[i].group;
-        write_row(&page, &report->rows[i]);
+        add_row(&page, &report->rows[i]);
     }
+    (void)table_write(&page.table, out); /* it says so when it could not keep a cell */
+    table_release(&page.table);
     if (bounded.verbose)
         write_calls(&page);
     write_notes(&page);

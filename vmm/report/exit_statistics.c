@@ -13,8 +13,12 @@
 #include <string.h>
 
 #include "vmm/base/bytes.h"
+#include "vmm/base/table.h"
 
 #define LABEL_WIDTH 40
+#define COUNT_WIDTH 9
+#define TIME_WIDTH  12
+#define EACH_WIDTH  11
 
 /* As devices_visit_counts() names what registers are for. */
 struct group {
@@ -69,11 +73,18 @@ static bool has_suffix(const char *name, const char *suffix, unsigned dots, int 
     return dots == 0;
 }
 
-static void write_time(uint64_t count, uint64_t ns, FILE *out)
+static void add_count(struct table *table, uint64_t count)
 {
-    fprintf(out, " %9.3f ms", (double)ns / 1e6);
+    table_add(table, "%" PRIu64, count);
+}
+
+static void add_time(struct table *table, uint64_t count, uint64_t ns)
+{
+    table_add(table, "%.3f ms", (double)ns / 1e6);
     if (count > 0)
-        fprintf(out, " %8.2f us", (double)ns / 1e3 / (double)count);
+        table_add(table, "%.2f us", (double)ns / 1e3 / (double)count);
+    else
+        table_add(table, "%s", "");
 }
 
 static void write_exits(const struct timeline_counts *counts, FILE *out)
@@ -87,10 +98,16 @@ static void write_exits(const struct timeline_counts *counts, FILE *out)
         {"exits.interrupted", "KVM_EXIT_INTR: a signal"},
         {"exits.other", "all other kinds"},
     };
+    static const struct table_column columns[] = {
+        {"exits to the monitor, by cause", TABLE_LEFT, LABEL_WIDTH},
+        {"count", TABLE_RIGHT, COUNT_WIDTH},
+        {"time", TABLE_RIGHT, TIME_WIDTH},
+        {"each", TABLE_RIGHT, EACH_WIDTH},
+    };
+    AUTO_TABLE struct table table = {
+        .columns = columns, .column_count = ARRAY_LENGTH(columns), .gap = 1};
     uint64_t all_ns = 0;
 
-    fprintf(out, "%-*s %9s %12s %11s\n", LABEL_WIDTH, "exits to the monitor, by cause", "count",
-            "time", "each");
     for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
         uint64_t count = find(counts, "%s", kinds[i].name);
         uint64_t ns = find(counts, "%s.ns", kinds[i].name);
@@ -98,25 +115,28 @@ static void write_exits(const struct timeline_counts *counts, FILE *out)
         all_ns += ns;
         if (count == 0)
             continue;
-        fprintf(out, "  %-*s %9" PRIu64, LABEL_WIDTH - 2, kinds[i].label, count);
-        write_time(count, ns, out);
-        fputc('\n', out);
+        table_add(&table, "  %s", kinds[i].label);
+        add_count(&table, count);
+        add_time(&table, count, ns);
     }
-    fprintf(out, "  %-*s %9" PRIu64, LABEL_WIDTH - 2, "all", find(counts, "exits"));
-    write_time(find(counts, "exits"), all_ns, out);
-    fputc('\n', out);
+    table_add(&table, "  all");
+    add_count(&table, find(counts, "exits"));
+    add_time(&table, find(counts, "exits"), all_ns);
+    (void)table_write(&table, out); /* it says so when it could not keep a cell */
 }
 
-static void write_access(const char *label, uint64_t reads, uint64_t writes, uint64_t ns, FILE *out)
+static void add_access(struct table *table, const char *label, uint64_t reads, uint64_t writes,
+                       uint64_t ns)
 {
-    fprintf(out, "  %-*s %9" PRIu64 " %9" PRIu64, LABEL_WIDTH - 2, label, reads, writes);
-    write_time(reads + writes, ns, out);
-    fputc('\n', out);
+    table_add(table, "  %s", label);
+    add_count(table, reads);
+    add_count(table, writes);
+    add_time(table, reads + writes, ns);
 }
 
 /* One row a group of a virtio device's registers; one for all where there are no groups. */
-static void write_answerer(const struct timeline_counts *counts, const char *name, int length,
-                           FILE *out)
+static void add_answerer(struct table *table, const struct timeline_counts *counts,
+                         const char *name, int length)
 {
     uint64_t reads = find(counts, "%.*s.reads", length, name);
     uint64_t writes = find(counts, "%.*s.writes", length, name);
@@ -132,35 +152,53 @@ static void write_answerer(const struct timeline_counts *counts, const char *nam
             continue;
         split = true;
         snprintf(label, sizeof(label), "%.*s: %s", length, name, groups[i].label);
-        write_access(label, some_reads, some_writes,
-                     find(counts, "%.*s.%s.ns", length, name, group), out);
+        add_access(table, label, some_reads, some_writes,
+                   find(counts, "%.*s.%s.ns", length, name, group));
     }
     snprintf(label, sizeof(label), "%.*s", length, name);
     if (!split && reads + writes > 0)
-        write_access(label, reads, writes, find(counts, "%.*s.ns", length, name), out);
+        add_access(table, label, reads, writes, find(counts, "%.*s.ns", length, name));
 }
 
 static void write_accesses(const struct timeline_counts *counts, FILE *out)
 {
-    fprintf(out, "%-*s %9s %9s %12s %11s\n", LABEL_WIDTH, "accesses that the monitor answered",
-            "reads", "writes", "time", "each");
+    static const struct table_column columns[] = {
+        {"accesses that the monitor answered", TABLE_LEFT, LABEL_WIDTH},
+        {"reads", TABLE_RIGHT, COUNT_WIDTH},
+        {"writes", TABLE_RIGHT, COUNT_WIDTH},
+        {"time", TABLE_RIGHT, TIME_WIDTH},
+        {"each", TABLE_RIGHT, EACH_WIDTH},
+    };
+    AUTO_TABLE struct table table = {
+        .columns = columns, .column_count = ARRAY_LENGTH(columns), .gap = 1};
+
     for (unsigned i = 0; i < counts->count; i++) {
         int length;
 
         if (has_suffix(counts->items[i].name, ".reads", 1, &length))
-            write_answerer(counts, counts->items[i].name, length, out);
+            add_answerer(&table, counts, counts->items[i].name, length);
     }
-    fprintf(out, "  %-*s %9" PRIu64 "\n", LABEL_WIDTH - 2, "ports where nothing is",
-            find(counts, "unclaimed.port"));
-    fprintf(out, "  %-*s %9" PRIu64 "\n", LABEL_WIDTH - 2, "addresses where nothing is",
-            find(counts, "unclaimed.mmio"));
+    table_add(&table, "  ports where nothing is");
+    add_count(&table, find(counts, "unclaimed.port"));
+    table_end_row(&table);
+    table_add(&table, "  addresses where nothing is");
+    add_count(&table, find(counts, "unclaimed.mmio"));
+    (void)table_write(&table, out); /* it says so when it could not keep a cell */
 }
 
 static void write_queues(const struct timeline_counts *counts, FILE *out)
 {
-    fprintf(out, "%-*s %9s %12s %11s %9s %10s\n", LABEL_WIDTH,
-            "queues: available buffer notifications", "kicks", "time", "each", "used sent",
-            "suppressed");
+    static const struct table_column columns[] = {
+        {"queues: available buffer notifications", TABLE_LEFT, LABEL_WIDTH},
+        {"kicks", TABLE_RIGHT, COUNT_WIDTH},
+        {"time", TABLE_RIGHT, TIME_WIDTH},
+        {"each", TABLE_RIGHT, EACH_WIDTH},
+        {"used sent", TABLE_RIGHT, COUNT_WIDTH},
+        {"suppressed", TABLE_RIGHT, COUNT_WIDTH},
+    };
+    AUTO_TABLE struct table table = {
+        .columns = columns, .column_count = ARRAY_LENGTH(columns), .gap = 1};
+
     for (unsigned i = 0; i < counts->count; i++) {
         const struct control_count *item = &counts->items[i];
         char label[64];
@@ -171,12 +209,13 @@ static void write_queues(const struct timeline_counts *counts, FILE *out)
         snprintf(label, sizeof(label), "%.*s", length, item->name);
         for (char *at = label; *at; at++)
             *at = *at == '.' ? ' ' : *at;
-        fprintf(out, "  %-*s %9" PRIu64, LABEL_WIDTH - 2, label, item->value);
-        write_time(item->value, find(counts, "%.*s.ns", length, item->name), out);
-        fprintf(out, "%*s %9" PRIu64 " %10" PRIu64 "\n", item->value > 0 ? 0 : 12, "",
-                find(counts, "%.*s.notified", length, item->name),
-                find(counts, "%.*s.suppressed", length, item->name));
+        table_add(&table, "  %s", label);
+        add_count(&table, item->value);
+        add_time(&table, item->value, find(counts, "%.*s.ns", length, item->name));
+        add_count(&table, find(counts, "%.*s.notified", length, item->name));
+        add_count(&table, find(counts, "%.*s.suppressed", length, item->name));
     }
+    (void)table_write(&table, out); /* it says so when it could not keep a cell */
 }
 
 void exit_statistics_write(const struct timeline_counts *counts, FILE *out)

@@ -9,6 +9,7 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/syscall_name.h"
+#include "vmm/base/table.h"
 
 int syscall_table_add(struct syscall_table *table, const struct syscall_row *row, struct error *err)
 {
@@ -41,19 +42,29 @@ static uint64_t sum(uint64_t one, uint64_t other)
     return one > UINT64_MAX - other ? UINT64_MAX : one + other;
 }
 
-static void write_row(const char *name, const struct syscall_row *row, FILE *out)
+static void add_row(struct table *table, const char *name, const struct syscall_row *row)
 {
-    fprintf(out, "  %-28s %10" PRIu64 " %10" PRIu64 " %12.3f ms %10.2f us\n", name, row->calls,
-            row->errors, (double)row->ns / 1e6, (double)row->ns / 1e3 / (double)row->calls);
+    table_add(table, "  %s", name);
+    table_add(table, "%" PRIu64, row->calls);
+    table_add(table, "%" PRIu64, row->errors);
+    table_add(table, "%.3f ms", (double)row->ns / 1e6);
+    table_add(table, "%.2f us", (double)row->ns / 1e3 / (double)row->calls);
 }
 
 void syscall_table_write(const struct syscall_table *table, FILE *out)
 {
+    static const struct table_column columns[] = {
+        {"system calls of the container", TABLE_LEFT, 30},
+        {"calls", TABLE_RIGHT, 10},
+        {"errors", TABLE_RIGHT, 10},
+        {"time", TABLE_RIGHT, 15},
+        {"each", TABLE_RIGHT, 13},
+    };
+    AUTO_TABLE struct table shown = {
+        .columns = columns, .column_count = ARRAY_LENGTH(columns), .gap = 1};
     struct syscall_table sorted = *table;
     struct syscall_row all = {0};
 
-    fprintf(out, "%-30s %10s %10s %15s %13s\n", "system calls of the container", "calls", "errors",
-            "time", "each");
     qsort(sorted.rows, sorted.count, sizeof(sorted.rows[0]), longest_first);
     for (unsigned i = 0; i < sorted.count; i++) {
         const struct syscall_row *row = &sorted.rows[i];
@@ -63,11 +74,12 @@ void syscall_table_write(const struct syscall_table *table, FILE *out)
         snprintf(number, sizeof(number), "number %u", row->number);
         if (row->number == PROTOCOL_SYSCALL_OTHER)
             name = "(of another kind)";
-        write_row(name ? name : number, row, out);
+        add_row(&shown, name ? name : number, row);
         all.calls = sum(all.calls, row->calls);
         all.errors = sum(all.errors, row->errors);
         all.ns = sum(all.ns, row->ns);
     }
     if (sorted.count > 0)
-        write_row("all", &all, out);
+        add_row(&shown, "all", &all);
+    (void)table_write(&shown, out); /* it says so when it could not keep a cell */
 }

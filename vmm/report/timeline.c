@@ -8,9 +8,11 @@
 #include "guest/doorbell_abi.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/json.h"
+#include "vmm/base/table.h"
 
-#define CHART_WIDTH 40 /* cells */
-#define CELL_PARTS  8  /* block elements divide a cell */
+#define CHART_WIDTH 40                          /* cells */
+#define CELL_PARTS  8                           /* block elements divide a cell */
+#define BAR_SIZE    ((CHART_WIDTH + 1) * 3 + 1) /* bytes: a block element takes three */
 
 struct step_name {
     const char *key;   /* in JSON */
@@ -102,7 +104,7 @@ static unsigned sort_steps(const struct timeline *timeline, enum timeline_step s
 }
 
 /* Draws the bar of [from, to) out of `total`, so that neighbours touch and the shortest is seen. */
-static void write_bar(uint64_t from, uint64_t to, uint64_t total, bool unicode, FILE *out)
+static void draw_bar(uint64_t from, uint64_t to, uint64_t total, bool unicode, char bar[BAR_SIZE])
 {
     static const char *const parts[CELL_PARTS] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
     uint64_t first = from * CHART_WIDTH / total;
@@ -110,17 +112,22 @@ static void write_bar(uint64_t from, uint64_t to, uint64_t total, bool unicode, 
     uint64_t whole = eighths / CELL_PARTS > first ? eighths / CELL_PARTS - first : 0;
     uint64_t part = eighths % CELL_PARTS;
 
-    fprintf(out, "%*s", (int)first, "");
+    memset(bar, ' ', first);
+    bar += first;
     for (uint64_t i = 0; i < whole; i++)
-        fputs(unicode ? "█" : "#", out);
+        bar = stpcpy(bar, unicode ? "█" : "#");
     if (unicode && first + whole < CHART_WIDTH)
-        fputs(parts[part > 0 || whole > 0 ? part : 1], out);
-    else if (whole == 0)
-        fputs("|", out);
+        stpcpy(bar, parts[part > 0 || whole > 0 ? part : 1]);
+    else
+        stpcpy(bar, whole == 0 ? "|" : "");
 }
 
 void timeline_write_chart(const struct timeline *timeline, bool unicode, FILE *out)
 {
+    static const struct table_column columns[] = {
+        {NULL, TABLE_LEFT, 15}, {NULL, TABLE_RIGHT, 11}, {NULL, TABLE_LEFT, 0}};
+    AUTO_TABLE struct table table = {
+        .columns = columns, .column_count = ARRAY_LENGTH(columns), .gap = 2};
     enum timeline_step steps[TIMELINE_STEPS];
     unsigned count = sort_steps(timeline, steps);
     uint64_t start;
@@ -133,12 +140,16 @@ void timeline_write_chart(const struct timeline *timeline, bool unicode, FILE *o
     for (unsigned i = 1; i < count; i++) {
         uint64_t from = timeline->at_ns[steps[i - 1]] - start;
         uint64_t to = timeline->at_ns[steps[i]] - start;
+        char bar[BAR_SIZE];
 
-        fprintf(out, "%-15s %9.2f ms  ", step_names[steps[i]].label, (double)(to - from) / 1e6);
-        write_bar(from, to, total > 0 ? total : 1, unicode, out);
-        fputc('\n', out);
+        draw_bar(from, to, total > 0 ? total : 1, unicode, bar);
+        table_add(&table, "%s", step_names[steps[i]].label);
+        table_add(&table, "%.2f ms", (double)(to - from) / 1e6);
+        table_add(&table, "%s", bar);
     }
-    fprintf(out, "%-15s %9.2f ms\n", "total", (double)total / 1e6);
+    table_add(&table, "total");
+    table_add(&table, "%.2f ms", (double)total / 1e6);
+    (void)table_write(&table, out); /* it says so when it could not keep a cell */
 }
 
 static json_t *steps_to_json(const struct timeline *timeline, const enum timeline_step *steps,
