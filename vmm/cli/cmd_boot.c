@@ -143,9 +143,9 @@ static int open_kernel(struct boot *boot, const struct boot_options *options, st
 {
     int rc = program_file_find(&program_file_kernel, options->kernel, &boot->spec.kernel_name, err);
 
-    if (rc == 0)
-        rc = add_descriptor(boot, "kernel", guest_files_open_kernel(boot->spec.kernel_name, err),
-                            err);
+    if (rc < 0)
+        return rc;
+    rc = add_descriptor(boot, "kernel", guest_files_open_kernel(boot->spec.kernel_name, err), err);
     if (rc < 0 || !options->initrd)
         return rc;
     return add_descriptor(boot, "initramfs", guest_files_open_initramfs(options->initrd, err), err);
@@ -174,27 +174,45 @@ static const char *compression_of(const char *path)
     return NULL;
 }
 
+static int check_options(const struct boot_options *options, struct boot *boot, struct error *err)
+{
+    struct machine_spec *spec = &boot->spec;
+    uint32_t millicpus = 0;
+    int rc = vm_options_timeline_check(options->timeline, err);
+
+    if (rc < 0)
+        return rc;
+    rc = options->name ? instance_check_name(options->name, err) : 0;
+    if (rc < 0)
+        return rc;
+    rc = vm_options_memory(options->memory, false, &spec->memory_bytes, err);
+    if (rc < 0)
+        return rc;
+    rc = vm_options_cpus(options->cpus, &spec->vcpu_count, &millicpus, err);
+    if (rc < 0)
+        return rc;
+    rc = vm_options_jail(options->jail, options->jail_uid, &boot->jail, err);
+    if (rc < 0)
+        return rc;
+    if (millicpus % 1000 > 0)
+        return error_set(err, EINVAL, "--cpus: %s: a bare kernel has whole processors only",
+                         options->cpus);
+    return 0;
+}
+
 static int make_spec(const struct boot_options *options, struct boot *boot, struct error *err)
 {
     struct machine_spec *spec = &boot->spec;
-    uint32_t fraction = 0;
-    int rc = vm_options_timeline_check(options->timeline, err);
+    int rc = check_options(options, boot, err);
 
-    if (rc == 0 && options->name)
-        rc = instance_check_name(options->name, err);
-    if (rc == 0)
-        rc = vm_options_memory(options->memory, false, &spec->memory_bytes, err);
-    if (rc == 0)
-        rc = vm_options_cpus(options->cpus, &spec->vcpu_count, &fraction, err);
-    if (rc == 0)
-        rc = vm_options_jail(options->jail, options->jail_uid, &boot->jail, err);
-    if (rc == 0 && fraction % 1000 > 0)
-        rc = error_set(err, EINVAL, "--cpus: %s: a bare kernel has whole processors only",
-                       options->cpus);
-    for (size_t i = 0; rc == 0 && i < options->disks.count; i++)
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < options->disks.count; i++) {
         rc = add_disk(boot, options->disks.items[i], err);
-    if (rc == 0)
-        rc = open_kernel(boot, options, err);
+        if (rc < 0)
+            return rc;
+    }
+    rc = open_kernel(boot, options, err);
     if (rc < 0)
         return rc;
     spec->command_line = strdup(options->command_line ? options->command_line : "");
@@ -323,9 +341,31 @@ static int boot_wait(struct boot *boot, struct error *err)
     return 0;
 }
 
+/* Starts the monitor; the console's other side becomes its own whatever is returned. */
+static int launch(struct boot *boot, int console_fd, struct error *err)
+{
+    const struct monitor_launch launch = {
+        .directory = boot->instance.directory,
+        .directory_fd = boot->instance.directory_fd,
+        .lock_fd = boot->instance.lock_fd,
+        .control_listener = &boot->instance.control_listener,
+        .trace_fd = -1,
+        .jail = boot->jail,
+        .spec = &boot->spec,
+        .descriptors = &boot->descriptors,
+    };
+    int rc = add_descriptor(boot, "console", console_fd, err);
+
+    if (rc < 0)
+        return rc;
+    rc = add_descriptor(boot, "kvm", kvm_open(err), err);
+    if (rc < 0)
+        return rc;
+    return monitor_launch(&launch, &boot->link, err);
+}
+
 static int boot_start(struct boot *boot, struct error *err)
 {
-    struct monitor_launch launch;
     int pair[2];
     sigset_t set;
     int rc;
@@ -336,21 +376,7 @@ static int boot_start(struct boot *boot, struct error *err)
     if (boot->signal_fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return error_set_errno(err, errno, "boot");
     boot->console_fd = pair[0];
-    launch = (struct monitor_launch){
-        .directory = boot->instance.directory,
-        .directory_fd = boot->instance.directory_fd,
-        .lock_fd = boot->instance.lock_fd,
-        .control_listener = &boot->instance.control_listener,
-        .trace_fd = -1,
-        .jail = boot->jail,
-        .spec = &boot->spec,
-        .descriptors = &boot->descriptors,
-    };
-    rc = add_descriptor(boot, "console", pair[1], err);
-    if (rc == 0)
-        rc = add_descriptor(boot, "kvm", kvm_open(err), err);
-    if (rc == 0)
-        rc = monitor_launch(&launch, &boot->link, err);
+    rc = launch(boot, pair[1], err);
     fd_table_close(&boot->descriptors);
     if (rc < 0)
         return rc;
@@ -423,21 +449,43 @@ static int boot_result(const struct boot *boot, int monitor_status, int *status,
     return boot_failure(boot, err);
 }
 
-static int boot_machine(struct boot *boot, int *status, struct error *err)
+static int boot_start_and_wait(struct boot *boot, struct error *err)
 {
-    int monitor_status;
     int rc = boot_start(boot, err);
 
-    if (rc == 0)
-        rc = boot_wait(boot, err);
+    return rc < 0 ? rc : boot_wait(boot, err);
+}
+
+static int boot_machine(struct boot *boot, int *status, struct error *err)
+{
+    int rc = boot_start_and_wait(boot, err);
+    int monitor_status;
+
     terminal_restore(&boot->terminal);
     monitor_status = monitor_link_reap(&boot->link);
-    if (rc == 0)
-        rc = boot_result(boot, monitor_status, status, err);
-    if (boot->console_fd >= 0)
-        close(boot->console_fd);
-    if (boot->signal_fd >= 0)
-        close(boot->signal_fd);
+    cleanup_close(&boot->console_fd);
+    cleanup_close(&boot->signal_fd);
+    return rc < 0 ? rc : boot_result(boot, monitor_status, status, err);
+}
+
+static int boot_instance(const struct boot_options *options, struct boot *boot, int *status,
+                         struct error *err)
+{
+    int rc = make_spec(options, boot, err);
+
+    if (rc < 0)
+        return rc;
+    rc = host_require_kvm(err);
+    if (rc < 0)
+        return rc;
+    vm_options_block_signals(NULL);
+    rc = instance_create(options->name, &boot->instance, err);
+    if (rc < 0)
+        return rc;
+    rc = boot_machine(boot, status, err);
+    instance_destroy(&boot->instance);
+    timeline_note(&boot->timeline, TIMELINE_END, io_now_ns());
+    vm_options_timeline_write(&boot->timeline, options->timeline);
     return rc;
 }
 
@@ -453,19 +501,7 @@ static int boot_run(const struct boot_options *options, int *status, struct erro
     int rc;
 
     timeline_note(&boot.timeline, TIMELINE_COMMAND, io_now_ns());
-    rc = make_spec(options, &boot, err);
-    if (rc == 0)
-        rc = host_require_kvm(err);
-    if (rc == 0) {
-        vm_options_block_signals(NULL);
-        rc = instance_create(options->name, &boot.instance, err);
-    }
-    if (rc == 0) {
-        rc = boot_machine(&boot, status, err);
-        instance_destroy(&boot.instance);
-        timeline_note(&boot.timeline, TIMELINE_END, io_now_ns());
-        vm_options_timeline_write(&boot.timeline, options->timeline);
-    }
+    rc = boot_instance(options, &boot, status, err);
     fd_table_close(&boot.descriptors);
     machine_spec_clear(&boot.spec);
     return rc;

@@ -110,19 +110,21 @@ static int check_options(struct compare *compare, struct error *err)
 {
     const struct compare_options *options = compare->options;
     uint64_t runs = RUNS_DEFAULT;
-    int rc = 0;
+    int rc =
+        options->runs ? parse_u64(options->runs, "--runs", 1, COMPARE_RUNS_MAX, &runs, err) : 0;
 
-    if (options->runs)
-        rc = parse_u64(options->runs, "--runs", 1, COMPARE_RUNS_MAX, &runs, err);
-    if (rc == 0)
-        rc = sandbox_find_all(options->isolation, compare->request.sandboxes,
-                              &compare->request.sandbox_count, err);
-    if (rc == 0 && string_list_add_all(&compare->request.options, &options->passed) < 0)
-        rc = error_set_errno(err, ENOMEM, "compare");
+    if (rc < 0)
+        return rc;
+    rc = sandbox_find_all(options->isolation, compare->request.sandboxes,
+                          &compare->request.sandbox_count, err);
+    if (rc < 0)
+        return rc;
+    if (string_list_add_all(&compare->request.options, &options->passed) < 0)
+        return error_set_errno(err, ENOMEM, "compare");
     compare->request.runs = (unsigned)runs;
     compare->request.costs = options->costs;
     compare->request.disk = options->run.disk > 0;
-    return rc;
+    return 0;
 }
 
 /* ---- the files that take part ---------------------------------------------------------------- */
@@ -134,9 +136,10 @@ static int find_image(struct compare *compare, const char *text, struct error *e
     struct reference reference;
     int rc = reference_parse(text, &reference, err);
 
-    if (rc == 0)
-        rc = image_argument_open(text, &image, err);
-    if (rc != 0)
+    if (rc < 0)
+        return rc;
+    rc = image_argument_open(text, &image, err);
+    if (rc < 0)
         return rc;
     if (asprintf(&compare->image, "%s",
                  reference.kind == REFERENCE_PATH ? image->config_digest : text) < 0)
@@ -158,42 +161,50 @@ static int list_cold_files(struct compare *compare, struct error *err)
                  {&program_file_initramfs, options->run.initramfs},
                  {&program_file_init, NULL},
                  {&program_file_crun, NULL}};
-    int rc = string_list_add(&compare->request.files, "/proc/self/exe");
 
-    for (size_t i = 0; i < ARRAY_LENGTH(files) && rc == 0; i++) {
+    if (string_list_add(&compare->request.files, "/proc/self/exe") < 0)
+        return error_set_errno(err, ENOMEM, "compare");
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
         AUTO_FREE char *path = NULL;
 
-        if (program_file_find(files[i].file, files[i].given, &path, NULL) == 0)
-            rc = string_list_add(&compare->request.files, path);
+        if (program_file_find(files[i].file, files[i].given, &path, NULL) == 0 &&
+            string_list_add(&compare->request.files, path) < 0)
+            return error_set_errno(err, ENOMEM, "compare");
     }
-    return rc < 0 ? error_set_errno(err, ENOMEM, "compare") : 0;
+    return 0;
 }
 
 /* The initramfs of the bare guest: microvm-probes as its init, in memory. */
-static int make_machine(struct compare *compare, struct error *err)
+static int make_initramfs(struct compare *compare, struct error *err)
 {
     AUTO_FREE char *program = NULL;
-    struct string_list *machine = &compare->request.machine;
-    struct cpio cpio = {0};
+    __attribute__((cleanup(cpio_release))) struct cpio cpio = {0};
     size_t size;
+    int rc = io_read_file(AT_FDCWD, compare->probes, PROGRAM_MAX, &program, &size, err);
+
+    if (rc < 0)
+        return rc;
+    rc = cpio_add_file(&cpio, "init", 0755, program, size, err);
+    if (rc < 0)
+        return rc;
+    rc = cpio_finish(&cpio, err);
+    if (rc < 0)
+        return rc;
+    compare->machine_fd = memfd_create("initramfs", MFD_CLOEXEC);
+    rc = compare->machine_fd < 0 ? -errno : io_write_all(compare->machine_fd, cpio.data, cpio.size);
+    return rc < 0 ? error_set_errno(err, -rc, "compare: initramfs in memory") : 0;
+}
+
+/* What `microvm boot` is told to measure the bare guest. */
+static int make_machine(struct compare *compare, struct error *err)
+{
+    struct string_list *machine = &compare->request.machine;
     int rc = program_file_find(&program_file_probes, NULL, &compare->probes, err);
 
     if (rc < 0)
         return rc;
     compare->request.probes = compare->probes;
-    rc = io_read_file(AT_FDCWD, compare->probes, PROGRAM_MAX, &program, &size, err);
-    if (rc == 0)
-        rc = cpio_add_file(&cpio, "init", 0755, program, size, err);
-    if (rc == 0)
-        rc = cpio_finish(&cpio, err);
-    if (rc == 0) {
-        compare->machine_fd = memfd_create("initramfs", MFD_CLOEXEC);
-        rc = compare->machine_fd < 0 ? -errno
-                                     : io_write_all(compare->machine_fd, cpio.data, cpio.size);
-        if (rc < 0)
-            rc = error_set_errno(err, -rc, "compare: initramfs in memory");
-    }
-    cpio_release(&cpio);
+    rc = make_initramfs(compare, err);
     if (rc < 0)
         return rc;
     if (string_list_add(machine, "boot") < 0 ||
@@ -288,40 +299,52 @@ static int write_page(struct compare *compare, struct error *err)
 static int write_report(struct compare *compare, struct error *err)
 {
     const struct report *report = &compare->report;
-    int rc = 0;
 
     if (!anything_ran(report))
         return nothing_ran(report, &compare->status, err);
-    if (compare->options->json)
-        rc = report_write_json(report, stdout, err);
-    else
+    if (compare->options->json) {
+        int rc = report_write_json(report, stdout, err);
+
+        if (rc < 0)
+            return rc;
+    } else {
         report_write_table(report, table_columns(), vm_options_is_utf8(), stdout);
-    if (rc == 0 && compare->html_fd >= 0)
-        rc = write_page(compare, err);
-    return rc;
+    }
+    return compare->html_fd >= 0 ? write_page(compare, err) : 0;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
+
+/* All that the runs need, so that what is missing is found before they begin. */
+static int prepare(struct compare *compare, int argc, char **argv, struct error *err)
+{
+    int rc = check_options(compare, err);
+
+    if (rc < 0)
+        return rc;
+    rc = find_image(compare, argv[0], err);
+    if (rc < 0)
+        return rc;
+    rc = list_cold_files(compare, err);
+    if (rc < 0)
+        return rc;
+    rc = make_machine(compare, err);
+    if (rc < 0)
+        return rc;
+    for (int i = argc > 1 && strcmp(argv[1], "--") == 0 ? 2 : 1; i < argc; i++) {
+        if (string_list_add(&compare->request.command, argv[i]) < 0)
+            return error_set_errno(err, ENOMEM, "compare");
+    }
+    return open_html(compare, err);
+}
 
 static int compare_all(struct compare *compare, int argc, char **argv, struct error *err)
 {
     bool watched = isatty(STDERR_FILENO);
     AUTO_CLOSE int signal_fd = -1;
     sigset_t signals;
-    int rc = check_options(compare, err);
+    int rc = prepare(compare, argc, argv, err);
 
-    if (rc == 0)
-        rc = find_image(compare, argv[0], err);
-    if (rc == 0)
-        rc = list_cold_files(compare, err);
-    if (rc == 0)
-        rc = make_machine(compare, err);
-    for (int i = argc > 1 && strcmp(argv[1], "--") == 0 ? 2 : 1; i < argc && rc == 0; i++) {
-        if (string_list_add(&compare->request.command, argv[i]) < 0)
-            rc = error_set_errno(err, ENOMEM, "compare");
-    }
-    if (rc == 0)
-        rc = open_html(compare, err);
     if (rc < 0)
         return rc;
     vm_options_block_signals(&signals);

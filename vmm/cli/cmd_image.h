@@ -46,8 +46,12 @@ struct image_details {
     uint64_t root_size; /* bytes of the squashfs; 0 when it is missing */
 };
 
+#define AUTO_IMAGE_DETAILS __attribute__((cleanup(image_details_release)))
+
+/* The caller releases *details whatever is returned. */
 int image_details_read(const struct store *store, const struct store_entry *entry,
                        struct image_details *details, struct error *err);
+/* Safe on a zeroed object. */
 void image_details_release(struct image_details *details);
 
 /* A string field of a JSON object, "" when it is absent or something else. Borrowed. */

@@ -95,16 +95,18 @@ static int parse_limits(const struct change_options *options, struct load_limits
         {options->max_images, "--max-images", 10000, &limits->images},
         {options->max_time, "--max-time", 1000000, &limits->seconds},
     };
-    int rc = 0;
 
     if (options->max_space)
         limits->space = options->max_space;
-    for (size_t i = 0; rc == 0 && i < ARRAY_LENGTH(numbers); i++) {
-        if (numbers[i].text)
-            rc = parse_u64(numbers[i].text, numbers[i].option, 1, numbers[i].most, numbers[i].value,
-                           err);
+    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
+        int rc = numbers[i].text ? parse_u64(numbers[i].text, numbers[i].option, 1, numbers[i].most,
+                                             numbers[i].value, err)
+                                 : 0;
+
+        if (rc < 0)
+            return rc;
     }
-    return rc;
+    return 0;
 }
 
 int image_command_load(int argc, char **argv, struct error *err)
@@ -134,8 +136,9 @@ int image_command_load(int argc, char **argv, struct error *err)
             return error_wrap(err, rc, "--name");
     }
     rc = parse_limits(&options, &load.limits, err);
-    if (rc == 0)
-        rc = store_default_path(&store, err);
+    if (rc < 0)
+        return rc;
+    rc = store_default_path(&store, err);
     if (rc < 0)
         return rc;
     load.store = store;
@@ -168,10 +171,12 @@ int image_command_tag(int argc, char **argv, struct error *err)
     if (operands.count != 2)
         return error_set(err, EINVAL, "image tag: expected an image and its new name");
     rc = reference_parse_tagged(operands.items[1], &reference, err);
-    if (rc == 0)
-        rc = image_store_open(STORE_WRITE, &store, err);
-    if (rc == 0)
-        rc = image_store_find(store, operands.items[0], &entry, err);
+    if (rc < 0)
+        return rc;
+    rc = image_store_open(STORE_WRITE, &store, err);
+    if (rc < 0)
+        return rc;
+    rc = image_store_find(store, operands.items[0], &entry, err);
     if (rc < 0 || !entry)
         return rc;
     reference_format(&reference, name, sizeof(name));
@@ -206,14 +211,10 @@ static bool is_named(const char *text, const struct store_entry *entry)
 static void find_id(const struct store *store, const struct store_entry *entry,
                     char id[DIGEST_SIZE])
 {
-    struct image_details details;
-    struct error ignored;
+    AUTO_IMAGE_DETAILS struct image_details details = {0};
+    bool readable = image_details_read(store, entry, &details, NULL) == 0;
 
-    memcpy(id, entry->digest, DIGEST_SIZE);
-    if (image_details_read(store, entry, &details, &ignored) == 0) {
-        memcpy(id, details.manifest.config_digest, DIGEST_SIZE);
-        image_details_release(&details);
-    }
+    memcpy(id, readable ? details.manifest.config_digest : entry->digest, DIGEST_SIZE);
 }
 
 static int remove_one(struct store *store, const char *text, bool force, struct error *err)
@@ -269,7 +270,9 @@ int image_command_rm(int argc, char **argv, struct error *err)
         }
     }
     rc = store_prune(store, false, &pruned, err);
-    return rc == 0 && failures ? -EALREADY : rc;
+    if (rc < 0)
+        return rc;
+    return failures ? -EALREADY : 0;
 }
 
 int image_command_prune(int argc, char **argv, struct error *err)
@@ -286,8 +289,9 @@ int image_command_prune(int argc, char **argv, struct error *err)
     if (operands.count > 0)
         return error_set(err, EINVAL, "image prune: '%s' is not expected", operands.items[0]);
     rc = image_store_open(STORE_WRITE, &store, err);
-    if (rc == 0)
-        rc = store_prune(store, true, &pruned, err);
+    if (rc < 0)
+        return rc;
+    rc = store_prune(store, true, &pruned, err);
     if (rc < 0)
         return rc;
     image_format_size(pruned.bytes, size);

@@ -64,28 +64,28 @@ int image_details_read(const struct store *store, const struct store_entry *entr
     char name[STORE_NAME_SIZE];
     struct stat status;
     size_t size;
-    int rc = store_read_blob(store, entry->digest, &manifest, &size, err);
+    int rc;
 
     *details = (struct image_details){0};
-    if (rc == 0)
-        rc = manifest_parse(manifest, size, entry->digest, &details->manifest, err);
-    if (rc == 0)
-        rc = store_read_blob(store, details->manifest.config_digest, &config, &size, err);
-    if (rc == 0)
-        rc = document_parse(config, size, false, details->manifest.config_digest, &details->config,
-                            err);
-    if (rc < 0) {
-        image_details_release(details);
+    rc = store_read_blob(store, entry->digest, &manifest, &size, err);
+    if (rc < 0)
         return rc;
-    }
+    rc = manifest_parse(manifest, size, entry->digest, &details->manifest, err);
+    if (rc < 0)
+        return rc;
+    rc = store_read_blob(store, details->manifest.config_digest, &config, &size, err);
+    if (rc < 0)
+        return rc;
+    rc =
+        document_parse(config, size, false, details->manifest.config_digest, &details->config, err);
+    if (rc < 0)
+        return rc;
     store_root_name(details->manifest.config_digest, ".squashfs", name);
-    if (fstatat(store_directory(store), name, &status, 0) == 0) {
+    if (fstatat(store_directory(store), name, &status, 0) == 0)
         details->root_size = (uint64_t)status.st_size;
-    } else if (errno != ENOENT) { /* one that is missing has no size */
-        rc = error_set_errno(err, errno, "image store %s: %s", store_path(store), name);
-        image_details_release(details);
-    }
-    return rc;
+    else if (errno != ENOENT) /* one that is missing has no size */
+        return error_set_errno(err, errno, "image store %s: %s", store_path(store), name);
+    return 0;
 }
 
 void image_details_release(struct image_details *details)

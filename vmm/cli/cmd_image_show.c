@@ -93,7 +93,7 @@ static int list_entry(const struct store *store, const struct store_entry *entry
     char age[IMAGE_TEXT_SIZE];
     char size[IMAGE_TEXT_SIZE];
     char id[DIGEST_SIZE];
-    struct image_details details;
+    AUTO_IMAGE_DETAILS struct image_details details = {0};
     int rc = image_details_read(store, entry, &details, err);
 
     if (rc < 0)
@@ -103,17 +103,16 @@ static int list_entry(const struct store *store, const struct store_entry *entry
     image_format_size(details.root_size, size);
     image_format_id(details.manifest.config_digest, options->no_trunc, id);
     if (as_json)
-        rc = print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Repository", repository,
-                                  "Tag", tag, "ID", id, "Digest", entry->digest, "CreatedAt",
-                                  image_json_text(details.config, "created"), "CreatedSince", age,
-                                  "Size", size),
-                        JSON_COMPACT, err);
-    else if (options->quiet)
+        return print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Repository", repository,
+                                    "Tag", tag, "ID", id, "Digest", entry->digest, "CreatedAt",
+                                    image_json_text(details.config, "created"), "CreatedSince", age,
+                                    "Size", size),
+                          JSON_COMPACT, err);
+    if (options->quiet)
         puts(id);
     else
         add_cells(table, (const char *[]){repository, tag, id, age, size}, table->column_count);
-    image_details_release(&details);
-    return rc;
+    return 0;
 }
 
 int image_command_ls(int argc, char **argv, struct error *err)
@@ -135,8 +134,9 @@ int image_command_ls(int argc, char **argv, struct error *err)
     if (operands.count > 1)
         return error_set(err, EINVAL, "image ls: one name at most");
     rc = parse_format(&options, &as_json, err);
-    if (rc == 0)
-        rc = image_store_open(STORE_READ, &store, err);
+    if (rc < 0)
+        return rc;
+    rc = image_store_open(STORE_READ, &store, err);
     if (rc < 0)
         return rc;
     for (size_t i = 0; i < store_count(store); i++) {
@@ -220,22 +220,22 @@ int image_command_inspect(int argc, char **argv, struct error *err)
     if (operands.count == 0)
         return error_set(err, EINVAL, "image inspect: name an image");
     rc = image_store_open(STORE_READ, &store, err);
-    for (size_t i = 0; rc == 0 && i < operands.count; i++) {
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < operands.count; i++) {
+        AUTO_IMAGE_DETAILS struct image_details details = {0};
         const struct store_entry *entry = NULL;
-        struct image_details details = {0};
 
         rc = image_store_find(store, operands.items[i], &entry, err);
-        if (rc == 0)
-            rc = image_details_read(store, entry, &details, err);
+        if (rc < 0)
+            return rc;
+        rc = image_details_read(store, entry, &details, err);
         if (rc < 0)
             return rc;
         if (json_array_append_new(array, describe(store, entry, &details)) < 0)
-            rc = error_set_errno(err, ENOMEM, "%s", operands.items[i]);
-        image_details_release(&details);
+            return error_set_errno(err, ENOMEM, "%s", operands.items[i]);
     }
-    if (rc == 0)
-        rc = print_json(json_incref(array), JSON_INDENT(4), err);
-    return rc;
+    return print_json(json_incref(array), JSON_INDENT(4), err);
 }
 
 struct history_row {
@@ -276,24 +276,26 @@ static int print_history(const struct image_details *details, const struct show_
 {
     const json_t *history = json_object_get(details->config, "history");
     size_t layer = details->manifest.layer_count;
-    int rc = 0;
     char id[DIGEST_SIZE];
 
     image_format_id(details->manifest.config_digest, options->no_trunc, id);
-    for (size_t i = json_array_size(history); rc == 0 && i-- > 0;) {
+    for (size_t i = json_array_size(history); i-- > 0;) {
         const json_t *item = json_array_get(history, i);
         struct history_row row = {
             .created = image_json_text(item, "created"),
             .created_by = image_json_text(item, "created_by"),
             .comment = image_json_text(item, "comment"),
         };
+        int rc;
 
         if (!json_is_true(json_object_get(item, "empty_layer")) && layer > 0)
             row.size = details->manifest.layers[--layer].size;
         rc = print_history_row(&row, id, options, as_json, table, err);
+        if (rc < 0)
+            return rc;
         snprintf(id, sizeof(id), "<missing>"); /* only the newest row has an image */
     }
-    return rc;
+    return 0;
 }
 
 int image_command_history(int argc, char **argv, struct error *err)
@@ -308,7 +310,7 @@ int image_command_history(int argc, char **argv, struct error *err)
         .columns = columns, .column_count = ARRAY_LENGTH(columns), .gap = 1};
     struct show_options options = {0};
     const struct store_entry *entry = NULL;
-    struct image_details details = {0};
+    AUTO_IMAGE_DETAILS struct image_details details = {0};
     bool as_json = false;
     int rc = image_options_parse(&history_table, argc, argv, &options, &operands, err);
 
@@ -317,17 +319,21 @@ int image_command_history(int argc, char **argv, struct error *err)
     if (operands.count != 1)
         return error_set(err, EINVAL, "image history: name one image");
     rc = parse_format(&options, &as_json, err);
-    if (rc == 0)
-        rc = image_store_open(STORE_READ, &store, err);
-    if (rc == 0)
-        rc = image_store_find(store, operands.items[0], &entry, err);
-    if (rc == 0)
-        rc = image_details_read(store, entry, &details, err);
+    if (rc < 0)
+        return rc;
+    rc = image_store_open(STORE_READ, &store, err);
+    if (rc < 0)
+        return rc;
+    rc = image_store_find(store, operands.items[0], &entry, err);
+    if (rc < 0)
+        return rc;
+    rc = image_details_read(store, entry, &details, err);
     if (rc < 0)
         return rc;
     rc = print_history(&details, &options, as_json, &table, err);
-    image_details_release(&details);
-    if (rc == 0 && !options.quiet && !as_json && table_write(&table, stdout) < 0)
-        rc = error_set_errno(err, ENOMEM, "image history");
-    return rc;
+    if (rc < 0)
+        return rc;
+    if (!options.quiet && !as_json && table_write(&table, stdout) < 0)
+        return error_set_errno(err, ENOMEM, "image history");
+    return 0;
 }

@@ -40,27 +40,41 @@ static int verify_root(const struct store *store, const char *config_digest, str
     struct store_root root;
     int rc = store_root_read(store, config_digest, &root, err);
 
-    for (size_t i = 0; rc == 0 && i < STORE_ROOT_PARTS; i++) {
-        int fd = root.parts[i].digest[0] ? store_root_open(store, &root, i, true, err) : 0;
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < STORE_ROOT_PARTS; i++) {
+        AUTO_CLOSE int fd = -1;
 
-        rc = fd < 0 ? fd : 0;
-        if (root.parts[i].digest[0])
-            cleanup_close(&fd);
+        if (!root.parts[i].digest[0])
+            continue;
+        fd = store_root_open(store, &root, i, true, err);
+        if (fd < 0)
+            return fd;
     }
-    return rc;
+    return 0;
+}
+
+static int verify_parts(const struct store *store, const struct store_entry *entry,
+                        struct error *err)
+{
+    AUTO_IMAGE_DETAILS struct image_details details = {0};
+    int rc = image_details_read(store, entry, &details, err);
+
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < details.manifest.layer_count; i++) {
+        rc = verify_layer(store, details.manifest.layers[i].digest, err);
+        if (rc < 0)
+            return rc;
+    }
+    return verify_root(store, details.manifest.config_digest, err);
 }
 
 static int verify_one(const struct store *store, const struct store_entry *entry, const char *what)
 {
-    struct image_details details = {0};
     struct error problem = ERROR_INIT;
-    int rc = image_details_read(store, entry, &details, &problem);
+    int rc = verify_parts(store, entry, &problem);
 
-    for (size_t i = 0; rc == 0 && i < details.manifest.layer_count; i++)
-        rc = verify_layer(store, details.manifest.layers[i].digest, &problem);
-    if (rc == 0)
-        rc = verify_root(store, details.manifest.config_digest, &problem);
-    image_details_release(&details);
     if (rc < 0)
         log_error("%s: %s", what, problem.text);
     else
@@ -78,17 +92,20 @@ int image_command_verify(int argc, char **argv, struct error *err)
     if (rc <= 0)
         return rc;
     rc = image_store_open(STORE_READ, &store, err);
-    for (size_t i = 0; rc == 0 && i < operands.count; i++) {
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < operands.count; i++) {
         const struct store_entry *entry = NULL;
 
         rc = image_store_find(store, operands.items[i], &entry, err);
-        if (rc == 0)
-            failures += verify_one(store, entry, operands.items[i]) < 0;
+        if (rc < 0)
+            return rc;
+        failures += verify_one(store, entry, operands.items[i]) < 0;
     }
-    for (size_t i = 0; rc == 0 && operands.count == 0 && i < store_count(store); i++) {
+    for (size_t i = 0; operands.count == 0 && i < store_count(store); i++) {
         const struct store_entry *entry = store_entry(store, i);
 
         failures += verify_one(store, entry, entry->name[0] ? entry->name : entry->digest) < 0;
     }
-    return rc == 0 && failures ? -EALREADY : rc;
+    return failures ? -EALREADY : 0;
 }

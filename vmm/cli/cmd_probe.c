@@ -70,8 +70,9 @@ static int find_image(const char *text, char **name, struct error *err)
     struct reference reference;
     int rc = reference_parse(text, &reference, err);
 
-    if (rc == 0)
-        rc = image_argument_open(text, &image, err);
+    if (rc < 0)
+        return rc;
+    rc = image_argument_open(text, &image, err);
     if (rc < 0)
         return rc;
     if (asprintf(name, "%s", reference.kind == REFERENCE_PATH ? image->config_digest : text) < 0)
@@ -122,14 +123,16 @@ static int probe(const struct probe_options *options, const char *image,
     sigset_t signals;
     int rc = sandbox_find_all(options->isolation, request.sandboxes, &request.sandbox_count, err);
 
-    calls[0].count = monitor_thread_calls(MACHINE_THREAD_VCPU, calls[0].calls, PROBE_CALLS_MAX);
-    calls[1].count = monitor_thread_calls(MACHINE_THREAD_LOOP, calls[1].calls, PROBE_CALLS_MAX);
-    if (rc == 0)
-        rc = find_image(image, &name, err);
-    if (rc == 0)
-        rc = program_file_find(&program_file_probes, NULL, &program, err);
     if (rc < 0)
         return rc;
+    rc = find_image(image, &name, err);
+    if (rc < 0)
+        return rc;
+    rc = program_file_find(&program_file_probes, NULL, &program, err);
+    if (rc < 0)
+        return rc;
+    calls[0].count = monitor_thread_calls(MACHINE_THREAD_VCPU, calls[0].calls, PROBE_CALLS_MAX);
+    calls[1].count = monitor_thread_calls(MACHINE_THREAD_LOOP, calls[1].calls, PROBE_CALLS_MAX);
     if (request.hog_memory_bytes < HOG_MEMORY)
         request.hog_memory_bytes = HOG_MEMORY;
     request.image = name;

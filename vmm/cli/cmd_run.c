@@ -80,13 +80,44 @@ static int check_limits(struct run *run, struct error *err)
     struct sandbox_limits *limits = &request->limits;
     int rc = vm_options_cpus(options->cpus, &request->vcpu_count, &limits->cpu_thousandths, err);
 
-    if (rc == 0 && (run->sandbox->traits & SANDBOX_VM))
-        rc = vm_options_memory(options->memory, true, &request->memory_bytes, err);
-    /* docker's -1 and 0 are no limit. */
-    if (rc == 0 && options->pids && strcmp(options->pids, "-1") != 0)
-        rc = parse_u64(options->pids, "--pids-limit", 0, PIDS_MAX, &limits->pids, err);
+    if (rc < 0)
+        return rc;
     limits->memory_bytes = options->memory;
-    return rc;
+    if (run->sandbox->traits & SANDBOX_VM) {
+        rc = vm_options_memory(options->memory, true, &request->memory_bytes, err);
+        if (rc < 0)
+            return rc;
+    }
+    /* docker's -1 and 0 are no limit. */
+    if (!options->pids || strcmp(options->pids, "-1") == 0)
+        return 0;
+    return parse_u64(options->pids, "--pids-limit", 0, PIDS_MAX, &limits->pids, err);
+}
+
+/* Options whose value has a form of its own. */
+static int check_values(struct run *run, struct error *err)
+{
+    const struct run_options *options = run->options;
+    int rc = sandbox_find(options->isolation, &run->sandbox, err);
+
+    if (rc < 0)
+        return rc;
+    rc = vm_options_timeline_check(options->timeline, err);
+    if (rc < 0)
+        return rc;
+    rc = explain_check(options->explain, options->terminal, err);
+    if (rc < 0)
+        return rc;
+    rc = options->name ? instance_check_name(options->name, err) : 0;
+    if (rc < 0)
+        return rc;
+    rc = vm_options_jail(options->jail, options->jail_uid, &run->request.jail, err);
+    if (rc < 0)
+        return rc;
+    rc = options->hostname ? check_hostname(options->hostname, err) : 0;
+    if (rc < 0)
+        return rc;
+    return check_limits(run, err);
 }
 
 /* Checks all that needs no image; fills the plain members of the request. */
@@ -94,30 +125,19 @@ static int check_options(struct run *run, struct error *err)
 {
     const struct run_options *options = run->options;
     struct sandbox_request *request = &run->request;
-    int rc = sandbox_find(options->isolation, &run->sandbox, err);
+    int rc = check_values(run, err);
 
-    if (rc == 0)
-        rc = vm_options_timeline_check(options->timeline, err);
-    if (rc == 0)
-        rc = explain_check(options->explain, options->terminal, err);
-    if (rc == 0 && options->name)
-        rc = instance_check_name(options->name, err);
-    if (rc == 0)
-        rc = vm_options_jail(options->jail, options->jail_uid, &request->jail, err);
-    if (rc == 0 && options->hostname)
-        rc = check_hostname(options->hostname, err);
-    if (rc == 0)
-        rc = check_limits(run, err);
-    if (rc == 0 && options->disk > 0 && options->disk < DISK_MIN)
-        rc = error_set(err, ERANGE, "--disk: %llu KiB are too little; give at least %llum",
-                       (unsigned long long)options->disk >> 10, DISK_MIN >> 20);
-    if (rc == 0 && options->program && options->entrypoint)
-        rc = error_set(err, EINVAL, "--program and --entrypoint exclude each other");
-    if (rc == 0 && options->terminal && options->interactive && !isatty(STDIN_FILENO))
-        rc = error_set(err, ENOTTY,
-                       "-t with -i: standard input is not a terminal; leave -t out to use a pipe");
     if (rc < 0)
         return rc;
+    if (options->disk > 0 && options->disk < DISK_MIN)
+        return error_set(err, ERANGE, "--disk: %llu KiB are too little; give at least %llum",
+                         (unsigned long long)options->disk >> 10, DISK_MIN >> 20);
+    if (options->program && options->entrypoint)
+        return error_set(err, EINVAL, "--program and --entrypoint exclude each other");
+    if (options->terminal && options->interactive && !isatty(STDIN_FILENO))
+        return error_set(
+            err, ENOTTY,
+            "-t with -i: standard input is not a terminal; leave -t out to use a pipe");
     request->interactive = options->interactive;
     request->terminal = options->terminal;
     request->disk_bytes = align_up(options->disk, 4096);
@@ -170,10 +190,12 @@ static void choose_hostname(struct run *run)
     run->request.hostname = run->hostname;
 }
 
-static int make_bundle(struct run *run, const struct image *image, char **arguments,
-                       size_t argument_count, struct bundle *bundle, struct error *err)
+static int resolve_process(const struct run *run, const struct image *image, char **arguments,
+                           size_t argument_count, struct process *process, struct error *err)
 {
     const struct run_options *options = run->options;
+    AUTO_STRING_LIST struct string_list environment = {0};
+    AUTO_STRING_LIST struct string_list list = {0};
     struct process_options process_options = {
         .entrypoint = options->program ? BUNDLE_PROGRAM_PATH : options->entrypoint,
         .working_dir = options->workdir,
@@ -181,6 +203,24 @@ static int make_bundle(struct run *run, const struct image *image, char **argume
         .hostname = run->hostname,
         .terminal = options->terminal,
     };
+    int rc = add_environment(options, &environment, err);
+
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < argument_count; i++) {
+        if (string_list_add(&list, arguments[i]) < 0)
+            return error_set_errno(err, ENOMEM, "%s", arguments[i]);
+    }
+    process_options.environment = environment;
+    process_options.arguments = list;
+    return process_resolve(&image->config, image->passwd, image->group, &process_options, process,
+                           err);
+}
+
+static int make_bundle(struct run *run, const struct image *image, char **arguments,
+                       size_t argument_count, struct bundle *bundle, struct error *err)
+{
+    const struct run_options *options = run->options;
     struct bundle_options bundle_options = {
         .hostname = run->hostname,
         .tmpfs = options->tmpfs,
@@ -192,23 +232,14 @@ static int make_bundle(struct run *run, const struct image *image, char **argume
     struct process process;
     int rc = run->sandbox->place(&run->request, &bundle_options, err);
 
-    if (rc == 0)
-        rc = add_environment(options, &process_options.environment, err);
-
+    if (rc < 0)
+        return rc;
     (void)terminal_size(STDOUT_FILENO, &bundle_options.rows, &bundle_options.columns);
-    for (size_t i = 0; rc == 0 && i < argument_count; i++) {
-        if (string_list_add(&process_options.arguments, arguments[i]) < 0)
-            rc = error_set_errno(err, ENOMEM, "%s", arguments[i]);
-    }
-    if (rc == 0)
-        rc = process_resolve(&image->config, image->passwd, image->group, &process_options,
-                             &process, err);
-    if (rc == 0) {
-        rc = bundle_create(&image->config, &process, &bundle_options, bundle, err);
-        process_release(&process);
-    }
-    string_list_release(&process_options.environment);
-    string_list_release(&process_options.arguments);
+    rc = resolve_process(run, image, arguments, argument_count, &process, err);
+    if (rc < 0)
+        return rc;
+    rc = bundle_create(&image->config, &process, &bundle_options, bundle, err);
+    process_release(&process);
     return rc;
 }
 
@@ -254,15 +285,17 @@ static int run_image(struct run *run, const char *reference, char **arguments,
     AUTO_IMAGE struct image *image = NULL;
     int rc = check_options(run, err);
 
-    if (rc == 0)
-        rc = run->sandbox->prepare(&run->request, err);
-    if (rc == 0 && run->options->program)
-        rc = read_program(run->options->program, &run->program, err);
-    if (rc == 0) {
-        run->stage = RUN_IMAGE;
-        rc = image_argument_open(reference, &image, err);
-    }
-    if (rc != 0)
+    if (rc < 0)
+        return rc;
+    rc = run->sandbox->prepare(&run->request, err);
+    if (rc < 0)
+        return rc;
+    rc = run->options->program ? read_program(run->options->program, &run->program, err) : 0;
+    if (rc < 0)
+        return rc;
+    run->stage = RUN_IMAGE;
+    rc = image_argument_open(reference, &image, err);
+    if (rc < 0)
         return rc;
     run->stage = RUN_SANDBOX;
     timeline_note(&run->timeline, TIMELINE_IMAGE, io_now_ns());

@@ -18,9 +18,11 @@ static int load_path(const char *store, const char *path, struct string_list *id
         .store = store, .path = path, .unnamed = true, .limits = LOAD_LIMITS_DEFAULT};
     int rc = image_load(&options, ids, NULL, err);
 
-    if (rc == 0 && ids->count != 1)
-        rc = error_set(err, EINVAL, "%s: holds %zu images in place of one", path, ids->count);
-    return rc;
+    if (rc < 0)
+        return rc;
+    if (ids->count != 1)
+        return error_set(err, EINVAL, "%s: holds %zu images instead of one", path, ids->count);
+    return 0;
 }
 
 int image_argument_open(const char *text, struct image **image, struct error *err)
@@ -31,13 +33,18 @@ int image_argument_open(const char *text, struct image **image, struct error *er
     struct reference reference;
     int rc = store_default_path(&path, err);
 
-    if (rc == 0)
-        rc = reference_parse(text, &reference, err);
-    if (rc == 0 && reference.kind == REFERENCE_PATH)
+    if (rc < 0)
+        return rc;
+    rc = reference_parse(text, &reference, err);
+    if (rc < 0)
+        return rc;
+    if (reference.kind == REFERENCE_PATH) {
         rc = load_path(path, text, &ids, err);
-    if (rc == 0)
-        rc = store_open(path, STORE_READ, &store, err);
-    if (rc == 0)
-        rc = image_open(store, ids.count > 0 ? ids.items[0] : text, image, err);
-    return rc;
+        if (rc < 0)
+            return rc;
+    }
+    rc = store_open(path, STORE_READ, &store, err);
+    if (rc < 0)
+        return rc;
+    return image_open(store, ids.count > 0 ? ids.items[0] : text, image, err);
 }

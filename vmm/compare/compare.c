@@ -93,20 +93,18 @@ int comparison_add_options(const struct comparison *comparison, size_t sandbox, 
                  {"--jail-uid", SANDBOX_MONITOR}};
     const struct string_list *all = &comparison->request->options;
     unsigned traits = comparison->request->sandboxes[sandbox]->traits;
-    int rc = 0;
 
-    for (size_t i = 0; i < all->count && rc == 0; i++) {
+    for (size_t i = 0; i < all->count; i++) {
         const char *option = all->items[i];
-
         bool taken =
             !own_program || (!is_option(option, "--entrypoint") && !is_option(option, "--program"));
 
         for (size_t j = 0; j < ARRAY_LENGTH(kinds); j++)
             taken = taken && (!is_option(option, kinds[j].name) || (traits & kinds[j].trait));
-        if (taken)
-            rc = string_list_add(options, option);
+        if (taken && string_list_add(options, option) < 0)
+            return -ENOMEM;
     }
-    return rc;
+    return 0;
 }
 
 int comparison_check(struct comparison *comparison, const struct trial_result *result,
@@ -132,19 +130,20 @@ static int run_once(struct comparison *comparison, size_t sandbox, struct run_gr
         .output_max = OUTPUT_MAX,
         .signal_fd = request->signal_fd,
     };
-    int rc = comparison_add_options(comparison, sandbox, false, &options);
+    int rc;
 
-    if (rc == 0 && comparison->grouped) {
+    if (comparison_add_options(comparison, sandbox, false, &options) < 0)
+        return error_set_errno(err, ENOMEM, "compare");
+    if (comparison->grouped) {
         rc = run_group_create(comparison->run, group, err);
         if (rc < 0)
             return rc;
         memcpy(trial_request.joins, group->joins, sizeof(group->joins));
         trial_request.join_count = group->join_count;
-        if (request->sandboxes[sandbox]->traits & SANDBOX_OCI_RUNTIME)
-            rc = string_list_add_format(&options, "--cgroup-parent=%s", group->path);
+        if ((request->sandboxes[sandbox]->traits & SANDBOX_OCI_RUNTIME) &&
+            string_list_add_format(&options, "--cgroup-parent=%s", group->path) < 0)
+            return error_set_errno(err, ENOMEM, "compare");
     }
-    if (rc < 0)
-        return error_set_errno(err, -rc, "compare");
     rc = trial_run(&trial_request, result, err);
     return rc < 0 ? rc : comparison_check(comparison, result, err);
 }
@@ -177,28 +176,48 @@ static void add_reason(struct comparison *comparison, enum figure figure,
         report_add_note(row, sandbox, "%s", reason);
 }
 
+static int add_command_time(struct comparison *comparison, size_t sandbox,
+                            enum temperature temperature, const struct trial_result *result,
+                            struct error *err)
+{
+    uint64_t command_ns;
+
+    if (trial_step(result, "runtime", &command_ns) && command_ns > result->start_ns)
+        return add_figure(comparison, COMMAND, temperature, sandbox, command_ns - result->start_ns,
+                          err);
+    add_reason(comparison, COMMAND, temperature, sandbox, "the run's timeline does not tell");
+    return 0;
+}
+
+/* A command may write to standard error alone, where warnings of microvm go, too. */
+static int add_first_byte_time(struct comparison *comparison, size_t sandbox,
+                               enum temperature temperature, const struct trial_result *result,
+                               struct error *err)
+{
+    uint64_t first_byte_ns = result->first_byte_ns;
+
+    if (first_byte_ns == 0 && !trial_step(result, "first_byte", &first_byte_ns)) {
+        add_reason(comparison, FIRST_BYTE, temperature, sandbox, "wrote nothing");
+        return 0;
+    }
+    if (first_byte_ns <= result->start_ns)
+        return 0;
+    return add_figure(comparison, FIRST_BYTE, temperature, sandbox,
+                      first_byte_ns - result->start_ns, err);
+}
+
 static int add_times(struct comparison *comparison, size_t sandbox, enum temperature temperature,
                      const struct trial_result *result, struct error *err)
 {
-    uint64_t first_byte_ns = result->first_byte_ns;
-    uint64_t command_ns;
-    int rc = 0;
+    int rc = add_command_time(comparison, sandbox, temperature, result, err);
 
-    if (trial_step(result, "runtime", &command_ns) && command_ns > result->start_ns)
-        rc = add_figure(comparison, COMMAND, temperature, sandbox, command_ns - result->start_ns,
-                        err);
-    else
-        add_reason(comparison, COMMAND, temperature, sandbox, "the run's timeline does not tell");
-    /* A command may write to standard error alone, where warnings of microvm go, too. */
-    if (first_byte_ns == 0 && !trial_step(result, "first_byte", &first_byte_ns))
-        add_reason(comparison, FIRST_BYTE, temperature, sandbox, "wrote nothing");
-    else if (rc == 0 && first_byte_ns > result->start_ns)
-        rc = add_figure(comparison, FIRST_BYTE, temperature, sandbox,
-                        first_byte_ns - result->start_ns, err);
-    if (rc == 0)
-        rc = add_figure(comparison, RUN, temperature, sandbox, result->end_ns - result->start_ns,
-                        err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = add_first_byte_time(comparison, sandbox, temperature, result, err);
+    if (rc < 0)
+        return rc;
+    return add_figure(comparison, RUN, temperature, sandbox, result->end_ns - result->start_ns,
+                      err);
 }
 
 static int add_processor(struct comparison *comparison, size_t sandbox,
@@ -222,10 +241,10 @@ static int add_processor(struct comparison *comparison, size_t sandbox,
         return 0;
     }
     rc = add_figure(comparison, INSIDE, temperature, sandbox, inside_us * 1000, err);
-    if (rc == 0)
-        rc = add_figure(comparison, AROUND, temperature, sandbox,
-                        all_us > inside_us ? (all_us - inside_us) * 1000 : 0, err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    return add_figure(comparison, AROUND, temperature, sandbox,
+                      all_us > inside_us ? (all_us - inside_us) * 1000 : 0, err);
 }
 
 static int add_memory(struct comparison *comparison, size_t sandbox, enum temperature temperature,
@@ -260,8 +279,8 @@ static int measure_once(struct plan *plan, size_t sandbox, enum temperature temp
                         struct error *err)
 {
     struct comparison *comparison = &plan->comparison;
-    struct trial_result result = {0};
-    struct run_group group = {0};
+    AUTO_TRIAL_RESULT struct trial_result result = {0};
+    AUTO_RUN_GROUP struct run_group group = {0};
     int rc;
 
     comparison_progress(comparison, sandbox, temperature_names[temperature]);
@@ -270,43 +289,43 @@ static int measure_once(struct plan *plan, size_t sandbox, enum temperature temp
     if (temperature == COLD)
         forget_files(&comparison->request->files);
     rc = run_once(comparison, sandbox, &group, &result, err);
-    if (rc == 0 && trial_failed(&result)) {
+    if (rc < 0)
+        return rc;
+    if (trial_failed(&result)) {
         give_up(comparison, sandbox, &result);
-    } else if (rc == 0) {
-        plan->statuses_differ =
-            plan->statuses_differ || result.status != plan->first[sandbox].status;
-        rc = add_times(comparison, sandbox, temperature, &result, err);
-        if (rc == 0)
-            rc = add_memory(comparison, sandbox, temperature, &group, err);
-        if (rc == 0)
-            rc = add_processor(comparison, sandbox, temperature, &result, &group, err);
+        return 0;
     }
-    run_group_destroy(&group);
-    trial_result_release(&result);
-    return rc;
+    plan->statuses_differ = plan->statuses_differ || result.status != plan->first[sandbox].status;
+    rc = add_times(comparison, sandbox, temperature, &result, err);
+    if (rc < 0)
+        return rc;
+    rc = add_memory(comparison, sandbox, temperature, &group, err);
+    if (rc < 0)
+        return rc;
+    return add_processor(comparison, sandbox, temperature, &result, &group, err);
 }
 
 /* The unmeasured run: does anything run in this sandbox, and what does the command say? */
 static int try_sandbox(struct plan *plan, size_t sandbox, struct error *err)
 {
     struct comparison *comparison = &plan->comparison;
-    struct trial_result result = {0};
-    struct run_group group = {0};
+    AUTO_TRIAL_RESULT struct trial_result result = {0};
+    AUTO_RUN_GROUP struct run_group group = {0};
     int rc;
 
     comparison_progress(comparison, sandbox, "first run, not measured");
     rc = run_once(comparison, sandbox, &group, &result, err);
-    if (rc == 0 && trial_failed(&result)) {
+    if (rc < 0)
+        return rc;
+    if (trial_failed(&result)) {
         give_up(comparison, sandbox, &result);
-    } else if (rc == 0) {
-        plan->first[sandbox].status = result.status;
-        plan->first[sandbox].output = result.streams[TRIAL_OUTPUT];
-        result.streams[TRIAL_OUTPUT].bytes = NULL; /* it is the plan's now */
-        comparison->report->sandboxes[sandbox].status = result.status;
+        return 0;
     }
-    run_group_destroy(&group);
-    trial_result_release(&result);
-    return rc;
+    plan->first[sandbox].status = result.status;
+    plan->first[sandbox].output = result.streams[TRIAL_OUTPUT];
+    result.streams[TRIAL_OUTPUT].bytes = NULL; /* it is the plan's now */
+    comparison->report->sandboxes[sandbox].status = result.status;
+    return 0;
 }
 
 /* ---- what is said below the table ------------------------------------------------------------ */
@@ -317,57 +336,71 @@ static bool same_output(const struct trial_text *a, const struct trial_text *b)
            (a->size == 0 || memcmp(a->bytes, b->bytes, a->size) == 0);
 }
 
+/* What differs between two sandboxes that ran the same command. Returns 0 or -ENOMEM. */
+static int note_difference(const struct plan *plan, size_t one, size_t other)
+{
+    struct report *report = plan->comparison.report;
+    const struct first_run *first = &plan->first[one];
+    const struct first_run *second = &plan->first[other];
+    const char *first_title = report->sandboxes[one].kind->title;
+    const char *second_title = report->sandboxes[other].kind->title;
+
+    if (first->status != second->status &&
+        string_list_add_format(&report->notes, "the exit status differs: %s %d, %s %d", first_title,
+                               first->status, second_title, second->status) < 0)
+        return -ENOMEM;
+    if (same_output(&first->output, &second->output))
+        return 0;
+    return string_list_add_format(&report->notes,
+                                  "the output differs: %s wrote %llu bytes, %s %llu", first_title,
+                                  (unsigned long long)first->output.total, second_title,
+                                  (unsigned long long)second->output.total);
+}
+
+/* Returns 0 or -ENOMEM. */
 static int note_outcomes(const struct plan *plan)
 {
     struct report *report = plan->comparison.report;
     int before = -1; /* the sandbox that ran, before this one */
-    int rc = 0;
 
-    for (size_t i = 0; i < report->sandbox_count && rc == 0; i++) {
-        const struct first_run *first = &plan->first[i];
+    for (size_t i = 0; i < report->sandbox_count; i++) {
+        const struct report_sandbox *sandbox = &report->sandboxes[i];
 
-        if (report->sandboxes[i].reason[0]) {
-            rc = string_list_add_format(&report->notes, "%s did not run: %s",
-                                        report->sandboxes[i].kind->title,
-                                        report->sandboxes[i].reason);
+        if (sandbox->reason[0]) {
+            if (string_list_add_format(&report->notes, "%s did not run: %s", sandbox->kind->title,
+                                       sandbox->reason) < 0)
+                return -ENOMEM;
             continue;
         }
-        if (first->status != 0)
-            rc = string_list_add_format(&report->notes, "%s: the command ended with status %d",
-                                        report->sandboxes[i].kind->title, first->status);
-        if (rc == 0 && before >= 0 && first->status != plan->first[before].status)
-            rc = string_list_add_format(&report->notes, "the exit status differs: %s %d, %s %d",
-                                        report->sandboxes[before].kind->title,
-                                        plan->first[before].status,
-                                        report->sandboxes[i].kind->title, first->status);
-        if (rc == 0 && before >= 0 && !same_output(&first->output, &plan->first[before].output))
-            rc = string_list_add_format(
-                &report->notes, "the output differs: %s wrote %llu bytes, %s %llu",
-                report->sandboxes[before].kind->title,
-                (unsigned long long)plan->first[before].output.total,
-                report->sandboxes[i].kind->title, (unsigned long long)first->output.total);
+        if (plan->first[i].status != 0 &&
+            string_list_add_format(&report->notes, "%s: the command ended with status %d",
+                                   sandbox->kind->title, plan->first[i].status) < 0)
+            return -ENOMEM;
+        if (before >= 0 && note_difference(plan, (size_t)before, i) < 0)
+            return -ENOMEM;
         before = (int)i;
     }
-    if (rc == 0 && plan->statuses_differ)
-        rc = string_list_add(&report->notes, "the exit status differs from run to run");
-    return rc;
+    if (!plan->statuses_differ)
+        return 0;
+    return string_list_add(&report->notes, "the exit status differs from run to run");
 }
 
+/* Returns 0 or -ENOMEM. */
 static int note_method(const struct comparison *comparison)
 {
     struct report *report = comparison->report;
-    int rc = 0;
 
-    if (!comparison->grouped)
-        rc = string_list_add_format(&report->notes,
-                                    "processor time is that of the processes which the run has "
-                                    "waited for: %s",
-                                    comparison->ungrouped);
-    if (rc == 0 && comparison->request->runs < STATISTICS_COUNT_MIN)
-        rc = string_list_add_format(&report->notes,
-                                    "%u runs are too few to show a difference: give at least -n %d",
-                                    comparison->request->runs, STATISTICS_COUNT_MIN);
-    return rc;
+    if (!comparison->grouped &&
+        string_list_add_format(&report->notes,
+                               "processor time is that of the processes which the run has "
+                               "waited for: %s",
+                               comparison->ungrouped) < 0)
+        return -ENOMEM;
+    if (comparison->request->runs >= STATISTICS_COUNT_MIN)
+        return 0;
+    return string_list_add_format(&report->notes,
+                                  "%u runs are too few to show a difference: give at least -n %d",
+                                  comparison->request->runs, STATISTICS_COUNT_MIN);
 }
 
 static bool wrote_nothing(const struct plan *plan)
@@ -424,35 +457,55 @@ static int run_command(struct plan *plan, struct error *err)
     const struct compare_request *request = plan->comparison.request;
     int rc = make_rows(&plan->comparison, err);
 
-    for (size_t sandbox = 0; sandbox < request->sandbox_count && rc == 0; sandbox++)
+    if (rc < 0)
+        return rc;
+    for (size_t sandbox = 0; sandbox < request->sandbox_count; sandbox++) {
         rc = try_sandbox(plan, sandbox, err);
-    for (unsigned i = 0; i < request->runs * TEMPERATURES && rc == 0; i++) {
-        for (size_t j = 0; j < request->sandbox_count && rc == 0; j++)
+        if (rc < 0)
+            return rc;
+    }
+    for (unsigned i = 0; i < request->runs * TEMPERATURES; i++) {
+        for (size_t j = 0; j < request->sandbox_count; j++) {
             rc = measure_once(plan, (i / TEMPERATURES + j) % request->sandbox_count,
                               (enum temperature)(i % TEMPERATURES), err);
+            if (rc < 0)
+                return rc;
+        }
     }
-    return rc;
+    return 0;
+}
+
+static int compare_all(struct plan *plan, struct error *err)
+{
+    const struct compare_request *request = plan->comparison.request;
+    int rc = begin(plan, err);
+
+    if (rc < 0)
+        return rc;
+    rc = run_command(plan, err);
+    if (rc < 0)
+        return rc;
+    if (note_outcomes(plan) < 0 || note_method(&plan->comparison) < 0)
+        return error_set_errno(err, ENOMEM, "compare");
+    if (request->costs || request->command.count == 0 || wrote_nothing(plan)) {
+        if (!request->costs && request->command.count > 0)
+            plan->comparison.run_count += costs_run_count(&plan->comparison);
+        rc = costs_measure(&plan->comparison, err);
+        if (rc < 0)
+            return rc;
+    }
+    report_finish(plan->comparison.report);
+    return 0;
 }
 
 int compare_run(const struct compare_request *request, struct report *report, int *signal,
                 struct error *err)
 {
     struct plan plan = {.comparison = {.request = request, .report = report}};
-    int rc = begin(&plan, err);
+    int rc = compare_all(&plan, err);
 
-    if (rc == 0)
-        rc = run_command(&plan, err);
-    if (rc == 0 && (note_outcomes(&plan) < 0 || note_method(&plan.comparison) < 0))
-        rc = error_set_errno(err, ENOMEM, "compare");
-    if (rc == 0 && (request->costs || request->command.count == 0 || wrote_nothing(&plan))) {
-        if (!request->costs && request->command.count > 0)
-            plan.comparison.run_count += costs_run_count(&plan.comparison);
-        rc = costs_measure(&plan.comparison, err);
-    }
     for (size_t i = 0; i < SANDBOX_COUNT; i++)
         free(plan.first[i].output.bytes);
-    if (rc == 0)
-        report_finish(report);
     *signal = plan.comparison.signal;
     return rc;
 }

@@ -118,11 +118,13 @@ static int take_line(struct comparison *comparison, enum source source, size_t s
     int rc = 0;
 
     if (!row)
-        return measure ? -ENOMEM : 0;
+        return measure ? -ENOMEM : 0; /* a measure that is not known here is left out */
     if (measure->unit == REPORT_TIME && take_number(line, "ps", &value))
         rc = report_add_value(row, sandbox, value / 1000);
     else if (measure->unit == REPORT_RATE && take_number(line, "bytes_per_second", &value))
         rc = report_add_value(row, sandbox, value);
+    if (rc < 0 && rc != -E2BIG)
+        return rc;
     text = json_object_get(line, "error");
     if (json_is_string(text)) {
         char reason[REMARK_MAX];
@@ -131,9 +133,7 @@ static int take_line(struct comparison *comparison, enum source source, size_t s
         report_add_note(row, sandbox, "not measured: %s", reason);
     }
     text = json_object_get(line, "remark");
-    if (rc == 0 && json_is_string(text))
-        rc = add_remark(comparison, measure, text);
-    return rc == -E2BIG ? 0 : rc;
+    return rc == 0 && json_is_string(text) ? add_remark(comparison, measure, text) : 0;
 }
 
 static int take_output(struct comparison *comparison, enum source source, size_t sandbox,
@@ -141,18 +141,18 @@ static int take_output(struct comparison *comparison, enum source source, size_t
 {
     const char *at = output->bytes;
     const char *end = at + output->size;
-    int rc = 0;
 
-    while (at && at < end && rc == 0) {
+    while (at && at < end) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         size_t size = (size_t)((newline ? newline : end) - at);
         AUTO_JSON json_t *line = NULL;
+        int rc = json_parse(at, size, &line, NULL);
 
-        rc = json_parse(at, size, &line, NULL);
-        rc = rc == 0 ? take_line(comparison, source, sandbox, line) : rc == -ENOMEM ? rc : 0;
+        if (rc == -ENOMEM || (rc == 0 && take_line(comparison, source, sandbox, line) == -ENOMEM))
+            return -ENOMEM;
         at += size + 1;
     }
-    return rc;
+    return 0;
 }
 
 /*
@@ -206,20 +206,18 @@ static void note_failure(struct comparison *comparison, enum source source, size
     }
 }
 
+/* Returns 0 or -ENOMEM. */
 static int make_arguments(const struct comparison *comparison, enum source source, size_t sandbox,
                           struct string_list *options, struct string_list *command)
 {
-    int rc = comparison_add_options(comparison, sandbox, true, options);
+    bool disk = source == WITH_DISK;
 
-    if (rc == 0)
-        rc = string_list_add_format(options, "--program=%s", comparison->request->probes);
-    if (rc == 0 && source == WITH_DISK)
-        rc = string_list_add(options, DISK_OPTION);
-    if (rc == 0)
-        rc = string_list_add(command, "measure");
-    if (rc == 0 && source == WITH_DISK)
-        rc = string_list_add(command, "layer");
-    return rc;
+    if (comparison_add_options(comparison, sandbox, true, options) < 0 ||
+        string_list_add_format(options, "--program=%s", comparison->request->probes) < 0 ||
+        (disk && string_list_add(options, DISK_OPTION) < 0) ||
+        string_list_add(command, "measure") < 0 || (disk && string_list_add(command, "layer") < 0))
+        return -ENOMEM;
+    return 0;
 }
 
 static int measure_once(struct comparison *comparison, enum source source, size_t sandbox,
@@ -239,31 +237,31 @@ static int measure_once(struct comparison *comparison, enum source source, size_
         .output_max = OUTPUT_MAX,
         .signal_fd = request->signal_fd,
     };
-    struct trial_result result = {0};
+    AUTO_TRIAL_RESULT struct trial_result result = {0};
     size_t before[ARRAY_LENGTH(measures)];
     char why[REPORT_NOTE_SIZE];
-    int rc = make_arguments(comparison, source, sandbox, &options, &command);
+    int rc;
 
     comparison_progress(comparison, sandbox, what[source]);
     if (comparison->report->sandboxes[sandbox].reason[0])
         return 0;
-    if (rc < 0)
-        return error_set_errno(err, -rc, "compare");
+    if (make_arguments(comparison, source, sandbox, &options, &command) < 0)
+        return error_set_errno(err, ENOMEM, "compare");
     rc = trial_run(&trial_request, &result, err);
-    if (rc == 0)
-        rc = comparison_check(comparison, &result, err);
-    if (rc == 0) {
-        if (result.status != 0 || trial_failed(&result)) {
-            trial_why(&result, why, sizeof(why));
-            note_failure(comparison, source, sandbox, why);
-        }
-        count_values(comparison, source, sandbox, before);
-        if (take_output(comparison, source, sandbox, &result.streams[TRIAL_OUTPUT]) < 0)
-            rc = error_set_errno(err, ENOMEM, "compare");
-        settle(comparison, source, sandbox, before);
+    if (rc < 0)
+        return rc;
+    rc = comparison_check(comparison, &result, err);
+    if (rc < 0)
+        return rc;
+    if (result.status != 0 || trial_failed(&result)) {
+        trial_why(&result, why, sizeof(why));
+        note_failure(comparison, source, sandbox, why);
     }
-    trial_result_release(&result);
-    return rc;
+    count_values(comparison, source, sandbox, before);
+    if (take_output(comparison, source, sandbox, &result.streams[TRIAL_OUTPUT]) < 0)
+        return error_set_errno(err, ENOMEM, "compare");
+    settle(comparison, source, sandbox, before);
+    return 0;
 }
 
 /* The first whose machine can be measured; -1 = none. */
@@ -298,11 +296,14 @@ static int make_rows(struct comparison *comparison, struct error *err)
 static int measure_all(struct comparison *comparison, enum source source, struct error *err)
 {
     size_t sandboxes = comparison->request->sandbox_count;
-    int rc = 0;
 
-    for (size_t i = 0; i < ROUNDS * sandboxes && rc == 0; i++)
-        rc = measure_once(comparison, source, (i / sandboxes + i) % sandboxes, err);
-    return rc;
+    for (size_t i = 0; i < ROUNDS * sandboxes; i++) {
+        int rc = measure_once(comparison, source, (i / sandboxes + i) % sandboxes, err);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 int costs_measure(struct comparison *comparison, struct error *err)
@@ -310,15 +311,20 @@ int costs_measure(struct comparison *comparison, struct error *err)
     int machine = find_machine(comparison);
     int rc = make_rows(comparison, err);
 
-    if (rc == 0)
-        rc = measure_all(comparison, IN_SANDBOX, err);
-    if (rc == 0 && !comparison->request->disk)
-        rc = measure_all(comparison, WITH_DISK, err);
-    if (rc == 0 && machine >= 0)
-        rc = measure_once(comparison, BARE_MACHINE, (size_t)machine, err);
-    for (size_t i = 0; i < comparison->request->sandbox_count && rc == 0; i++) {
+    if (rc < 0)
+        return rc;
+    rc = measure_all(comparison, IN_SANDBOX, err);
+    if (rc < 0)
+        return rc;
+    rc = comparison->request->disk ? 0 : measure_all(comparison, WITH_DISK, err);
+    if (rc < 0)
+        return rc;
+    rc = machine >= 0 ? measure_once(comparison, BARE_MACHINE, (size_t)machine, err) : 0;
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < comparison->request->sandbox_count; i++) {
         if (!(comparison->request->sandboxes[i]->traits & SANDBOX_DOORBELL))
             note_failure(comparison, BARE_MACHINE, i, "none: no hypervisor");
     }
-    return rc;
+    return 0;
 }

@@ -101,8 +101,9 @@ static int try_one(const struct probe_request *request, struct probe_report *rep
     const json_t *result;
     int rc = latency_monitor_feel(CALM_MS, &calm, err);
 
-    if (rc == 0)
-        rc = latency_monitor_start(&witness, err);
+    if (rc < 0)
+        return rc;
+    rc = latency_monitor_start(&witness, err);
     if (rc < 0)
         return rc;
     rc = probe_run_word(request, &word, &results, why, &report->interrupted, err);
@@ -130,13 +131,16 @@ int probe_try_limits(const struct probe_request *request, struct probe_report *r
         {.word = "bomb", .memory_bytes = request->memory_bytes},
         {.word = "hog", .memory_bytes = request->hog_memory_bytes},
     };
-    int rc = 0;
 
     snprintf(attempts[0].argument, sizeof(attempts[0].argument), "%d", PROBE_PIDS_LIMIT);
     snprintf(attempts[1].argument, sizeof(attempts[1].argument), "%llu",
              (unsigned long long)request->hog_memory_bytes);
-    for (size_t i = 0; i < 2 && rc == 0 && !report->interrupted; i++)
-        rc = try_one(request, report, sandbox, &attempts[i], &rows[2 * i]->cells[sandbox],
-                     &rows[2 * i + 1]->cells[sandbox], err);
-    return rc;
+    for (size_t i = 0; i < 2 && !report->interrupted; i++) {
+        int rc = try_one(request, report, sandbox, &attempts[i], &rows[2 * i]->cells[sandbox],
+                         &rows[2 * i + 1]->cells[sandbox], err);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }

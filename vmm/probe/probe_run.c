@@ -24,21 +24,19 @@ static const char calls[] = "System calls";
 
 /* ---- one run --------------------------------------------------------------------------------- */
 
+/* Returns 0 or -ENOMEM. */
 static int make_options(const struct probe_request *request, const struct probe_word *word,
                         struct string_list *options, struct string_list *command)
 {
-    int rc = string_list_add_format(options, "--program=%s", request->program);
-
-    if (rc == 0)
-        rc = string_list_add_format(options, "--pids-limit=%d", PROBE_PIDS_LIMIT);
-    if (rc == 0 && word->memory_bytes > 0)
-        rc = string_list_add_format(options, "--memory=%llu",
-                                    (unsigned long long)word->memory_bytes);
-    if (rc == 0)
-        rc = string_list_add(command, word->word);
-    if (rc == 0 && word->argument)
-        rc = string_list_add(command, word->argument);
-    return rc;
+    if (string_list_add_format(options, "--program=%s", request->program) < 0 ||
+        string_list_add_format(options, "--pids-limit=%d", PROBE_PIDS_LIMIT) < 0 ||
+        (word->memory_bytes > 0 &&
+         string_list_add_format(options, "--memory=%llu", (unsigned long long)word->memory_bytes) <
+             0) ||
+        string_list_add(command, word->word) < 0 ||
+        (word->argument && string_list_add(command, word->argument) < 0))
+        return -ENOMEM;
+    return 0;
 }
 
 int probe_run_word(const struct probe_request *request, const struct probe_word *word,
@@ -57,25 +55,23 @@ int probe_run_word(const struct probe_request *request, const struct probe_word 
         .started = word->started,
         .opaque = word->opaque,
     };
-    struct trial_result result;
+    AUTO_TRIAL_RESULT struct trial_result result = {0};
+    const struct trial_text *output = &result.streams[TRIAL_OUTPUT];
     int rc;
 
     *results = NULL;
     if (make_options(request, word, &options, &command) < 0)
         return error_set_errno(err, ENOMEM, "probe");
     rc = trial_run(&trial_request, &result, err);
-    if (rc == 0 && (result.status != 0 || trial_failed(&result))) {
-        trial_why(&result, why, PROBE_EVIDENCE_MAX);
-    } else if (rc == 0) {
-        const struct trial_text *output = &result.streams[TRIAL_OUTPUT];
-
-        *results = probe_results_parse(output->bytes ? output->bytes : "", output->size);
-        if (!*results)
-            rc = error_set_errno(err, ENOMEM, "probe");
-    }
     *interrupted = result.interrupted;
-    trial_result_release(&result);
-    return rc;
+    if (rc < 0)
+        return rc;
+    if (result.status != 0 || trial_failed(&result)) {
+        trial_why(&result, why, PROBE_EVIDENCE_MAX);
+        return 0;
+    }
+    *results = probe_results_parse(output->bytes ? output->bytes : "", output->size);
+    return *results ? 0 : error_set_errno(err, ENOMEM, "probe");
 }
 
 /* ---- rows ------------------------------------------------------------------------------------ */
@@ -240,6 +236,7 @@ static int check_sandbox(const struct probe_request *request, struct probe_repor
     };
     char *why = report->why[sandbox];
     AUTO_JSON json_t *results = NULL;
+    struct probe_view view;
     int seccomp;
     int rc = monitor_watch_start(&watch, err);
 
@@ -248,24 +245,23 @@ static int check_sandbox(const struct probe_request *request, struct probe_repor
     snprintf(argument, sizeof(argument), "%d", (int)outside);
     rc = probe_run_word(request, &word, &results, why, &report->interrupted, err);
     seccomp = monitor_watch_stop(&watch);
-    if (rc == 0 && results && !json_object_get(results, "self"))
+    if (rc < 0)
+        return rc;
+    if (results && !json_object_get(results, "self"))
         snprintf(why, PROBE_EVIDENCE_MAX, "microvm-probes said nothing that could be understood");
-    if (rc == 0 && why[0]) {
+    if (why[0]) {
         fill_all(report, sandbox, why);
-    } else if (rc == 0) {
-        const struct probe_view view = {
-            .sandbox = request->sandboxes[sandbox],
-            .results = results,
-            .host = host,
-            .own_kernel = probe_has_own_kernel(results, host),
-        };
-
-        report->own_kernel[sandbox] = view.own_kernel;
-        fill_sandbox(report, sandbox, &view, seccomp, rows);
-        if (!report->interrupted)
-            rc = probe_try_limits(request, report, sandbox, rows->limits, err);
+        return 0;
     }
-    return rc;
+    view = (struct probe_view){
+        .sandbox = request->sandboxes[sandbox],
+        .results = results,
+        .host = host,
+        .own_kernel = probe_has_own_kernel(results, host),
+    };
+    report->own_kernel[sandbox] = view.own_kernel;
+    fill_sandbox(report, sandbox, &view, seccomp, rows);
+    return report->interrupted ? 0 : probe_try_limits(request, report, sandbox, rows->limits, err);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -287,24 +283,38 @@ static pid_t start_outside(void)
     return child;
 }
 
-int probe_run(const struct probe_request *request, struct probe_report *report, struct error *err)
+static int check_all(const struct probe_request *request, struct probe_report *report,
+                     pid_t outside, struct error *err)
 {
-    struct rows rows;
-    pid_t outside = start_outside();
     AUTO_JSON json_t *host = probe_host_look();
-    int rc = host ? 0 : error_set_errno(err, ENOMEM, "probe");
+    struct rows rows;
 
-    *report = (struct probe_report){.image = request->image,
-                                    .sandbox_count = request->sandbox_count,
-                                    .monitor_calls = request->monitor_calls};
+    if (!host)
+        return error_set_errno(err, ENOMEM, "probe");
     make_rows(report, &rows);
-    for (size_t i = 0; i < request->sandbox_count && rc == 0; i++) {
+    for (size_t i = 0; i < request->sandbox_count; i++) {
+        int rc = 0;
+
         report->sandboxes[i] = request->sandboxes[i];
         if (report->interrupted)
             fill_all(report, i, "a signal ended the checks before");
         else
             rc = check_sandbox(request, report, i, host, outside, &rows, err);
+        if (rc < 0)
+            return rc;
     }
+    return 0;
+}
+
+int probe_run(const struct probe_request *request, struct probe_report *report, struct error *err)
+{
+    pid_t outside = start_outside();
+    int rc;
+
+    *report = (struct probe_report){.image = request->image,
+                                    .sandbox_count = request->sandbox_count,
+                                    .monitor_calls = request->monitor_calls};
+    rc = check_all(request, report, outside, err);
     if (outside > 0) {
         kill(outside, SIGKILL);
         waitpid(outside, NULL, 0);

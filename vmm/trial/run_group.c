@@ -166,15 +166,18 @@ int run_group_create(unsigned number, struct run_group *group, struct error *err
 {
     const char *names[2];
     size_t count = counters(names);
-    int rc = 0;
 
     *group = (struct run_group){0};
     snprintf(group->path, sizeof(group->path), "/" PREFIX "%d.%u", (int)getpid(), number);
-    for (size_t i = 0; i < count && rc == 0; i++)
-        rc = make_in(names[i], group, err);
-    if (rc < 0)
-        run_group_destroy(group);
-    return rc;
+    for (size_t i = 0; i < count; i++) {
+        int rc = make_in(names[i], group, err);
+
+        if (rc < 0) {
+            run_group_destroy(group);
+            return rc;
+        }
+    }
+    return 0;
 }
 
 void run_group_destroy(struct run_group *group)

@@ -33,6 +33,7 @@ int run_group_prepare(struct error *err);
 int run_group_create(unsigned number, struct run_group *group, struct error *err);
 
 /* Removes it; processes that are still in it are killed. Safe on a zeroed object. */
+#define AUTO_RUN_GROUP __attribute__((cleanup(run_group_destroy)))
 void run_group_destroy(struct run_group *group);
 
 /* Whose group has this name (without a slash); 0 = it is none of ours. */

@@ -50,41 +50,32 @@ struct running {
 static int make_other_arguments(const struct string_list *words, int record_fd,
                                 struct string_list *arguments)
 {
-    int rc = 0;
-
-    for (size_t i = 0; i < words->count && rc == 0; i++) {
-        rc = string_list_add(arguments, words->items[i]);
-        if (rc == 0 && i == 0)
-            rc = string_list_add_format(arguments, "--report-fd=%d", record_fd);
+    for (size_t i = 0; i < words->count; i++) {
+        if (string_list_add(arguments, words->items[i]) < 0 ||
+            (i == 0 && string_list_add_format(arguments, "--report-fd=%d", record_fd) < 0))
+            return -ENOMEM;
     }
-    return rc;
+    return 0;
 }
 
+/* Returns 0 or -ENOMEM. */
 static int make_arguments(const struct trial_request *request, int timeline_fd, int record_fd,
                           struct string_list *arguments)
 {
-    int rc = string_list_add(arguments, "microvm");
-
-    if (rc == 0 && request->arguments)
+    if (string_list_add(arguments, "microvm") < 0)
+        return -ENOMEM;
+    if (request->arguments)
         return make_other_arguments(request->arguments, record_fd, arguments);
-    if (rc == 0)
-        rc = string_list_add(arguments, "run");
-    if (rc == 0)
-        rc = string_list_add_format(arguments, "--isolation=%s", request->sandbox->name);
-    if (rc == 0)
-        rc = string_list_add_format(arguments, "--timeline=json:/proc/%d/fd/%d", (int)getpid(),
-                                    timeline_fd);
-    if (rc == 0)
-        rc = string_list_add_format(arguments, "--report-fd=%d", record_fd);
-    if (rc == 0 && request->options)
-        rc = string_list_add_all(arguments, request->options);
-    if (rc == 0)
-        rc = string_list_add(arguments, "--");
-    if (rc == 0)
-        rc = string_list_add(arguments, request->image);
-    if (rc == 0 && request->command)
-        rc = string_list_add_all(arguments, request->command);
-    return rc;
+    if (string_list_add(arguments, "run") < 0 ||
+        string_list_add_format(arguments, "--isolation=%s", request->sandbox->name) < 0 ||
+        string_list_add_format(arguments, "--timeline=json:/proc/%d/fd/%d", (int)getpid(),
+                               timeline_fd) < 0 ||
+        string_list_add_format(arguments, "--report-fd=%d", record_fd) < 0 ||
+        (request->options && string_list_add_all(arguments, request->options) < 0) ||
+        string_list_add(arguments, "--") < 0 || string_list_add(arguments, request->image) < 0 ||
+        (request->command && string_list_add_all(arguments, request->command) < 0))
+        return -ENOMEM;
+    return 0;
 }
 
 static void child_fail(const char *what)
@@ -124,37 +115,38 @@ child(const struct running *running, const int ends[TRIAL_STREAMS], char **argum
     _exit(RUN_FAILED);
 }
 
+/* A pipe of which the parent reads one end, and does not wait for it. */
+static int make_pipe(int *ours, int *theirs, struct error *err)
+{
+    int pair[2];
+
+    if (pipe2(pair, O_CLOEXEC) < 0)
+        return error_set_errno(err, errno, "run: pipe");
+    *ours = pair[0];
+    *theirs = pair[1];
+    fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
 static int start(struct running *running, char **arguments, struct error *err)
 {
-    int ends[TRIAL_STREAMS] = {-1, -1};
+    AUTO_CLOSE int output = -1;
+    AUTO_CLOSE int errors = -1;
     const pid_t self = getpid();
-    int rc = 0;
+    int rc = make_pipe(&running->pipes[TRIAL_OUTPUT], &output, err);
 
-    for (int i = 0; i < TRIAL_STREAMS && rc == 0; i++) {
-        int pair[2];
-
-        if (pipe2(pair, O_CLOEXEC) < 0) {
-            rc = error_set_errno(err, errno, "run: pipe");
-        } else {
-            running->pipes[i] = pair[0];
-            ends[i] = pair[1];
-            fcntl(pair[0], F_SETFL, O_NONBLOCK);
-        }
-    }
-    if (rc == 0) {
-        running->result->start_ns = io_now_ns();
-        running->pid = fork();
-        if (running->pid == 0)
-            child(running, ends, arguments, self);
-        if (running->pid < 0)
-            rc = error_set_errno(err, errno, "run: fork");
-    }
-    for (int i = 0; i < TRIAL_STREAMS; i++) {
-        if (ends[i] >= 0)
-            close(ends[i]);
-    }
     if (rc < 0)
         return rc;
+    rc = make_pipe(&running->pipes[TRIAL_ERRORS], &errors, err);
+    if (rc < 0)
+        return rc;
+    running->result->start_ns = io_now_ns();
+    running->pid = fork();
+    if (running->pid == 0)
+        child(running, (const int[]){[TRIAL_OUTPUT] = output, [TRIAL_ERRORS] = errors}, arguments,
+              self);
+    if (running->pid < 0)
+        return error_set_errno(err, errno, "run: fork");
     running->pid_fd = pidfd_open(running->pid, 0);
     return running->pid_fd < 0 ? error_set_errno(err, errno, "run: pidfd_open") : 0;
 }

@@ -65,6 +65,8 @@ struct trial_result {
  * fork(2), memfd_create(2), ENOMEM. The caller releases *result whatever is returned.
  */
 int trial_run(const struct trial_request *request, struct trial_result *result, struct error *err);
+/* Safe on a zeroed object. */
+#define AUTO_TRIAL_RESULT __attribute__((cleanup(trial_result_release)))
 void trial_result_release(struct trial_result *result);
 
 /* When the timeline says that `step` ("runtime", "exit") was reached, on CLOCK_MONOTONIC. */
