@@ -21,9 +21,9 @@
 #define NUMBER_MAX    INT64_C(1000000000000000000)
 #define DISK_OPTION   "--disk=256m"
 #define REMARK_MAX    200
-#define GROUP_KERNEL  "the kernel that answers"
+#define GROUP_KERNEL  "kernel operations"
 #define GROUP_FILES   "files"
-#define GROUP_MACHINE "the machine"
+#define GROUP_MACHINE "the hypervisor"
 
 /* Which run tells a measure. */
 enum source { IN_SANDBOX, WITH_DISK, BARE_MACHINE };
@@ -41,22 +41,22 @@ static const struct measure {
     {IN_SANDBOX, REPORT_RATE, "pipe", "pipe", GROUP_KERNEL, "pipe throughput"},
     {IN_SANDBOX, REPORT_RATE, "root_read", "root_read", GROUP_FILES, "root: read"},
     {IN_SANDBOX, REPORT_TIME, "root_random_read", "root_random_read", GROUP_FILES,
-     "root: read 4 KiB anywhere"},
-    {IN_SANDBOX, REPORT_RATE, "layer_write", "layer_write", GROUP_FILES, "layer: write"},
+     "root: 4 KiB reads"},
+    {IN_SANDBOX, REPORT_RATE, "layer_write", "layer_write", GROUP_FILES, "writable layer: write"},
     {IN_SANDBOX, REPORT_TIME, "layer_random_write", "layer_random_write", GROUP_FILES,
-     "layer: write 4 KiB anywhere"},
-    {IN_SANDBOX, REPORT_RATE, "layer_read", "layer_read", GROUP_FILES, "layer: read"},
+     "writable layer: 4 KiB writes"},
+    {IN_SANDBOX, REPORT_RATE, "layer_read", "layer_read", GROUP_FILES, "writable layer: read"},
     {IN_SANDBOX, REPORT_TIME, "layer_random_read", "layer_random_read", GROUP_FILES,
-     "layer: read 4 KiB anywhere"},
+     "writable layer: 4 KiB reads"},
     {WITH_DISK, REPORT_RATE, "layer_write", "disk_write", GROUP_FILES, "--disk: write"},
     {WITH_DISK, REPORT_TIME, "layer_random_write", "disk_random_write", GROUP_FILES,
-     "--disk: write 4 KiB anywhere"},
+     "--disk: 4 KiB writes"},
     {WITH_DISK, REPORT_RATE, "layer_read", "disk_read", GROUP_FILES, "--disk: read"},
     {WITH_DISK, REPORT_TIME, "layer_random_read", "disk_random_read", GROUP_FILES,
-     "--disk: read 4 KiB anywhere"},
+     "--disk: 4 KiB reads"},
     {BARE_MACHINE, REPORT_TIME, "hypercall", "hypercall", GROUP_MACHINE, "hypercall: doorbell"},
     {BARE_MACHINE, REPORT_TIME, "virtio_kick", "virtio_kick", GROUP_MACHINE,
-     "virtio: kick and answer"},
+     "virtio: kick to used buffer"},
 };
 
 static struct report_row *measure_row(struct comparison *comparison, const struct measure *measure)
