@@ -3,6 +3,7 @@
 #ifndef MICROVM_BASE_CLEANUP_H
 #define MICROVM_BASE_CLEANUP_H
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,9 +25,16 @@ static inline void cleanup_fclose(FILE **file)
         fclose(*file);
 }
 
-#define AUTO_FREE   __attribute__((cleanup(cleanup_free)))
-#define AUTO_CLOSE  __attribute__((cleanup(cleanup_close)))
-#define AUTO_FCLOSE __attribute__((cleanup(cleanup_fclose)))
+static inline void cleanup_closedir(DIR **directory)
+{
+    if (*directory)
+        closedir(*directory);
+}
+
+#define AUTO_FREE     __attribute__((cleanup(cleanup_free)))
+#define AUTO_CLOSE    __attribute__((cleanup(cleanup_close)))
+#define AUTO_FCLOSE   __attribute__((cleanup(cleanup_fclose)))
+#define AUTO_CLOSEDIR __attribute__((cleanup(cleanup_closedir)))
 
 /* Hands over what an AUTO_FREE or AUTO_FCLOSE variable owns. */
 #define steal_pointer(variable)                                                                    \

@@ -41,8 +41,9 @@ static int parse_diff_ids(const json_t *root, const char *what, struct string_li
     json_t *rootfs;
     int rc = document_object(root, "rootfs", what, &rootfs, err);
 
-    if (rc == 0)
-        rc = document_strings(rootfs, "diff_ids", what, diff_ids, err);
+    if (rc < 0)
+        return rc;
+    rc = document_strings(rootfs, "diff_ids", what, diff_ids, err);
     if (rc < 0)
         return rc;
     if (diff_ids->count > CONFIG_LAYERS_MAX)
@@ -55,33 +56,50 @@ static int parse_diff_ids(const json_t *root, const char *what, struct string_li
     return 0;
 }
 
+/* What to run, and how. */
+static int parse_run(const json_t *run, const char *what, struct image_config *config,
+                     struct error *err)
+{
+    int rc = document_string(run, "User", what, &config->user, err);
+
+    if (rc < 0)
+        return rc;
+    rc = document_string(run, "WorkingDir", what, &config->working_dir, err);
+    if (rc < 0)
+        return rc;
+    rc = document_string(run, "StopSignal", what, &config->stop_signal, err);
+    if (rc < 0)
+        return rc;
+    rc = document_strings(run, "Entrypoint", what, &config->entrypoint, err);
+    if (rc < 0)
+        return rc;
+    rc = document_strings(run, "Cmd", what, &config->cmd, err);
+    if (rc < 0)
+        return rc;
+    rc = document_strings(run, "Env", what, &config->env, err);
+    if (rc < 0)
+        return rc;
+    return parse_volumes(run, what, &config->volumes, err);
+}
+
 static int parse_fields(const json_t *root, const char *what, struct image_config *config,
                         struct error *err)
 {
     json_t *run;
     int rc = document_object(root, "config", what, &run, err);
 
-    if (rc == 0)
-        rc = document_string(root, "architecture", what, &config->platform.architecture, err);
-    if (rc == 0)
-        rc = document_string(root, "os", what, &config->platform.os, err);
-    if (rc == 0)
-        rc = document_string(run, "User", what, &config->user, err);
-    if (rc == 0)
-        rc = document_string(run, "WorkingDir", what, &config->working_dir, err);
-    if (rc == 0)
-        rc = document_string(run, "StopSignal", what, &config->stop_signal, err);
-    if (rc == 0)
-        rc = document_strings(run, "Entrypoint", what, &config->entrypoint, err);
-    if (rc == 0)
-        rc = document_strings(run, "Cmd", what, &config->cmd, err);
-    if (rc == 0)
-        rc = document_strings(run, "Env", what, &config->env, err);
-    if (rc == 0)
-        rc = parse_volumes(run, what, &config->volumes, err);
-    if (rc == 0)
-        rc = parse_diff_ids(root, what, &config->diff_ids, err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = document_string(root, "architecture", what, &config->platform.architecture, err);
+    if (rc < 0)
+        return rc;
+    rc = document_string(root, "os", what, &config->platform.os, err);
+    if (rc < 0)
+        return rc;
+    rc = parse_run(run, what, config, err);
+    if (rc < 0)
+        return rc;
+    return parse_diff_ids(root, what, &config->diff_ids, err);
 }
 
 int config_parse(const char *text, size_t size, const char *what, struct image_config *config,

@@ -70,6 +70,7 @@ struct image_index {
 int config_parse(const char *text, size_t size, const char *what, struct image_config *config,
                  struct error *err);
 void config_release(struct image_config *config);
+#define AUTO_CONFIG __attribute__((cleanup(config_release)))
 
 /* A manifest of the store, whose digests are all of SHA-256, and one of an input, whose digests may
  * be of either kind. */
@@ -78,10 +79,12 @@ int manifest_parse(const char *text, size_t size, const char *what, struct image
 int manifest_parse_foreign(const char *text, size_t size, const char *what,
                            struct image_manifest *manifest, struct error *err);
 void manifest_release(struct image_manifest *manifest);
+#define AUTO_MANIFEST __attribute__((cleanup(manifest_release)))
 
 int index_parse(const char *text, size_t size, const char *what, struct image_index *index,
                 struct error *err);
 void index_release(struct image_index *index);
+#define AUTO_INDEX __attribute__((cleanup(index_release)))
 
 /* Fails (ENOEXEC) with a clear message unless the image is for Linux on this machine's
  * architecture. What the config does not say is this machine's, as docker takes it. */

@@ -117,9 +117,10 @@ int digest_of_file(int fd, char digest[DIGEST_SIZE])
     char any[DIGEST_ANY_SIZE];
     int rc = digest_of_file_like(fd, NULL, any);
 
-    if (rc == 0)
-        memcpy(digest, any, DIGEST_SIZE);
-    return rc;
+    if (rc < 0)
+        return rc;
+    memcpy(digest, any, DIGEST_SIZE);
+    return 0;
 }
 
 void digest_finish(struct sha256_ctx *context, char digest[DIGEST_SIZE])

@@ -115,9 +115,10 @@ int document_descriptor(const json_t *object, const char *what, char digest[DIGE
     char known[DIGEST_ANY_SIZE];
     int rc = document_foreign_descriptor(object, what, known, size, err);
 
-    if (rc == 0 && !digest_is_valid(known))
-        rc = error_set(err, EBADMSG, "%s: a descriptor's digest is not one of sha256", what);
-    if (rc == 0)
-        memcpy(digest, known, DIGEST_SIZE);
-    return rc;
+    if (rc < 0)
+        return rc;
+    if (!digest_is_valid(known))
+        return error_set(err, EBADMSG, "%s: a descriptor's digest is not one of sha256", what);
+    memcpy(digest, known, DIGEST_SIZE);
+    return 0;
 }

@@ -13,28 +13,40 @@
 
 #define SIDE_FILE_MAX (1U << 20) /* bytes; an import stores none that is larger */
 
-static int read_config(struct store *store, const struct store_entry *entry, const char *what,
-                       struct image *image, struct error *err)
+static int read_manifest(const struct store *store, const struct store_entry *entry,
+                         const char *what, struct image *image, struct error *err)
 {
-    AUTO_FREE char *manifest_text = NULL;
-    AUTO_FREE char *config_text = NULL;
-    struct image_manifest manifest;
+    AUTO_MANIFEST struct image_manifest manifest = {0};
+    AUTO_FREE char *text = NULL;
     size_t size;
-    int rc = store_read_blob(store, entry->digest, &manifest_text, &size, err);
+    int rc = store_read_blob(store, entry->digest, &text, &size, err);
 
-    if (rc == 0)
-        rc = manifest_parse(manifest_text, size, what, &manifest, err);
+    if (rc < 0)
+        return rc;
+    rc = manifest_parse(text, size, what, &manifest, err);
     if (rc < 0)
         return rc;
     memcpy(image->manifest_digest, entry->digest, DIGEST_SIZE);
     memcpy(image->config_digest, manifest.config_digest, DIGEST_SIZE);
-    manifest_release(&manifest);
-    rc = store_read_blob(store, image->config_digest, &config_text, &size, err);
-    if (rc == 0)
-        rc = config_parse(config_text, size, what, &image->config, err);
-    if (rc == 0)
-        rc = config_check_platform(&image->config, what, err);
-    return rc;
+    return 0;
+}
+
+static int read_config(const struct store *store, const struct store_entry *entry, const char *what,
+                       struct image *image, struct error *err)
+{
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    int rc = read_manifest(store, entry, what, image, err);
+
+    if (rc < 0)
+        return rc;
+    rc = store_read_blob(store, image->config_digest, &text, &size, err);
+    if (rc < 0)
+        return rc;
+    rc = config_parse(text, size, what, &image->config, err);
+    if (rc < 0)
+        return rc;
+    return config_check_platform(&image->config, what, err);
 }
 
 /* A missing file reads as an empty one. */
@@ -65,25 +77,34 @@ static int read_side_file(struct store *store, struct store_root *root, enum sto
     return 0;
 }
 
+static int open_squashfs(const struct store *store, struct store_root *root, struct image *image,
+                         struct error *err)
+{
+    int rc = store_root_read(store, image->config_digest, root, err);
+
+    if (rc < 0)
+        return rc;
+    image->root_fd = store_root_open(store, root, STORE_ROOT_SQUASHFS, false, err);
+    return image->root_fd < 0 ? image->root_fd : 0;
+}
+
 static int open_root(struct store *store, const char *what, struct image *image, struct error *err)
 {
     char name[STORE_NAME_SIZE];
     struct store_root root;
-    int rc = store_root_read(store, image->config_digest, &root, err);
+    int rc = open_squashfs(store, &root, image, err);
 
-    if (rc == 0) {
-        image->root_fd = store_root_open(store, &root, STORE_ROOT_SQUASHFS, false, err);
-        rc = image->root_fd < 0 ? image->root_fd : 0;
-    }
     if (rc == -ENOENT)
         return error_set_errno(err, ENOENT,
                                "%s: its root file system is missing in the image store %s; load "
                                "the image again",
                                what, store_path(store));
-    if (rc == 0)
-        rc = read_side_file(store, &root, STORE_ROOT_PASSWD, &image->passwd, err);
-    if (rc == 0)
-        rc = read_side_file(store, &root, STORE_ROOT_GROUP, &image->group, err);
+    if (rc < 0)
+        return rc;
+    rc = read_side_file(store, &root, STORE_ROOT_PASSWD, &image->passwd, err);
+    if (rc < 0)
+        return rc;
+    rc = read_side_file(store, &root, STORE_ROOT_GROUP, &image->group, err);
     if (rc < 0)
         return rc;
     store_root_part_name(image->config_digest, STORE_ROOT_SQUASHFS, name);
@@ -106,13 +127,14 @@ static int fill(struct store *store, const char *text, struct image *image, stru
         return error_set(err, EINVAL, "'%s' is a path, not the name of an image in the store",
                          text);
     rc = store_resolve(store, &reference, &entry, err);
-    if (rc == 0 && reference.kind == REFERENCE_NAME)
+    if (rc < 0)
+        return rc;
+    if (reference.kind == REFERENCE_NAME)
         snprintf(image->name, sizeof(image->name), "%s", entry->name);
-    if (rc == 0)
-        rc = read_config(store, entry, text, image, err);
-    if (rc == 0)
-        rc = open_root(store, text, image, err);
-    return rc;
+    rc = read_config(store, entry, text, image, err);
+    if (rc < 0)
+        return rc;
+    return open_root(store, text, image, err);
 }
 
 int image_open(struct store *store, const char *reference, struct image **image, struct error *err)

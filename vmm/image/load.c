@@ -250,15 +250,18 @@ static int run(struct load *load, load_start_fn *start, struct error *err)
 {
     int rc = begin(load, err);
 
-    if (rc == 0)
-        rc = read_source(load, start, err);
-    if (rc == 0 && load->failure.code)
-        rc = error_set(err, load->failure.code, "%s", load->failure.text);
-    if (rc == 0 && !load->has_ended)
-        rc = error_set(err, ECHILD, "the import ended without a word");
-    if (rc == 0 && load->image_count == 0)
-        rc = error_set(err, EPROTO, "microvm-import reported nothing");
-    return rc < 0 ? rc : load_commit(load, err);
+    if (rc < 0)
+        return rc;
+    rc = read_source(load, start, err);
+    if (rc < 0)
+        return rc;
+    if (load->failure.code)
+        return error_set(err, load->failure.code, "%s", load->failure.text);
+    if (!load->has_ended)
+        return error_set(err, ECHILD, "the import ended without a word");
+    if (load->image_count == 0)
+        return error_set(err, EPROTO, "microvm-import reported nothing");
+    return load_commit(load, err);
 }
 
 /* Blocks what would end us between the import's beginning and its end; `before` gets the mask. */
@@ -276,37 +279,67 @@ static void block_stops(sigset_t *stops, sigset_t *before)
     sigprocmask(SIG_BLOCK, stops, before);
 }
 
-int load_run(const struct load_options *options, load_start_fn *start, struct string_list *ids,
-             struct string_list *names, struct error *err)
+static int run_blocked(struct load *load, load_start_fn *start, struct error *err)
 {
-    struct load load = {
+    sigset_t before;
+    int rc;
+
+    block_stops(&load->stops, &before);
+    rc = run(load, start, err);
+    end(load);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+static int list_images(const struct load *load, struct string_list *ids, struct string_list *names,
+                       struct error *err)
+{
+    for (size_t i = 0; i < load->image_count; i++) {
+        if (string_list_add(ids, load->images[i].config_digest) < 0 ||
+            (names && string_list_add(names, load->images[i].name) < 0))
+            return error_set_errno(err, ENOMEM, "import");
+    }
+    return 0;
+}
+
+static void release(struct load *load)
+{
+    cleanup_close(&load->source);
+    free(load->images);
+    free(load->files);
+}
+
+#define AUTO_LOAD __attribute__((cleanup(release)))
+
+static int load_all(const struct load_options *options, load_start_fn *start,
+                    struct string_list *ids, struct string_list *names, struct error *err)
+{
+    AUTO_LOAD struct load load = {
         .options = options,
         .directory = -1,
         .source = -1,
         .deadline = io_now_ns() + options->limits.seconds * 1000000000ULL,
     };
-    sigset_t before;
     int rc = open_source(&load, err); /* a pipe may wait for its writer, and be interrupted */
 
-    if (rc == 0) {
-        block_stops(&load.stops, &before);
-        rc = run(&load, start, err);
-        end(&load);
-        sigprocmask(SIG_SETMASK, &before, NULL);
-    }
-    if (rc == 0 && options->kind)
-        *options->kind = load.kind;
-    for (size_t i = 0; rc == 0 && i < load.image_count; i++) {
-        if (string_list_add(ids, load.images[i].config_digest) < 0 ||
-            (names && string_list_add(names, load.images[i].name) < 0))
-            rc = error_set_errno(err, ENOMEM, "import");
-    }
-    cleanup_close(&load.source);
-    free(load.images);
-    free(load.files);
     if (rc < 0)
-        error_wrap(err, rc, "%s", is_stream(options) ? "standard input" : options->path);
-    return rc;
+        return rc;
+    rc = run_blocked(&load, start, err);
+    if (rc < 0)
+        return rc;
+    if (options->kind)
+        *options->kind = load.kind;
+    return list_images(&load, ids, names, err);
+}
+
+int load_run(const struct load_options *options, load_start_fn *start, struct string_list *ids,
+             struct string_list *names, struct error *err)
+{
+    int rc = load_all(options, start, ids, names, err);
+
+    if (rc < 0)
+        return error_wrap(err, rc, "%s", is_stream(options) ? "standard input" : options->path);
+    return 0;
 }
 
 int image_load(const struct load_options *options, struct string_list *ids,

@@ -49,24 +49,25 @@ static bool has_root(const struct store *store, const char *config_digest)
 /* Are the documents sound and all files of this manifest there? Its config must be `config`. */
 static bool is_complete(const struct store *store, const char *digest, const char *config)
 {
-    struct image_manifest manifest;
+    AUTO_MANIFEST struct image_manifest manifest = {0};
     AUTO_FREE char *manifest_text = NULL;
     AUTO_FREE char *config_text = NULL;
-    char name[STORE_NAME_SIZE];
-    bool complete;
     size_t size;
 
     if (store_read_blob(store, digest, &manifest_text, &size, NULL) < 0 ||
         manifest_parse(manifest_text, size, "manifest", &manifest, NULL) < 0)
         return false;
-    complete = strcmp(manifest.config_digest, config) == 0 && has_root(store, config) &&
-               store_read_blob(store, config, &config_text, &size, NULL) == 0;
-    for (size_t i = 0; complete && i < manifest.layer_count; i++) {
+    if (strcmp(manifest.config_digest, config) != 0 || !has_root(store, config) ||
+        store_read_blob(store, config, &config_text, &size, NULL) < 0)
+        return false;
+    for (size_t i = 0; i < manifest.layer_count; i++) {
+        char name[STORE_NAME_SIZE];
+
         store_blob_name(manifest.layers[i].digest, name);
-        complete = has_file(store, name);
+        if (!has_file(store, name))
+            return false;
     }
-    manifest_release(&manifest);
-    return complete;
+    return true;
 }
 
 bool load_find_stored(const struct store *store, const char *config_digest,
@@ -114,9 +115,11 @@ static int hash_file(const struct load *load, uint32_t number, char digest[DIGES
     AUTO_CLOSE int fd = open_number(load, number);
     int rc = fd < 0 ? -errno : digest_of_file(fd, digest);
 
-    if (rc == 0 && fsync(fd) < 0)
-        rc = -errno;
-    return rc < 0 ? error_set_errno(err, -rc, "cannot read what was imported") : 0;
+    if (rc < 0)
+        return error_set_errno(err, -rc, "cannot read what was imported");
+    if (fsync(fd) < 0)
+        return error_set_errno(err, errno, "cannot read what was imported");
+    return 0;
 }
 
 /* Wants the blob `digest`, which must be what it is called. */
@@ -132,11 +135,13 @@ static int want_blob(const struct load *load, const char *digest, struct error *
     if (file->is_wanted)
         return 0;
     rc = hash_file(load, number, actual, err);
-    if (rc == 0 && strcmp(actual, digest) != 0)
-        rc = error_set(err, EBADMSG, "the blob %.19s was imported with the digest %s", digest,
-                       actual);
-    file->is_wanted = rc == 0;
-    return rc;
+    if (rc < 0)
+        return rc;
+    if (strcmp(actual, digest) != 0)
+        return error_set(err, EBADMSG, "the blob %.19s was imported with the digest %s", digest,
+                         actual);
+    file->is_wanted = true;
+    return 0;
 }
 
 static int read_document(const struct load *load, const char *digest, char **text, size_t *size,
@@ -155,43 +160,49 @@ static int read_document(const struct load *load, const char *digest, char **tex
 static int check_config(const struct load *load, const struct image_manifest *manifest,
                         struct error *err)
 {
+    AUTO_CONFIG struct image_config config = {0};
     AUTO_FREE char *text = NULL;
-    struct image_config config = {0};
     size_t size = 0;
     int rc = read_document(load, manifest->config_digest, &text, &size, err);
 
-    if (rc == 0)
-        rc = config_parse(text, size, "image config", &config, err);
+    if (rc < 0)
+        return rc;
+    rc = config_parse(text, size, "image config", &config, err);
     if (rc < 0)
         return rc;
     rc = config_check_platform(&config, "image config", err);
-    if (rc == 0 && config.diff_ids.count != manifest->layer_count)
-        rc = error_set(err, EBADMSG, "the manifest has %zu layers and the config %zu",
-                       manifest->layer_count, config.diff_ids.count);
-    config_release(&config);
-    return rc;
+    if (rc < 0)
+        return rc;
+    if (config.diff_ids.count != manifest->layer_count)
+        return error_set(err, EBADMSG, "the manifest has %zu layers and the config %zu",
+                         manifest->layer_count, config.diff_ids.count);
+    return 0;
 }
 
 /* The documents and layers of an image that is not stored yet. */
 static int check_image(const struct load *load, const struct load_image *image, struct error *err)
 {
+    AUTO_MANIFEST struct image_manifest manifest = {0};
     AUTO_FREE char *text = NULL;
-    struct image_manifest manifest = {0};
     size_t size = 0;
     int rc = read_document(load, image->manifest_digest, &text, &size, err);
 
-    if (rc == 0)
-        rc = manifest_parse(text, size, "manifest", &manifest, err);
+    if (rc < 0)
+        return rc;
+    rc = manifest_parse(text, size, "manifest", &manifest, err);
     if (rc < 0)
         return rc;
     if (strcmp(manifest.config_digest, image->config_digest) != 0 || size != image->manifest_size)
-        rc = error_set(err, EPROTO, "microvm-import sent an invalid message");
-    if (rc == 0)
-        rc = check_config(load, &manifest, err);
-    for (size_t i = 0; rc == 0 && i < manifest.layer_count; i++)
+        return error_set(err, EPROTO, "microvm-import sent an invalid message");
+    rc = check_config(load, &manifest, err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < manifest.layer_count; i++) {
         rc = want_blob(load, manifest.layers[i].digest, err);
-    manifest_release(&manifest);
-    return rc;
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 /* The parts of a root: their digests become its record. */
@@ -230,37 +241,40 @@ static int move_file(const struct load *load, const struct store *store, uint32_
 
 static int move_blobs(const struct load *load, const struct store *store, struct error *err)
 {
-    int rc = 0;
-
-    for (size_t i = 0; rc == 0 && i < load->count; i++) {
+    for (size_t i = 0; i < load->count; i++) {
         char path[STORE_NAME_SIZE];
+        int rc;
 
         if (load->files[i].call != LOAD_BLOB || !load->files[i].is_wanted)
             continue;
         store_blob_name(load->files[i].digest, path);
         rc = move_file(load, store, (uint32_t)i, path, err);
+        if (rc < 0)
+            return rc;
     }
-    return rc;
+    return 0;
 }
 
 static int move_root(const struct load *load, const struct store *store, struct store_root *root,
                      struct error *err)
 {
-    int rc = 0;
-
     if (has_root(store, root->config_digest))
         return 0;
-    for (uint32_t part = 0; rc == 0 && part < LOAD_PARTS; part++) {
+    for (uint32_t part = 0; part < LOAD_PARTS; part++) {
         char path[STORE_NAME_SIZE];
         uint32_t number;
+        int rc;
 
         store_root_part_name(root->config_digest, part, path);
-        if (find_file(load, LOAD_ROOT, part, root->config_digest, &number))
-            rc = move_file(load, store, number, path, err);
-        else
+        if (!find_file(load, LOAD_ROOT, part, root->config_digest, &number)) {
             unlinkat(store_directory(store), path, 0);
+            continue;
+        }
+        rc = move_file(load, store, number, path, err);
+        if (rc < 0)
+            return rc;
     }
-    return rc < 0 ? rc : store_root_write(store, root, err);
+    return store_root_write(store, root, err);
 }
 
 static int sync_folder(const struct store *store, const char *name, struct error *err)
@@ -297,35 +311,67 @@ static bool is_staged(const struct load *load, const struct load_image *image)
     return find_file(load, LOAD_BLOB, 0, image->manifest_digest, &ignored) != NULL;
 }
 
+/* What takes long, and is done before the store is locked. */
+static int check_images(const struct load *load, struct store_root *roots, struct error *err)
+{
+    for (size_t i = 0; i < load->image_count; i++) {
+        const struct load_image *image = &load->images[i];
+        int rc;
+
+        if (!is_staged(load, image))
+            continue;
+        rc = check_image(load, image, err);
+        if (rc < 0)
+            return rc;
+        if (!is_first(load, i))
+            continue;
+        rc = check_root(load, image->config_digest, &roots[i], err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* Moves the files to their places, where they last through a crash. */
+static int move_files(const struct load *load, const struct store *store, struct store_root *roots,
+                      struct error *err)
+{
+    int rc = move_blobs(load, store, err);
+
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < load->image_count; i++) {
+        rc = roots[i].config_digest[0] ? move_root(load, store, &roots[i], err) : 0;
+        if (rc < 0)
+            return rc;
+    }
+    rc = sync_folder(store, "blobs/sha256", err);
+    if (rc < 0)
+        return rc;
+    return sync_folder(store, "roots", err);
+}
+
 int load_commit(struct load *load, struct error *err)
 {
     AUTO_STORE struct store *store = NULL;
     AUTO_FREE struct store_root *roots = calloc(load->image_count + 1, sizeof(*roots));
-    int rc = 0;
+    int rc;
 
     if (!roots)
         return error_set_errno(err, ENOMEM, "import");
-    /* What takes long is done before the store is locked. */
-    for (size_t i = 0; rc == 0 && i < load->image_count; i++) {
-        if (!is_staged(load, &load->images[i]))
-            continue;
-        rc = check_image(load, &load->images[i], err);
-        if (rc == 0 && is_first(load, i))
-            rc = check_root(load, load->images[i].config_digest, &roots[i], err);
-    }
-    if (rc == 0)
-        rc = store_open(load->options->store, STORE_WRITE, &store, err);
-    if (rc == 0)
-        rc = move_blobs(load, store, err);
-    for (size_t i = 0; rc == 0 && i < load->image_count; i++) {
-        if (roots[i].config_digest[0])
-            rc = move_root(load, store, &roots[i], err);
-    }
-    if (rc == 0)
-        rc = sync_folder(store, "blobs/sha256", err);
-    if (rc == 0)
-        rc = sync_folder(store, "roots", err);
-    for (size_t i = 0; rc == 0 && i < load->image_count; i++)
+    rc = check_images(load, roots, err);
+    if (rc < 0)
+        return rc;
+    rc = store_open(load->options->store, STORE_WRITE, &store, err);
+    if (rc < 0)
+        return rc;
+    rc = move_files(load, store, roots, err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < load->image_count; i++) {
         rc = name_image(store, &load->images[i], err);
-    return rc;
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }

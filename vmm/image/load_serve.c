@@ -248,22 +248,26 @@ int load_serve(struct load *load, int channel, struct error *err)
     AUTO_CLOSE int signals = signalfd(-1, &load->stops, SFD_CLOEXEC);
     struct pollfd waits[2] = {{.fd = channel, .events = POLLIN}, {.events = POLLIN}};
     uint64_t looked = 0;
-    int rc = 0;
 
     if (signals < 0)
         return error_set_errno(err, errno, "import");
     waits[1].fd = signals;
-    while (rc == 0 && !load->has_ended) {
+    while (!load->has_ended) {
+        int rc;
+
         if (poll(waits, 2, LOOK_INTERVAL) < 0 && errno != EINTR)
             return error_set_errno(err, errno, "import");
         if (waits[1].revents)
             return error_set(err, EINTR, "the import was interrupted");
-        if (waits[0].revents)
-            rc = take_message(load, channel, err);
-        if (rc == 0 && io_now_ns() - looked > LOOK_INTERVAL * 1000000ULL) {
+        rc = waits[0].revents ? take_message(load, channel, err) : 0;
+        if (rc != 0)
+            return rc < 0 ? rc : 0;
+        if (io_now_ns() - looked > LOOK_INTERVAL * 1000000ULL) {
             rc = check_limits(load, err);
+            if (rc < 0)
+                return rc;
             looked = io_now_ns();
         }
     }
-    return rc < 0 ? rc : 0;
+    return 0;
 }

@@ -82,8 +82,9 @@ static int parse_manifest(const json_t *root, const char *what, struct image_man
     json_t *layers = NULL;
     int rc = document_object(root, "config", what, &config, err);
 
-    if (rc == 0)
-        rc = document_array(root, "layers", what, &layers, err);
+    if (rc < 0)
+        return rc;
+    rc = document_array(root, "layers", what, &layers, err);
     if (rc < 0)
         return rc;
     if (!config || !layers)
@@ -101,10 +102,13 @@ static int parse_manifest(const json_t *root, const char *what, struct image_man
     manifest->layers = calloc(json_array_size(layers) + 1, sizeof(*manifest->layers));
     if (!manifest->layers)
         return error_set_errno(err, ENOMEM, "%s", what);
-    for (; rc == 0 && manifest->layer_count < json_array_size(layers); manifest->layer_count++)
+    for (; manifest->layer_count < json_array_size(layers); manifest->layer_count++) {
         rc = parse_layer(json_array_get(layers, manifest->layer_count), what,
                          &manifest->layers[manifest->layer_count], err);
-    return rc;
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 int manifest_parse_foreign(const char *text, size_t size, const char *what,
@@ -126,12 +130,15 @@ int manifest_parse(const char *text, size_t size, const char *what, struct image
                    struct error *err)
 {
     int rc = manifest_parse_foreign(text, size, what, manifest, err);
-    bool is_ours = rc == 0 && digest_is_valid(manifest->config_digest);
+    bool is_ours;
 
+    if (rc < 0)
+        return rc;
+    is_ours = digest_is_valid(manifest->config_digest);
     for (size_t i = 0; is_ours && i < manifest->layer_count; i++)
         is_ours = digest_is_valid(manifest->layers[i].digest);
-    if (rc < 0 || is_ours)
-        return rc;
+    if (is_ours)
+        return 0;
     manifest_release(manifest);
     return error_set(err, EBADMSG, "%s: has digests that are not of sha256", what);
 }
@@ -173,6 +180,28 @@ static bool is_ignored(const json_t *item)
     return json_object_get(annotations, "vnd.docker.reference.type") != NULL;
 }
 
+static int parse_platform(const json_t *object, const char *what, struct platform *platform,
+                          struct error *err)
+{
+    int rc = document_string(object, "os", what, &platform->os, err);
+
+    if (rc < 0)
+        return rc;
+    rc = document_string(object, "architecture", what, &platform->architecture, err);
+    if (rc < 0)
+        return rc;
+    return document_string(object, "variant", what, &platform->variant, err);
+}
+
+static int parse_name(const json_t *annotations, const char *what, char **name, struct error *err)
+{
+    int rc = document_string(annotations, "io.containerd.image.name", what, name, err);
+
+    if (rc < 0 || *name)
+        return rc;
+    return document_string(annotations, "org.opencontainers.image.ref.name", what, name, err);
+}
+
 /* The entry is filled as far as it goes, so that index_release() frees it also after a failure. */
 static int parse_entry(const json_t *item, const char *what, struct index_entry *entry,
                        struct error *err)
@@ -186,20 +215,34 @@ static int parse_entry(const json_t *item, const char *what, struct index_entry 
         return rc;
     entry->is_index = type && is_index_type(type);
     rc = document_object(item, "annotations", what, &annotations, err);
-    if (rc == 0)
-        rc = document_object(item, "platform", what, &platform, err);
-    if (rc == 0)
-        rc = document_string(annotations, "io.containerd.image.name", what, &entry->name, err);
-    if (rc == 0 && !entry->name)
-        rc = document_string(annotations, "org.opencontainers.image.ref.name", what, &entry->name,
-                             err);
-    if (rc == 0)
-        rc = document_string(platform, "os", what, &entry->platform.os, err);
-    if (rc == 0)
-        rc = document_string(platform, "architecture", what, &entry->platform.architecture, err);
-    if (rc == 0)
-        rc = document_string(platform, "variant", what, &entry->platform.variant, err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = document_object(item, "platform", what, &platform, err);
+    if (rc < 0)
+        return rc;
+    rc = parse_name(annotations, what, &entry->name, err);
+    if (rc < 0)
+        return rc;
+    return parse_platform(platform, what, &entry->platform, err);
+}
+
+static int parse_entries(const json_t *items, const char *what, struct image_index *index,
+                         struct error *err)
+{
+    if (json_array_size(items) > INDEX_ENTRIES_MAX)
+        return error_set(err, EBADMSG, "%s: more than %d entries", what, INDEX_ENTRIES_MAX);
+    index->entries = calloc(json_array_size(items) + 1, sizeof(*index->entries));
+    if (!index->entries)
+        return error_set_errno(err, ENOMEM, "%s", what);
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const json_t *item = json_array_get(items, i);
+        int rc =
+            is_ignored(item) ? 0 : parse_entry(item, what, &index->entries[index->count++], err);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 int index_parse(const char *text, size_t size, const char *what, struct image_index *index,
@@ -210,21 +253,12 @@ int index_parse(const char *text, size_t size, const char *what, struct image_in
     int rc = document_parse(text, size, false, what, &root, err);
 
     *index = (struct image_index){0};
-    if (rc == 0)
-        rc = document_array(root, "manifests", what, &items, err);
     if (rc < 0)
         return rc;
-    if (json_array_size(items) > INDEX_ENTRIES_MAX)
-        return error_set(err, EBADMSG, "%s: more than %d entries", what, INDEX_ENTRIES_MAX);
-    index->entries = calloc(json_array_size(items) + 1, sizeof(*index->entries));
-    if (!index->entries)
-        return error_set_errno(err, ENOMEM, "%s", what);
-    for (size_t i = 0; rc == 0 && i < json_array_size(items); i++) {
-        const json_t *item = json_array_get(items, i);
-
-        if (!is_ignored(item))
-            rc = parse_entry(item, what, &index->entries[index->count++], err);
-    }
+    rc = document_array(root, "manifests", what, &items, err);
+    if (rc < 0)
+        return rc;
+    rc = parse_entries(items, what, index, err);
     if (rc < 0)
         index_release(index);
     return rc;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 #include "vmm/image/config.h"
@@ -102,11 +103,14 @@ static int check_owners(const struct store *store, struct error *err)
 {
     static const char *const names[] = {".",     "index.json", "blobs",     "blobs/sha256",
                                         "roots", "tmp",        "oci-layout"};
-    int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < sizeof(names) / sizeof(names[0]); i++)
-        rc = check_owner(store, names[i], err);
-    return rc;
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        int rc = check_owner(store, names[i], err);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 /* Refuses to make a store amid somebody's files. */
@@ -142,15 +146,18 @@ static int check_is_store_or_empty(struct store *store, struct error *err)
 static int make_layout(struct store *store, struct error *err)
 {
     static const char *const folders[] = {"blobs", "blobs/sha256", "roots", "tmp"};
-    int rc = 0;
 
-    if (faccessat(store->directory, "oci-layout", F_OK, 0) < 0)
-        rc = write_new_file(store->directory, "oci-layout", LAYOUT_TEXT, err);
-    for (size_t i = 0; rc == 0 && i < sizeof(folders) / sizeof(folders[0]); i++) {
-        if (mkdirat(store->directory, folders[i], 0755) < 0 && errno != EEXIST)
-            rc = error_set_errno(err, errno, "%s", folders[i]);
+    if (faccessat(store->directory, "oci-layout", F_OK, 0) < 0) {
+        int rc = write_new_file(store->directory, "oci-layout", LAYOUT_TEXT, err);
+
+        if (rc < 0)
+            return rc;
     }
-    return rc;
+    for (size_t i = 0; i < ARRAY_LENGTH(folders); i++) {
+        if (mkdirat(store->directory, folders[i], 0755) < 0 && errno != EEXIST)
+            return error_set_errno(err, errno, "%s", folders[i]);
+    }
+    return 0;
 }
 
 static int take_lock(struct store *store, struct error *err)
@@ -223,6 +230,27 @@ static int read_index(struct store *store, struct error *err)
     return store_derive(store, err);
 }
 
+/* All but the directory. */
+static int open_content(struct store *store, struct error *err)
+{
+    int rc = check_is_store_or_empty(store, err);
+
+    if (rc < 0)
+        return rc;
+    rc = check_owners(store, err);
+    if (rc < 0)
+        return rc;
+    rc = take_lock(store, err);
+    if (rc < 0)
+        return rc;
+    if (store->access == STORE_WRITE) {
+        rc = make_layout(store, err);
+        if (rc < 0)
+            return rc;
+    }
+    return read_index(store, err);
+}
+
 static int open_parts(struct store *store, struct error *err)
 {
     int rc;
@@ -238,18 +266,8 @@ static int open_parts(struct store *store, struct error *err)
             return 0;
         return error_set_errno(err, errno, "image store %s", store->path);
     }
-    rc = check_is_store_or_empty(store, err);
-    if (rc == 0)
-        rc = check_owners(store, err);
-    if (rc == 0)
-        rc = take_lock(store, err);
-    if (rc == 0 && store->access == STORE_WRITE)
-        rc = make_layout(store, err);
-    if (rc == 0)
-        rc = read_index(store, err);
-    if (rc < 0)
-        error_wrap(err, rc, "image store %s", store->path);
-    return rc;
+    rc = open_content(store, err);
+    return rc < 0 ? error_wrap(err, rc, "image store %s", store->path) : 0;
 }
 
 int store_open(const char *path, enum store_access access, struct store **store, struct error *err)

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 #include "vmm/base/json.h"
@@ -20,19 +21,29 @@
 
 #define SWEEP_DEPTH_MAX 64
 
+/* Puts `text` in the place of index.json; 0 or -errno. */
+static int replace_index(const struct store *store, const char *text)
+{
+    AUTO_CLOSE int fd =
+        openat(store->directory, "index.json.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int rc = fd < 0 ? -errno : io_write_all(fd, text, strlen(text));
+
+    if (rc < 0)
+        return rc;
+    if (fsync(fd) < 0 ||
+        renameat(store->directory, "index.json.new", store->directory, "index.json") < 0)
+        return -errno;
+    return 0;
+}
+
 static int write_index(struct store *store, struct error *err)
 {
     AUTO_FREE char *text = json_to_text(store->index, JSON_INDENT(1));
-    AUTO_CLOSE int fd = -1;
     int rc;
 
     if (!text)
         return error_set_errno(err, ENOMEM, "image store %s: index.json", store->path);
-    fd = openat(store->directory, "index.json.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    rc = fd < 0 ? -errno : io_write_all(fd, text, strlen(text));
-    if (rc == 0 && (fsync(fd) < 0 || renameat(store->directory, "index.json.new", store->directory,
-                                              "index.json") < 0))
-        rc = -errno;
+    rc = replace_index(store, text);
     if (rc < 0) {
         unlinkat(store->directory, "index.json.new", 0);
         return error_set_errno(err, -rc, "image store %s: cannot write index.json", store->path);
@@ -126,38 +137,46 @@ int store_remove(struct store *store, const char *name, const char *digest, stru
     return write_index(store, err);
 }
 
-/* Names of files, relative to the store, that are in use. */
-static int list_used(struct store *store, struct string_list *used, struct error *err)
+static int list_used_by(const struct store *store, const struct store_entry *entry,
+                        struct string_list *used, struct error *err)
 {
+    static const char *const suffixes[] = {".squashfs", ".passwd", ".group", ".json"};
+    AUTO_MANIFEST struct image_manifest manifest = {0};
+    AUTO_FREE char *text = NULL;
     char name[STORE_NAME_SIZE];
-    int rc = 0;
+    size_t size;
+    int rc = store_read_blob(store, entry->digest, &text, &size, err);
 
-    for (size_t i = 0; rc == 0 && i < store->count; i++) {
-        static const char *const suffixes[] = {".squashfs", ".passwd", ".group", ".json"};
-        struct image_manifest manifest = {0};
-        AUTO_FREE char *text = NULL;
-        size_t size;
-
-        rc = store_read_blob(store, store->entries[i].digest, &text, &size, err);
-        if (rc == 0)
-            rc = manifest_parse(text, size, store->entries[i].digest, &manifest, err);
-        if (rc < 0)
-            return rc;
-        store_blob_name(store->entries[i].digest, name);
-        rc = string_list_add(used, name);
-        store_blob_name(manifest.config_digest, name);
+    if (rc < 0)
+        return rc;
+    rc = manifest_parse(text, size, entry->digest, &manifest, err);
+    if (rc < 0)
+        return rc;
+    store_blob_name(entry->digest, name);
+    rc = string_list_add(used, name);
+    store_blob_name(manifest.config_digest, name);
+    rc |= string_list_add(used, name);
+    for (size_t i = 0; i < manifest.layer_count; i++) {
+        store_blob_name(manifest.layers[i].digest, name);
         rc |= string_list_add(used, name);
-        for (size_t j = 0; j < manifest.layer_count; j++) {
-            store_blob_name(manifest.layers[j].digest, name);
-            rc |= string_list_add(used, name);
-        }
-        for (size_t j = 0; j < sizeof(suffixes) / sizeof(suffixes[0]); j++) {
-            store_root_name(manifest.config_digest, suffixes[j], name);
-            rc |= string_list_add(used, name);
-        }
-        manifest_release(&manifest);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(suffixes); i++) {
+        store_root_name(manifest.config_digest, suffixes[i], name);
+        rc |= string_list_add(used, name);
     }
     return rc < 0 ? out_of_memory(store, err) : 0;
+}
+
+/* Names of files, relative to the store, that are in use. */
+static int list_used(const struct store *store, struct string_list *used, struct error *err)
+{
+    for (size_t i = 0; i < store->count; i++) {
+        int rc = list_used_by(store, &store->entries[i], used, err);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 static bool is_used(const struct string_list *used, const char *name)
@@ -189,13 +208,12 @@ static int sweep_folder(const struct store *store, const char *folder,
                         const struct string_list *used, struct store_pruned *pruned,
                         struct error *err)
 {
-    DIR *listing = open_listing(store->directory, folder);
+    AUTO_CLOSEDIR DIR *listing = open_listing(store->directory, folder);
     const struct dirent *item;
-    int rc = 0;
 
     if (!listing)
         return error_set_errno(err, errno, "image store %s: %s", store->path, folder);
-    while (rc == 0 && (item = readdir(listing))) {
+    while ((item = readdir(listing))) {
         char path[STORE_NAME_SIZE + sizeof(item->d_name)];
         struct stat status;
 
@@ -203,21 +221,18 @@ static int sweep_folder(const struct store *store, const char *folder,
         if (is_dot(item->d_name) || is_used(used, path))
             continue;
         if (fstatat(store->directory, path, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
-            unlinkat(store->directory, path, 0) < 0) {
-            rc = error_set_errno(err, errno, "image store %s: %s", store->path, path);
-        } else {
-            pruned->files++;
-            pruned->bytes += (uint64_t)status.st_size;
-        }
+            unlinkat(store->directory, path, 0) < 0)
+            return error_set_errno(err, errno, "image store %s: %s", store->path, path);
+        pruned->files++;
+        pruned->bytes += (uint64_t)status.st_size;
     }
-    closedir(listing);
-    return rc;
+    return 0;
 }
 
 /* Removes all beneath `directory`, as far as it can be removed. */
 static void remove_contents(int directory, unsigned depth, struct store_pruned *pruned)
 {
-    DIR *listing = depth < SWEEP_DEPTH_MAX ? open_listing(directory, ".") : NULL;
+    AUTO_CLOSEDIR DIR *listing = depth < SWEEP_DEPTH_MAX ? open_listing(directory, ".") : NULL;
     const struct dirent *item;
 
     while (listing && (item = readdir(listing))) {
@@ -238,13 +253,11 @@ static void remove_contents(int directory, unsigned depth, struct store_pruned *
             pruned->bytes += (uint64_t)status.st_size;
         }
     }
-    if (listing)
-        closedir(listing);
 }
 
 int store_sweep_imports(struct store *store, struct store_pruned *pruned, struct error *err)
 {
-    DIR *listing = open_listing(store->directory, "tmp");
+    AUTO_CLOSEDIR DIR *listing = open_listing(store->directory, "tmp");
     const struct dirent *item;
 
     if (!listing)
@@ -264,7 +277,6 @@ int store_sweep_imports(struct store *store, struct store_pruned *pruned, struct
         remove_contents(fd, 0, pruned);
         unlinkat(dirfd(listing), item->d_name, AT_REMOVEDIR);
     }
-    closedir(listing);
     return 0;
 }
 
@@ -286,13 +298,16 @@ int store_prune(struct store *store, bool unnamed, struct store_pruned *pruned, 
     int rc = unnamed ? remove_unnamed(store, err) : 0;
 
     *pruned = (struct store_pruned){0};
-    if (rc == 0)
-        rc = list_used(store, &used, err);
-    if (rc == 0)
-        rc = sweep_folder(store, "blobs/sha256", &used, pruned, err);
-    if (rc == 0)
-        rc = sweep_folder(store, "roots", &used, pruned, err);
-    if (rc == 0)
-        rc = store_sweep_imports(store, pruned, err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = list_used(store, &used, err);
+    if (rc < 0)
+        return rc;
+    rc = sweep_folder(store, "blobs/sha256", &used, pruned, err);
+    if (rc < 0)
+        return rc;
+    rc = sweep_folder(store, "roots", &used, pruned, err);
+    if (rc < 0)
+        return rc;
+    return store_sweep_imports(store, pruned, err);
 }

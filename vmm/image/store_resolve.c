@@ -42,33 +42,26 @@ static int find_id(const struct store *store, const char *prefix, const struct s
     *found = NULL;
     for (size_t i = 0; i < store->count; i++) {
         const struct store_entry *entry = &store->entries[i];
-        struct image_manifest manifest;
-        struct error ignored;
+        AUTO_MANIFEST struct image_manifest manifest = {0};
         AUTO_FREE char *text = NULL;
-        bool fits;
         size_t size;
-        int rc;
 
         if (strcmp(entry->digest, prefix) == 0) {
             *found = entry;
             return 0;
         }
-        rc = store_read_blob(store, entry->digest, &text, &size, &ignored);
-        if (rc == 0)
-            rc = manifest_parse(text, size, entry->digest, &manifest, &ignored);
-        if (rc < 0)
+        if (store_read_blob(store, entry->digest, &text, &size, NULL) < 0 ||
+            manifest_parse(text, size, entry->digest, &manifest, NULL) < 0)
             continue; /* a damaged image must not hide the others */
-        fits = strncmp(manifest.config_digest, prefix, strlen(prefix)) == 0;
-        if (fits && *found && strcmp(first, manifest.config_digest) != 0) {
-            manifest_release(&manifest);
+        if (strncmp(manifest.config_digest, prefix, strlen(prefix)) != 0)
+            continue;
+        if (*found && strcmp(first, manifest.config_digest) != 0)
             return error_set(err, ENOTUNIQ, "image ID %s fits several images; write more digits",
                              prefix + DIGEST_PREFIX_LENGTH);
-        }
-        if (fits && !*found) {
+        if (!*found) {
             *found = entry;
             memcpy(first, manifest.config_digest, sizeof(first));
         }
-        manifest_release(&manifest);
     }
     return 0;
 }
@@ -82,10 +75,12 @@ int store_resolve(struct store *store, const struct reference *reference,
     *entry = NULL;
     if (reference->kind == REFERENCE_ID) {
         rc = find_id(store, reference->digest, entry, err);
-        if (rc == 0 && !*entry)
-            rc = error_set(err, ENOENT, "no image with ID %s in the store %s", reference->digest,
-                           store->path);
-        return rc;
+        if (rc < 0)
+            return rc;
+        if (!*entry)
+            return error_set(err, ENOENT, "no image with ID %s in the store %s", reference->digest,
+                             store->path);
+        return 0;
     }
     reference_format(reference, text, sizeof(text));
     *entry = reference->digest[0] ? find_digest(store, reference) : find_name(store, text);

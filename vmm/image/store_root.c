@@ -36,33 +36,50 @@ static void make_stamp(const struct stat *status, char stamp[STORE_STAMP_SIZE])
              (long long)status->st_ctim.tv_sec, status->st_ctim.tv_nsec);
 }
 
+/* A new reference; null when out of memory. */
+static json_t *record_to_json(const struct store_root *root)
+{
+    json_t *record = json_object();
+
+    for (size_t i = 0; i < STORE_ROOT_PARTS; i++) {
+        if (root->parts[i].digest[0])
+            json_put(&record, part_names[i],
+                     json_pack("{s:s, s:I, s:s}", "digest", root->parts[i].digest, "size",
+                               (json_int_t)root->parts[i].size, "stamp", root->parts[i].stamp));
+    }
+    return record;
+}
+
+/* Writes the file `temporary` of the store and renames it to `name`; 0 or -errno. */
+static int replace_file(const struct store *store, const char *temporary, const char *name,
+                        const char *text)
+{
+    AUTO_CLOSE int fd =
+        openat(store_directory(store), temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    int rc = fd < 0 ? -errno : io_write_all(fd, text, strlen(text));
+
+    if (rc < 0)
+        return rc;
+    if (fsync(fd) < 0 ||
+        renameat(store_directory(store), temporary, store_directory(store), name) < 0)
+        return -errno;
+    return 0;
+}
+
 static int write_record(const struct store *store, const struct store_root *root, struct error *err)
 {
-    AUTO_JSON json_t *record = json_object();
-    AUTO_FREE char *text = NULL;
-    AUTO_CLOSE int fd = -1;
+    AUTO_JSON json_t *record = record_to_json(root);
+    AUTO_FREE char *text = json_to_text(record, JSON_COMPACT);
     char name[STORE_NAME_SIZE];
     char temporary[STORE_NAME_SIZE];
-    int rc = 0;
+    int rc;
 
-    for (size_t i = 0; rc == 0 && i < STORE_ROOT_PARTS; i++) {
-        if (root->parts[i].digest[0])
-            rc = json_object_set_new(record, part_names[i],
-                                     json_pack("{s:s, s:I, s:s}", "digest", root->parts[i].digest,
-                                               "size", (json_int_t)root->parts[i].size, "stamp",
-                                               root->parts[i].stamp));
-    }
-    text = rc == 0 ? json_to_text(record, JSON_COMPACT) : NULL;
     if (!text)
         return error_set_errno(err, ENOMEM, "image store %s", store_path(store));
     store_root_name(root->config_digest, ".json", name);
     store_root_name(root->config_digest, ".json.new", temporary);
     unlinkat(store_directory(store), temporary, 0);
-    fd = openat(store_directory(store), temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    rc = fd < 0 ? -errno : io_write_all(fd, text, strlen(text));
-    if (rc == 0 && (fsync(fd) < 0 ||
-                    renameat(store_directory(store), temporary, store_directory(store), name) < 0))
-        rc = -errno;
+    rc = replace_file(store, temporary, name, text);
     if (rc < 0) {
         unlinkat(store_directory(store), temporary, 0);
         return error_set_errno(err, -rc, "image store %s: cannot write %s", store_path(store),
@@ -104,8 +121,7 @@ static int take_part(const json_t *item, struct store_root *root, size_t part)
     return 0;
 }
 
-int store_root_read(const struct store *store, const char *config_digest, struct store_root *root,
-                    struct error *err)
+static int read_record(const struct store *store, struct store_root *root, struct error *err)
 {
     AUTO_FREE char *text = NULL;
     AUTO_JSON json_t *record = NULL;
@@ -113,18 +129,30 @@ int store_root_read(const struct store *store, const char *config_digest, struct
     size_t size;
     int rc;
 
+    store_root_name(root->config_digest, ".json", name);
+    rc = io_read_file(store_directory(store), name, RECORD_MAX, &text, &size, err);
+    if (rc < 0)
+        return rc;
+    rc = document_parse(text, size, false, name, &record, err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < STORE_ROOT_PARTS; i++) {
+        if (take_part(json_object_get(record, part_names[i]), root, i) < 0)
+            return error_set(err, EBADMSG, "%s: is damaged", name);
+    }
+    if (!root->parts[STORE_ROOT_SQUASHFS].digest[0])
+        return error_set(err, EBADMSG, "%s: is damaged", name);
+    return 0;
+}
+
+int store_root_read(const struct store *store, const char *config_digest, struct store_root *root,
+                    struct error *err)
+{
+    int rc;
+
     *root = (struct store_root){0};
     memcpy(root->config_digest, config_digest, DIGEST_SIZE);
-    store_root_name(config_digest, ".json", name);
-    rc = io_read_file(store_directory(store), name, RECORD_MAX, &text, &size, err);
-    if (rc == 0)
-        rc = document_parse(text, size, false, name, &record, err);
-    for (size_t i = 0; rc == 0 && i < STORE_ROOT_PARTS; i++) {
-        if (take_part(json_object_get(record, part_names[i]), root, i) < 0)
-            rc = error_set(err, EBADMSG, "%s: is damaged", name);
-    }
-    if (rc == 0 && !root->parts[STORE_ROOT_SQUASHFS].digest[0])
-        rc = error_set(err, EBADMSG, "%s: is damaged", name);
+    rc = read_record(store, root, err);
     return rc < 0 ? error_wrap(err, rc, "image store %s", store_path(store)) : 0;
 }
 

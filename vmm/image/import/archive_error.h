@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Failures of libarchive as failures of ours. */
+/* The owner of a libarchive reader, and its failures as our own. */
 #ifndef MICROVM_IMAGE_IMPORT_ARCHIVE_ERROR_H
 #define MICROVM_IMAGE_IMPORT_ARCHIVE_ERROR_H
 
 #include <archive.h>
 
 #include "vmm/base/error.h"
+
+/* See cleanup.h. */
+#define AUTO_ARCHIVE __attribute__((cleanup(archive_error_free_reader)))
+static inline void archive_error_free_reader(struct archive **archive)
+{
+    archive_read_free(*archive); /* null is fine */
+}
 
 /* Takes over the message. EBADMSG for whatever is the archive's own fault, else the errno. */
 int archive_error_take(struct archive *archive, struct error *err);

@@ -36,6 +36,21 @@ void build_end(struct build *build)
     spool_close(&build->spool);
 }
 
+/* `actual` gets the digest of the uncompressed layer, of the kind of `wanted`. */
+static int apply_layer(struct build *build, int fd, const char *wanted, char diff_id[DIGEST_SIZE],
+                       char actual[DIGEST_ANY_SIZE], struct error *err)
+{
+    int rc = layer_apply(fd, build->tree, &build->spool, actual, err);
+
+    if (rc < 0)
+        return rc;
+    if (diff_id)
+        memcpy(diff_id, actual, DIGEST_SIZE);
+    if (wanted && !digest_is_valid(wanted))
+        return layer_digest(fd, &build->spool, wanted, actual, err);
+    return 0;
+}
+
 int build_add_layer(const struct import *import, struct build *build,
                     const struct image_layer *layer, const char *wanted, char diff_id[DIGEST_SIZE],
                     struct error *err)
@@ -46,11 +61,7 @@ int build_add_layer(const struct import *import, struct build *build,
 
     if (fd < 0)
         return fd;
-    rc = layer_apply(fd, build->tree, &build->spool, actual, err);
-    if (rc == 0 && diff_id)
-        memcpy(diff_id, actual, DIGEST_SIZE);
-    if (rc == 0 && wanted && !digest_is_valid(wanted))
-        rc = layer_digest(fd, &build->spool, wanted, actual, err);
+    rc = apply_layer(build, fd, wanted, diff_id, actual, err);
     if (rc < 0)
         return error_wrap(err, rc, "layer %.19s", layer->digest);
     if (wanted && strcmp(wanted, actual) != 0)
@@ -110,20 +121,30 @@ static int write_root(struct import *import, struct build *build, const char *co
     return rc < 0 ? rc : import_add_part(import, LOAD_SQUASHFS, config_digest, number, err);
 }
 
+static int make_directories(const struct build *build, const struct image_config *config,
+                            struct error *err)
+{
+    for (size_t i = 0; i < config->volumes.count; i++) {
+        int rc = tree_require_directory(build->tree, config->volumes.items[i], err);
+
+        if (rc < 0)
+            return rc;
+    }
+    return config->working_dir ? tree_require_directory(build->tree, config->working_dir, err) : 0;
+}
+
 int build_finish(struct import *import, struct build *build, const struct image_config *config,
                  const char *config_digest, struct error *err)
 {
-    int rc = 0;
+    int rc = make_directories(build, config, err);
 
-    for (size_t i = 0; rc == 0 && i < config->volumes.count; i++)
-        rc = tree_require_directory(build->tree, config->volumes.items[i], err);
-    if (rc == 0 && config->working_dir)
-        rc = tree_require_directory(build->tree, config->working_dir, err);
-    if (rc == 0)
-        rc = stage_side_file(import, build, "etc/passwd", config_digest, LOAD_PASSWD, err);
-    if (rc == 0)
-        rc = stage_side_file(import, build, "etc/group", config_digest, LOAD_GROUP, err);
-    if (rc == 0)
-        rc = write_root(import, build, config_digest, err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = stage_side_file(import, build, "etc/passwd", config_digest, LOAD_PASSWD, err);
+    if (rc < 0)
+        return rc;
+    rc = stage_side_file(import, build, "etc/group", config_digest, LOAD_GROUP, err);
+    if (rc < 0)
+        return rc;
+    return write_root(import, build, config_digest, err);
 }

@@ -13,8 +13,10 @@ struct build {
     struct spool spool;
 };
 
+/* After a failure, too, build_end() is due. */
 int build_begin(struct import *import, struct build *build, struct error *err);
 void build_end(struct build *build);
+#define AUTO_BUILD __attribute__((cleanup(build_end)))
 
 /* Applies the next staged layer. `wanted`, if not null, must be its diff_id; `diff_id`, if not
  * null, gets the one of SHA-256. Errors: those of layer_apply(), EBADMSG (diff_id differs). */

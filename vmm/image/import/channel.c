@@ -35,8 +35,9 @@ int channel_ask(int channel, struct load_message *message, int *fd, struct error
     AUTO_CLOSE int came = -1;
     int rc = channel_tell(channel, message, err);
 
-    if (rc == 0)
-        rc = receive(channel, message, &came, err);
+    if (rc < 0)
+        return rc;
+    rc = receive(channel, message, &came, err);
     if (rc < 0)
         return rc;
     if (fd && message->result >= 0 && came < 0)

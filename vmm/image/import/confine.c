@@ -268,8 +268,9 @@ int confine_to_reading(int directory, struct error *err)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return failed(err, errno);
     rc = drop_capabilities(kept, err);
-    if (rc == 0)
-        rc = restrict_files(directory, err);
+    if (rc < 0)
+        return rc;
+    rc = restrict_files(directory, err);
     return rc < 0 ? rc : filter_reading(err);
 }
 
@@ -294,7 +295,8 @@ int confine_to_parsing(int channel, int source, struct error *err)
 
     leave_root();
     rc = drop_capabilities(0, err);
-    if (rc == 0)
-        rc = restrict_files(-1, err);
+    if (rc < 0)
+        return rc;
+    rc = restrict_files(-1, err);
     return rc < 0 ? rc : filter_parsing(channel, source, err);
 }

@@ -144,6 +144,18 @@ static int take_type(struct archive_entry *entry, struct tree_inode *inode, stru
     }
 }
 
+static int fill(struct archive_entry *entry, struct tree_inode *inode, struct error *err)
+{
+    int rc = take_numbers(entry, inode, err);
+
+    if (rc < 0)
+        return rc;
+    rc = take_type(entry, inode, err);
+    if (rc < 0)
+        return rc;
+    return take_xattrs(entry, inode, err);
+}
+
 int entry_to_inode(struct archive_entry *entry, struct tree_inode **inode, struct error *err)
 {
     struct tree_inode *made = calloc(1, sizeof(*made));
@@ -152,11 +164,7 @@ int entry_to_inode(struct archive_entry *entry, struct tree_inode **inode, struc
     if (!made)
         return error_set_errno(err, ENOMEM, "import");
     made->mode = archive_entry_mode(entry) & (S_IFMT | 07777);
-    rc = take_numbers(entry, made, err);
-    if (rc == 0)
-        rc = take_type(entry, made, err);
-    if (rc == 0)
-        rc = take_xattrs(entry, made, err);
+    rc = fill(entry, made, err);
     if (rc < 0) {
         tree_inode_free(made);
         return rc;

@@ -34,13 +34,19 @@ static int open_source(struct load_request *inner, const struct import_request *
     bool directory = is_directory(request->source);
     int rc = request->confined ? confine_to_reading(directory ? request->source : -1, err) : 0;
 
-    if (rc == 0 && request->confined && !directory)
+    if (rc < 0)
+        return rc;
+    if (request->confined && !directory) {
         rc = confine_to_parsing(request->channel, request->source, err);
-    if (rc == 0)
-        rc = source_open(inner->import, request->source, &inner->source, err);
-    if (rc == 0 && request->confined && directory)
-        rc = confine_to_parsing(request->channel, request->source, err);
-    return rc;
+        if (rc < 0)
+            return rc;
+    }
+    rc = source_open(inner->import, request->source, &inner->source, err);
+    if (rc < 0)
+        return rc;
+    if (request->confined && directory)
+        return confine_to_parsing(request->channel, request->source, err);
+    return 0;
 }
 
 static int load(struct load_request *inner, const struct import_request *request, int *kind,
@@ -53,13 +59,10 @@ static int load(struct load_request *inner, const struct import_request *request
     };
     int rc = open_source(inner, request, err);
 
-    if (rc == 0) {
-        *kind = (int)source_kind(inner->source);
-        rc = loaders[*kind](inner, err);
-    }
-    if (inner->source)
-        source_close(inner->source);
-    return rc;
+    if (rc < 0)
+        return rc;
+    *kind = (int)source_kind(inner->source);
+    return loaders[*kind](inner, err);
 }
 
 int import_run(const struct import_request *request, struct error *err)
@@ -79,6 +82,8 @@ int import_run(const struct import_request *request, struct error *err)
         end.result = problem.code ? problem.code : EIO;
         snprintf(end.text, sizeof(end.text), "%s", problem.text);
     }
+    if (inner.source)
+        source_close(inner.source);
     import_release(&import);
     return channel_tell(request->channel, &end, err);
 }

@@ -32,6 +32,14 @@ struct reader {
     struct spool *spool;
 };
 
+static void reader_release(struct reader *reader)
+{
+    archive_read_free(reader->tar);
+    archive_read_free(reader->raw);
+}
+
+#define AUTO_READER __attribute__((cleanup(reader_release)))
+
 /* The next decompressed bytes, hashed; 0 at the end, -1 after a failure. */
 static la_ssize_t read_raw(struct archive *tar, void *context, const void **buffer)
 {
@@ -90,22 +98,23 @@ static int add_segment(struct tree_inode *inode, uint64_t offset, uint64_t lengt
 static int take_piece(struct reader *reader, struct tree_inode *inode, const char *data,
                       size_t size, uint64_t offset, struct error *err)
 {
-    int rc = 0;
+    size_t part;
 
-    while (rc == 0 && size > 0) {
-        size_t part = size < HOLE_SIZE ? size : HOLE_SIZE;
+    for (; size > 0; data += part, size -= part, offset += part) {
         uint64_t at = reader->spool->size;
+        int rc;
 
-        if (part < HOLE_SIZE || !bytes_are_zero(data, part)) {
-            rc = spool_append(reader->spool, data, part, err);
-            if (rc == 0)
-                rc = add_segment(inode, offset, part, at, err);
-        }
-        data += part;
-        size -= part;
-        offset += part;
+        part = size < HOLE_SIZE ? size : HOLE_SIZE;
+        if (part == HOLE_SIZE && bytes_are_zero(data, part))
+            continue;
+        rc = spool_append(reader->spool, data, part, err);
+        if (rc < 0)
+            return rc;
+        rc = add_segment(inode, offset, part, at, err);
+        if (rc < 0)
+            return rc;
     }
-    return rc;
+    return 0;
 }
 
 static int read_content(struct reader *reader, struct tree_inode *inode, struct error *err)
@@ -219,51 +228,53 @@ static int open_readers(struct reader *reader, int fd, struct error *err)
 int layer_apply(int fd, struct tree *tree, struct spool *spool, char diff_id[DIGEST_SIZE],
                 struct error *err)
 {
-    struct reader reader = {.tree = tree, .spool = spool};
+    AUTO_READER struct reader reader = {
+        .raw = archive_read_new(), .tar = archive_read_new(), .tree = tree, .spool = spool};
     int rc;
 
-    sha256_init(&reader.hash);
-    reader.raw = archive_read_new();
-    reader.tar = archive_read_new();
-    tree_begin_layer(tree);
     if (!reader.raw || !reader.tar)
-        rc = error_set_errno(err, ENOMEM, "import");
-    else
-        rc = open_readers(&reader, fd, err);
-    if (rc == 0)
-        rc = read_entries(&reader, err);
-    if (rc == 0)
-        rc = tree_end_layer(tree, err);
-    if (rc == 0)
-        rc = read_rest(&reader, err);
-    if (rc == 0)
-        digest_finish(&reader.hash, diff_id);
-    archive_read_free(reader.tar);
-    archive_read_free(reader.raw);
-    return rc;
+        return error_set_errno(err, ENOMEM, "import");
+    sha256_init(&reader.hash);
+    tree_begin_layer(tree);
+    rc = open_readers(&reader, fd, err);
+    if (rc < 0)
+        return rc;
+    rc = read_entries(&reader, err);
+    if (rc < 0)
+        return rc;
+    rc = tree_end_layer(tree, err);
+    if (rc < 0)
+        return rc;
+    rc = read_rest(&reader, err);
+    if (rc < 0)
+        return rc;
+    digest_finish(&reader.hash, diff_id);
+    return 0;
 }
 
 int layer_digest(int fd, struct spool *spool, const char *like, char digest[DIGEST_ANY_SIZE],
                  struct error *err)
 {
-    struct reader reader = {.raw = archive_read_new(), .tar = archive_read_new(), .spool = spool};
+    AUTO_READER struct reader reader = {
+        .raw = archive_read_new(), .tar = archive_read_new(), .spool = spool};
     struct digest_hash hash;
     const void *data;
-    la_ssize_t size = 0;
-    int rc = reader.raw && reader.tar ? 0 : error_set_errno(err, ENOMEM, "import");
+    la_ssize_t size;
+    int rc;
 
-    if (rc == 0 && lseek(fd, 0, SEEK_SET) < 0)
-        rc = error_set_errno(err, errno, "cannot seek");
-    digest_hash_begin(&hash, like);
+    if (!reader.raw || !reader.tar)
+        return error_set_errno(err, ENOMEM, "import");
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return error_set_errno(err, errno, "cannot seek");
     sha256_init(&reader.hash);
-    if (rc == 0)
-        rc = open_raw(&reader, fd, err);
-    while (rc == 0 && (size = read_raw(reader.tar, &reader, &data)) > 0)
+    rc = open_raw(&reader, fd, err);
+    if (rc < 0)
+        return rc;
+    digest_hash_begin(&hash, like);
+    while ((size = read_raw(reader.tar, &reader, &data)) > 0)
         digest_hash_update(&hash, data, (size_t)size);
     if (size < 0)
-        rc = archive_error_take(reader.tar, err);
+        return archive_error_take(reader.tar, err);
     digest_hash_end(&hash, digest);
-    archive_read_free(reader.tar);
-    archive_read_free(reader.raw);
-    return rc;
+    return 0;
 }

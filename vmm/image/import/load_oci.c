@@ -75,22 +75,24 @@ static int stage_layers(const struct load_request *request, struct image_manifes
                         const struct image_config *config, const char *config_digest,
                         struct error *err)
 {
-    struct build build;
+    AUTO_BUILD struct build build;
     int rc = build_begin(request->import, &build, err);
 
-    for (size_t i = 0; rc == 0 && i < manifest->layer_count; i++) {
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < manifest->layer_count; i++) {
+        struct image_layer *layer = &manifest->layers[i];
         char name[BLOB_NAME_SIZE];
 
-        format_blob_name(manifest->layers[i].digest, name);
-        rc = import_stage_layer(request->import, request->source, name, &manifest->layers[i], err);
-        if (rc == 0)
-            rc = build_add_layer(request->import, &build, &manifest->layers[i],
-                                 config->diff_ids.items[i], NULL, err);
+        format_blob_name(layer->digest, name);
+        rc = import_stage_layer(request->import, request->source, name, layer, err);
+        if (rc < 0)
+            return rc;
+        rc = build_add_layer(request->import, &build, layer, config->diff_ids.items[i], NULL, err);
+        if (rc < 0)
+            return rc;
     }
-    if (rc == 0)
-        rc = build_finish(request->import, &build, config, config_digest, err);
-    build_end(&build);
-    return rc;
+    return build_finish(request->import, &build, config, config_digest, err);
 }
 
 /* Reads what the descriptor of a manifest leads to. Errors: ENOTSUP, ENOEXEC (nothing for us). */
@@ -104,18 +106,21 @@ static int read_candidate(struct search *search, const struct index_entry *entry
         return error_set(err, E2BIG, "has more than %d manifests and indexes", MANIFESTS_MAX);
     rc = read_blob(source, entry->digest, entry->size, &candidate->manifest_text,
                    &candidate->manifest_size, err);
-    if (rc == 0)
-        rc = manifest_parse_foreign(candidate->manifest_text, candidate->manifest_size, "manifest",
-                                    &candidate->manifest, err);
-    if (rc == 0)
-        rc = read_blob(source, candidate->manifest.config_digest, candidate->manifest.config_size,
-                       &candidate->config_text, &candidate->config_size, err);
-    if (rc == 0)
-        rc = config_parse(candidate->config_text, candidate->config_size, "image config",
-                          &candidate->config, err);
-    if (rc == 0)
-        rc = config_check_platform(&candidate->config, "image config", err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = manifest_parse_foreign(candidate->manifest_text, candidate->manifest_size, "manifest",
+                                &candidate->manifest, err);
+    if (rc < 0)
+        return rc;
+    rc = read_blob(source, candidate->manifest.config_digest, candidate->manifest.config_size,
+                   &candidate->config_text, &candidate->config_size, err);
+    if (rc < 0)
+        return rc;
+    rc = config_parse(candidate->config_text, candidate->config_size, "image config",
+                      &candidate->config, err);
+    if (rc < 0)
+        return rc;
+    return config_check_platform(&candidate->config, "image config", err);
 }
 
 /* Is this failure one of an entry that is merely not for us, so that another one may be? */
@@ -138,7 +143,7 @@ static int find_image(struct search *search, const struct index_entry *entry, un
 {
     AUTO_CANDIDATE struct candidate candidate = {0};
     AUTO_FREE char *text = NULL;
-    struct image_index index = {0};
+    AUTO_INDEX struct image_index index = {0};
     size_t size;
     int rc;
 
@@ -152,13 +157,12 @@ static int find_image(struct search *search, const struct index_entry *entry, un
     if (search->looked_at++ == MANIFESTS_MAX)
         return error_set(err, E2BIG, "has more than %d manifests and indexes", MANIFESTS_MAX);
     rc = read_blob(search->request->source, entry->digest, entry->size, &text, &size, err);
-    if (rc == 0)
-        rc = index_parse(text, size, "image index", &index, err);
     if (rc < 0)
         return rc;
-    rc = find_in(search, &index, NULL, true, depth + 1, found, err);
-    index_release(&index);
-    return rc;
+    rc = index_parse(text, size, "image index", &index, err);
+    if (rc < 0)
+        return rc;
+    return find_in(search, &index, NULL, true, depth + 1, found, err);
 }
 
 /* Says what there is instead. */
@@ -249,8 +253,9 @@ static int stage(const struct load_request *request, struct search *search,
     foreign = is_foreign(manifest);
     rc = import_stage_text(request->import, candidate.config_text, candidate.config_size,
                            image->config_digest, err);
-    if (rc == 0)
-        rc = stage_layers(request, manifest, &candidate.config, image->config_digest, err);
+    if (rc < 0)
+        return rc;
+    rc = stage_layers(request, manifest, &candidate.config, image->config_digest, err);
     if (rc < 0)
         return rc;
     if (foreign)
@@ -339,11 +344,12 @@ static int load_choice(struct search *search, const struct choice *choice, struc
     int rc = load_choose_name(search->request, choice->name, image.name, err);
 
     search->looked_at = 0;
-    if (rc == 0)
-        rc = stage(search->request, search, &choice->entry, &image, err);
-    if (rc == 0)
-        rc = import_add_image(search->request->import, &image, err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = stage(search->request, search, &choice->entry, &image, err);
+    if (rc < 0)
+        return rc;
+    return import_add_image(search->request->import, &image, err);
 }
 
 static int load_index(struct search *search, const struct image_index *index, struct error *err)
@@ -355,26 +361,33 @@ static int load_index(struct search *search, const struct image_index *index, st
     if (!choices)
         return error_set_errno(err, ENOMEM, "import");
     rc = find_choices(search, index, choices, &count, err);
-    if (rc == 0 && (search->request->name || search->request->unnamed))
+    if (rc < 0)
+        return rc;
+    if (search->request->name || search->request->unnamed) {
         rc = keep_one(choices, &count, err);
-    for (size_t i = 0; rc == 0 && i < count; i++)
+        if (rc < 0)
+            return rc;
+    }
+    for (size_t i = 0; i < count; i++) {
         rc = load_choice(search, &choices[i], err);
-    return rc;
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 int load_oci(const struct load_request *request, struct error *err)
 {
     struct search search = {.request = request};
     AUTO_FREE char *text = NULL;
-    struct image_index index = {0};
+    AUTO_INDEX struct image_index index = {0};
     size_t size;
     int rc = source_read(request->source, "index.json", &text, &size, err);
 
-    if (rc == 0)
-        rc = index_parse(text, size, "index.json", &index, err);
     if (rc < 0)
         return rc;
-    rc = load_index(&search, &index, err);
-    index_release(&index);
-    return rc;
+    rc = index_parse(text, size, "index.json", &index, err);
+    if (rc < 0)
+        return rc;
+    return load_index(&search, &index, err);
 }

@@ -36,11 +36,13 @@ static int stage(const struct load_request *request, struct build *build,
     char digest[DIGEST_SIZE];
     int rc = import_stage_layer(request->import, request->source, NULL, &layer, err);
 
-    if (rc == 0)
-        rc = build_add_layer(request->import, build, &layer, NULL, diff_id, err);
-    if (rc == 0)
-        rc = make_config(diff_id, &text, err);
-    if (rc < 0 || !text)
+    if (rc < 0)
+        return rc;
+    rc = build_add_layer(request->import, build, &layer, NULL, diff_id, err);
+    if (rc < 0)
+        return rc;
+    rc = make_config(diff_id, &text, err);
+    if (rc < 0)
         return rc;
     if (tree_count(build->tree) <= 1)
         return error_set(err, EBADMSG, "the root file system is empty");
@@ -48,26 +50,32 @@ static int stage(const struct load_request *request, struct build *build,
     if (import_find_stored(request->import, digest, image))
         return 0;
     rc = import_stage_text(request->import, text, strlen(text), digest, err);
-    if (rc == 0)
-        rc = build_finish(request->import, build, &config, digest, err);
-    if (rc == 0)
-        rc = load_stage_manifest(request->import, digest, strlen(text), &layer, 1, image, err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = build_finish(request->import, build, &config, digest, err);
+    if (rc < 0)
+        return rc;
+    return load_stage_manifest(request->import, digest, strlen(text), &layer, 1, image, err);
+}
+
+static int build_image(const struct load_request *request, struct imported_image *image,
+                       struct error *err)
+{
+    AUTO_BUILD struct build build;
+    int rc = build_begin(request->import, &build, err);
+
+    return rc < 0 ? rc : stage(request, &build, image, err);
 }
 
 int load_root(const struct load_request *request, struct error *err)
 {
     struct imported_image image = {0};
-    struct build build;
     int rc = load_choose_name(request, NULL, image.name, err);
 
-    if (rc == 0) {
-        rc = build_begin(request->import, &build, err);
-        if (rc == 0)
-            rc = stage(request, &build, &image, err);
-        build_end(&build);
-    }
-    if (rc == 0)
-        rc = import_add_image(request->import, &image, err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = build_image(request, &image, err);
+    if (rc < 0)
+        return rc;
+    return import_add_image(request->import, &image, err);
 }

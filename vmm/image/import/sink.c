@@ -21,7 +21,9 @@ static int write_at(struct sink *sink, const char *data, size_t size, uint64_t o
 {
     int rc = budget_write(sink->budget, size, err);
 
-    while (rc == 0 && size > 0) {
+    if (rc < 0)
+        return rc;
+    while (size > 0) {
         ssize_t count = pwrite(sink->fd, data, size, (off_t)offset);
 
         if (count < 0 && errno != EINTR)
@@ -32,30 +34,37 @@ static int write_at(struct sink *sink, const char *data, size_t size, uint64_t o
         size -= (size_t)count;
         offset += (uint64_t)count;
     }
-    return rc;
+    return 0;
+}
+
+/* Writes all but blocks of zeros, which become holes. */
+static int write_data(struct sink *sink, const char *data, size_t size, struct error *err)
+{
+    size_t from = 0; /* what is not yet written begins here */
+    size_t part;
+
+    for (size_t at = 0; at < size; at += part) {
+        /* By the blocks of the file, whatever pieces the data comes in. */
+        size_t left = HOLE_SIZE - (size_t)((sink->size + at) % HOLE_SIZE);
+
+        part = size - at < left ? size - at : left;
+        if (!bytes_are_zero(data + at, part))
+            continue;
+        if (at > from) {
+            int rc = write_at(sink, data + from, at - from, sink->size + from, err);
+
+            if (rc < 0)
+                return rc;
+        }
+        from = at + part;
+    }
+    return size > from ? write_at(sink, data + from, size - from, sink->size + from, err) : 0;
 }
 
 int sink_write(struct sink *sink, const void *data, size_t size, struct error *err)
 {
-    const char *text = data;
-    size_t from = 0; /* what is not yet written begins here */
-    size_t at = 0;
-    int rc = 0;
+    int rc = write_data(sink, data, size, err);
 
-    while (rc == 0 && at < size) {
-        /* By the blocks of the file, whatever pieces the data comes in. */
-        size_t left = HOLE_SIZE - (size_t)((sink->size + at) % HOLE_SIZE);
-        size_t part = size - at < left ? size - at : left;
-
-        if (bytes_are_zero(text + at, part)) {
-            if (at > from)
-                rc = write_at(sink, text + from, at - from, sink->size + from, err);
-            from = at + part;
-        }
-        at += part;
-    }
-    if (rc == 0 && at > from)
-        rc = write_at(sink, text + from, at - from, sink->size + from, err);
     if (rc < 0)
         return rc;
     sha256_update(&sink->hash, size, data);

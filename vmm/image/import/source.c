@@ -22,14 +22,15 @@ static int copy_file(int input, struct sink *sink, struct error *err)
 {
     AUTO_FREE char *buffer = malloc(COPY_SIZE);
     ssize_t count;
-    int rc = 0;
 
     if (!buffer)
         return error_set_errno(err, ENOMEM, "import");
-    while (rc == 0 && (count = io_read_full(input, buffer, COPY_SIZE)) > 0)
-        rc = sink_write(sink, buffer, (size_t)count, err);
-    if (rc < 0)
-        return rc;
+    while ((count = io_read_full(input, buffer, COPY_SIZE)) > 0) {
+        int rc = sink_write(sink, buffer, (size_t)count, err);
+
+        if (rc < 0)
+            return rc;
+    }
     return count < 0 ? error_set_errno(err, (int)-count, "cannot read") : 0;
 }
 
@@ -54,9 +55,12 @@ static int copy_pipe(int input, struct sink *sink, struct error *err)
     int rc = count < 0 ? error_set_errno(err, (int)-count, "cannot read")
                        : refuse_implausible(head, (size_t)count, err);
 
-    if (rc == 0)
-        rc = sink_write(sink, head, (size_t)count, err);
-    return rc < 0 ? rc : copy_file(input, sink, err);
+    if (rc < 0)
+        return rc;
+    rc = sink_write(sink, head, (size_t)count, err);
+    if (rc < 0)
+        return rc;
+    return copy_file(input, sink, err);
 }
 
 /* Replaces the archive by a copy in the spool, `unpacked` or as it is. */
@@ -72,8 +76,9 @@ static int move_to_spool(struct source *source, bool unpacked, struct error *err
     sink_open(&sink, fd, &source->import->budget);
     rc = unpacked ? source_unpack(source->archive, &sink, err)
                   : copy_pipe(source->archive, &sink, err);
-    if (rc == 0)
-        rc = sink_finish(&sink, err);
+    if (rc < 0)
+        return rc;
+    rc = sink_finish(&sink, err);
     if (rc < 0)
         return rc;
     cleanup_close(&source->spool);
@@ -82,26 +87,13 @@ static int move_to_spool(struct source *source, bool unpacked, struct error *err
     return 0;
 }
 
-/* Fills `copy` from the finished sink. */
-static int take_copy(struct sink *sink, uint32_t number, struct source_copy *copy,
-                     struct error *err)
-{
-    int rc = sink_finish(sink, err);
-
-    copy->fd = sink->fd;
-    copy->number = number;
-    copy->size = sink->size;
-    digest_finish(&sink->hash, copy->digest);
-    return rc;
-}
-
 static int open_directory(struct source *source, struct error *err)
 {
     int rc = source_judge_directory(source, err);
 
-    if (rc == 0 && source->kind == SOURCE_ROOT)
-        rc = source_copy(source, NULL, &source->packed, err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    return source->kind == SOURCE_ROOT ? source_copy(source, NULL, &source->packed, err) : 0;
 }
 
 static int check_head(int fd, struct error *err)
@@ -117,11 +109,14 @@ static int open_archive_file(struct source *source, bool is_pipe, struct error *
 {
     int rc = is_pipe ? move_to_spool(source, false, err) : check_head(source->archive, err);
 
-    if (rc == 0)
-        rc = source_scan(source, err);
-    if (rc == 0 && source->compressed && source->kind != SOURCE_ROOT)
-        rc = move_to_spool(source, true, err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = source_scan(source, err);
+    if (rc < 0)
+        return rc;
+    if (source->compressed && source->kind != SOURCE_ROOT)
+        return move_to_spool(source, true, err);
+    return 0;
 }
 
 int source_open(struct import *import, int fd, struct source **source, struct error *err)
@@ -228,7 +223,7 @@ static int read_member_file(const struct source *source, const char *name, char 
 int source_read(struct source *source, const char *name, char **data, size_t *size,
                 struct error *err)
 {
-    struct archive *archive = NULL;
+    AUTO_ARCHIVE struct archive *archive = NULL;
     int rc;
 
     if (source->directory >= 0)
@@ -236,28 +231,28 @@ int source_read(struct source *source, const char *name, char **data, size_t *si
     rc = source_open_member(source, name, &archive, err);
     if (rc < 0)
         return rc;
-    rc = read_whole(archive, name, data, size, err);
-    archive_read_free(archive);
-    return rc;
+    return read_whole(archive, name, data, size, err);
 }
 
 static int copy_member(struct source *source, const char *name, struct sink *sink,
                        struct error *err)
 {
     AUTO_FREE char *buffer = malloc(COPY_SIZE);
-    struct archive *archive = NULL;
-    la_ssize_t count = 1;
-    int rc = buffer ? source_open_member(source, name, &archive, err)
-                    : error_set_errno(err, ENOMEM, "import");
+    AUTO_ARCHIVE struct archive *archive = NULL;
+    la_ssize_t count;
+    int rc;
 
+    if (!buffer)
+        return error_set_errno(err, ENOMEM, "import");
+    rc = source_open_member(source, name, &archive, err);
     if (rc < 0)
         return rc;
-    while (rc == 0 && (count = archive_read_data(archive, buffer, COPY_SIZE)) > 0)
+    while ((count = archive_read_data(archive, buffer, COPY_SIZE)) > 0) {
         rc = sink_write(sink, buffer, (size_t)count, err);
-    if (count < 0)
-        rc = archive_error_take(archive, err);
-    archive_read_free(archive);
-    return rc;
+        if (rc < 0)
+            return rc;
+    }
+    return count < 0 ? archive_error_take(archive, err) : 0;
 }
 
 static int copy_from_directory(struct source *source, const char *name, struct sink *sink,
@@ -284,6 +279,15 @@ static int copy_root(struct source *source, struct sink *sink, struct error *err
     return copy_file(source->archive, sink, err);
 }
 
+static int fill_sink(struct source *source, const char *name, struct sink *sink, struct error *err)
+{
+    if (!name)
+        return copy_root(source, sink, err);
+    if (source->directory >= 0)
+        return copy_from_directory(source, name, sink, err);
+    return copy_member(source, name, sink, err);
+}
+
 int source_copy(struct source *source, const char *name, struct source_copy *copy,
                 struct error *err)
 {
@@ -297,22 +301,20 @@ int source_copy(struct source *source, const char *name, struct source_copy *cop
         source->packed.fd = -1;
         return 0;
     }
+    copy->fd = -1;
     fd = import_new_file(source->import, &number, err);
     if (fd < 0)
         return fd;
     sink_open(&sink, fd, &source->import->budget);
-    if (!name)
-        rc = copy_root(source, &sink, err);
-    else if (source->directory >= 0)
-        rc = copy_from_directory(source, name, &sink, err);
-    else
-        rc = copy_member(source, name, &sink, err);
-    if (rc == 0)
-        rc = take_copy(&sink, number, copy, err);
-    if (rc < 0) {
-        copy->fd = -1;
+    rc = fill_sink(source, name, &sink, err);
+    if (rc < 0)
         return rc;
-    }
-    steal_fd(&fd);
+    rc = sink_finish(&sink, err);
+    if (rc < 0)
+        return rc;
+    copy->fd = steal_fd(&fd);
+    copy->number = number;
+    copy->size = sink.size;
+    digest_finish(&sink.hash, copy->digest);
     return 0;
 }

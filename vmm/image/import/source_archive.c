@@ -264,14 +264,16 @@ static int scan(struct source *source, struct archive *archive, struct error *er
         return archive_error_take(archive, err);
     sort_members(source);
     rc = source_judge(marks, &source->kind, err);
-    if (rc == 0 && source->kind != SOURCE_ROOT && marks->is_overfull)
-        rc = error_set(err, E2BIG, "more than %d members in an image archive", MEMBERS_MAX);
-    return rc;
+    if (rc < 0)
+        return rc;
+    if (source->kind != SOURCE_ROOT && marks->is_overfull)
+        return error_set(err, E2BIG, "more than %d members in an image archive", MEMBERS_MAX);
+    return 0;
 }
 
 int source_scan(struct source *source, struct error *err)
 {
-    struct archive *archive = NULL;
+    AUTO_ARCHIVE struct archive *archive = NULL;
     struct packed_input *input = NULL;
     int rc = open_archive(source->archive, false, &archive, &input, err);
 
@@ -279,7 +281,6 @@ int source_scan(struct source *source, struct error *err)
         return error_wrap(err, rc, "neither an image nor a root file system");
     rc = scan(source, archive, err);
     source->compressed = packed_input_is_compressed(input);
-    archive_read_free(archive);
     return rc;
 }
 
@@ -303,19 +304,21 @@ static int seek_member(struct archive *archive, const struct member *member, str
 int source_open_member(struct source *source, const char *name, struct archive **archive,
                        struct error *err)
 {
+    AUTO_ARCHIVE struct archive *opened = NULL;
     const struct member *member = NULL;
     struct packed_input *input = NULL;
     int rc = resolve_member(source, name, &member, err);
 
     if (rc < 0 || !member)
         return rc;
-    rc = open_archive(source->archive, false, archive, &input, err);
+    rc = open_archive(source->archive, false, &opened, &input, err);
     if (rc < 0)
         return rc;
-    rc = seek_member(*archive, member, err);
+    rc = seek_member(opened, member, err);
     if (rc < 0)
-        archive_read_free(*archive);
-    return rc;
+        return rc;
+    *archive = steal_pointer(opened);
+    return 0;
 }
 
 /* The sum of a tar header's bytes, its own eight taken for spaces; both ways that exist. */
@@ -362,30 +365,30 @@ bool source_is_plausible(const unsigned char *head, size_t size)
 
 int source_unpack(int fd, struct sink *sink, struct error *err)
 {
+    AUTO_ARCHIVE struct archive *archive = NULL;
     struct archive_entry *entry;
-    struct archive *archive = NULL;
     struct packed_input *input = NULL;
     int rc = open_archive(fd, true, &archive, &input, err);
 
     if (rc < 0)
         return rc;
     if (archive_read_next_header(archive, &entry) != ARCHIVE_OK)
-        rc = archive_error_take(archive, err);
-    while (rc == 0) {
+        return archive_error_take(archive, err);
+    for (;;) {
         const void *data;
         size_t size;
         la_int64_t offset;
         int status = archive_read_data_block(archive, &data, &size, &offset);
 
         if (status == ARCHIVE_EOF)
-            break;
-        if (status == ARCHIVE_OK)
-            rc = budget_unpack(sink->budget, packed_input_take_count(input), size, err);
-        else
-            rc = archive_error_take(archive, err);
-        if (rc == 0)
-            rc = sink_write(sink, data, size, err);
+            return 0;
+        if (status != ARCHIVE_OK)
+            return archive_error_take(archive, err);
+        rc = budget_unpack(sink->budget, packed_input_take_count(input), size, err);
+        if (rc < 0)
+            return rc;
+        rc = sink_write(sink, data, size, err);
+        if (rc < 0)
+            return rc;
     }
-    archive_read_free(archive);
-    return rc;
 }

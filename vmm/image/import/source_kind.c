@@ -181,25 +181,31 @@ static int note_item(int directory, const char *name, struct source_marks *marks
     return 0;
 }
 
+static int note_items(const struct source *source, struct source_marks *marks, struct error *err)
+{
+    AUTO_CLOSE int copy = openat(source->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_CLOSEDIR DIR *directory = copy < 0 ? NULL : fdopendir(copy);
+    const struct dirent *item;
+
+    if (!directory)
+        return error_set_errno(err, errno, "cannot read");
+    steal_fd(&copy);
+    while ((errno = 0, item = readdir(directory))) {
+        int rc;
+
+        if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
+            continue;
+        rc = note_item(source->directory, item->d_name, marks, err);
+        if (rc < 0)
+            return rc;
+    }
+    return errno ? error_set_errno(err, errno, "cannot read") : 0;
+}
+
 int source_judge_directory(struct source *source, struct error *err)
 {
     struct source_marks marks = {.has_several_tops = true};
-    int copy = openat(source->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
-    const struct dirent *item;
-    int rc = 0;
+    int rc = note_items(source, &marks, err);
 
-    if (!directory) {
-        rc = error_set_errno(err, errno, "cannot read");
-        cleanup_close(&copy);
-        return rc;
-    }
-    while (rc == 0 && (errno = 0, item = readdir(directory))) {
-        if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)
-            rc = note_item(source->directory, item->d_name, &marks, err);
-    }
-    if (rc == 0 && errno)
-        rc = error_set_errno(err, errno, "cannot read");
-    closedir(directory);
     return rc < 0 ? rc : source_judge(&marks, &source->kind, err);
 }

@@ -29,6 +29,23 @@ struct packer {
     struct error *err;
 };
 
+static void entry_free(struct archive_entry **entry)
+{
+    archive_entry_free(*entry);
+}
+
+#define AUTO_ENTRY __attribute__((cleanup(entry_free)))
+
+static void packer_release(struct packer *packer)
+{
+    free(packer->buffer);
+    archive_entry_linkresolver_free(packer->links);
+    archive_read_free(packer->disk);
+    archive_write_free(packer->writer);
+}
+
+#define AUTO_PACKER __attribute__((cleanup(packer_release)))
+
 static la_ssize_t write_out(struct archive *archive, void *context, const void *data, size_t size)
 {
     struct packer *packer = context;
@@ -56,40 +73,46 @@ static int pack_content(struct packer *packer, int fd, struct error *err)
     return count < 0 ? error_set_errno(err, errno, "cannot read") : 0;
 }
 
-static int pack_entry(struct packer *packer, const FTSENT *item, const char *path,
-                      struct error *err)
+/* What the archive keeps of an entry; `fd` is open for a regular file. */
+static int describe(struct packer *packer, const FTSENT *item, const char *path, int fd,
+                    struct archive_entry *entry, struct error *err)
 {
-    struct archive_entry *entry = archive_entry_new();
-    struct archive_entry *deferred = NULL;
-    AUTO_CLOSE int fd = -1;
-    int rc = 0;
-
-    if (!entry)
-        return error_set_errno(err, ENOMEM, "import");
-    if (S_ISREG(item->fts_statp->st_mode))
-        fd = open(item->fts_accpath, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (S_ISREG(item->fts_statp->st_mode) && fd < 0) {
-        rc = error_set_errno(err, errno, "cannot read");
-    } else {
-        archive_entry_copy_pathname(entry, path);
-        archive_entry_copy_sourcepath(entry, item->fts_accpath);
-        if (archive_read_disk_entry_from_file(packer->disk, entry, fd, item->fts_statp) <
-            ARCHIVE_WARN)
-            rc = archive_error_take(packer->disk, err);
-    }
+    archive_entry_copy_pathname(entry, path);
+    archive_entry_copy_sourcepath(entry, item->fts_accpath);
+    if (archive_read_disk_entry_from_file(packer->disk, entry, fd, item->fts_statp) < ARCHIVE_WARN)
+        return archive_error_take(packer->disk, err);
     archive_entry_unset_atime(entry);
     archive_entry_unset_ctime(entry);
     archive_entry_unset_birthtime(entry);
     archive_entry_sparse_clear(entry);
     archive_entry_set_mtime(entry, item->fts_statp->st_mtime, 0);
-    if (rc == 0)
-        archive_entry_linkify(packer->links, &entry, &deferred);
-    if (rc == 0 && archive_write_header(packer->writer, entry) < ARCHIVE_WARN)
-        rc = archive_error_take(packer->writer, err);
-    if (rc == 0 && fd >= 0 && archive_entry_size(entry) > 0)
-        rc = pack_content(packer, fd, err);
-    archive_entry_free(entry);
-    return rc;
+    return 0;
+}
+
+static int pack_entry(struct packer *packer, const FTSENT *item, const char *path,
+                      struct error *err)
+{
+    AUTO_ENTRY struct archive_entry *entry = archive_entry_new();
+    struct archive_entry *deferred = NULL;
+    AUTO_CLOSE int fd = -1;
+    int rc;
+
+    if (!entry)
+        return error_set_errno(err, ENOMEM, "import");
+    if (S_ISREG(item->fts_statp->st_mode)) {
+        fd = open(item->fts_accpath, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+            return error_set_errno(err, errno, "cannot read");
+    }
+    rc = describe(packer, item, path, fd, entry, err);
+    if (rc < 0)
+        return rc;
+    archive_entry_linkify(packer->links, &entry, &deferred);
+    if (archive_write_header(packer->writer, entry) < ARCHIVE_WARN)
+        return archive_error_take(packer->writer, err);
+    if (fd >= 0 && archive_entry_size(entry) > 0)
+        return pack_content(packer, fd, err);
+    return 0;
 }
 
 static int pack_tree(struct packer *packer, FTS *walk, struct error *err)
@@ -133,34 +156,33 @@ static int pack(struct packer *packer, struct error *err)
         return error_set_errno(err, errno, "cannot read");
     rc = pack_tree(packer, walk, err);
     fts_close(walk);
-    if (rc == 0 && archive_write_close(packer->writer) != ARCHIVE_OK)
-        rc = archive_error_take(packer->writer, err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    if (archive_write_close(packer->writer) != ARCHIVE_OK)
+        return archive_error_take(packer->writer, err);
+    return 0;
 }
 
 int source_pack_directory(int directory, struct sink *sink, struct error *err)
 {
-    struct packer packer = {.sink = sink};
     struct error inner = ERROR_INIT;
+    AUTO_PACKER struct packer packer = {
+        .writer = archive_write_new(),
+        .disk = archive_read_disk_new(),
+        .links = archive_entry_linkresolver_new(),
+        .sink = sink,
+        .buffer = malloc(COPY_SIZE),
+        .err = &inner,
+    };
     AUTO_CLOSE int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     int rc;
 
-    packer.err = &inner;
-    packer.writer = archive_write_new();
-    packer.disk = archive_read_disk_new();
-    packer.links = archive_entry_linkresolver_new();
-    packer.buffer = malloc(COPY_SIZE);
     if (!packer.writer || !packer.disk || !packer.links || !packer.buffer)
-        rc = error_set_errno(err, ENOMEM, "import");
-    else if (before < 0 || fchdir(directory) < 0) /* paths of any length, relative to the root */
-        rc = error_set_errno(err, errno, "cannot enter");
-    else
-        rc = pack(&packer, err);
-    if (before >= 0 && fchdir(before) < 0 && rc == 0)
-        rc = error_set_errno(err, errno, "cannot return to the working directory");
-    free(packer.buffer);
-    archive_entry_linkresolver_free(packer.links);
-    archive_read_free(packer.disk);
-    archive_write_free(packer.writer);
+        return error_set_errno(err, ENOMEM, "import");
+    if (before < 0 || fchdir(directory) < 0) /* paths of any length, relative to the root */
+        return error_set_errno(err, errno, "cannot enter");
+    rc = pack(&packer, err);
+    if (fchdir(before) < 0 && rc == 0)
+        return error_set_errno(err, errno, "cannot return to the working directory");
     return rc;
 }

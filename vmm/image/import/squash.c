@@ -89,14 +89,15 @@ static int check(struct writer *writer, int rc)
 static int make_compressors(struct writer *writer)
 {
     sqfs_compressor_config_t config;
-    int rc = sqfs_compressor_config_init(&config, COMPRESSOR, BLOCK_SIZE, 0);
+    int rc = check(writer, sqfs_compressor_config_init(&config, COMPRESSOR, BLOCK_SIZE, 0));
 
-    if (rc == 0)
-        rc = squash_compressor_create(&config, &writer->compressor);
+    if (rc < 0)
+        return rc;
+    rc = check(writer, squash_compressor_create(&config, &writer->compressor));
+    if (rc < 0)
+        return rc;
     config.flags |= SQFS_COMP_FLAG_UNCOMPRESS;
-    if (rc == 0)
-        rc = sqfs_compressor_create(&config, &writer->decompressor);
-    return check(writer, rc);
+    return check(writer, sqfs_compressor_create(&config, &writer->decompressor));
 }
 
 static int make_processor(struct writer *writer)
@@ -157,49 +158,56 @@ static void destroy_parts(struct writer *writer)
 static int begin_image(struct writer *writer)
 {
     int rc = check(writer, sqfs_super_init(&writer->super, BLOCK_SIZE, 0, COMPRESSOR));
+    int size;
 
-    if (rc == 0)
-        rc = check(writer, sqfs_super_write(&writer->super, &writer->file.base));
-    if (rc == 0) {
-        int size = writer->compressor->write_options(writer->compressor, &writer->file.base);
+    if (rc < 0)
+        return rc;
+    rc = check(writer, sqfs_super_write(&writer->super, &writer->file.base));
+    if (rc < 0)
+        return rc;
+    size = writer->compressor->write_options(writer->compressor, &writer->file.base);
+    if (size > 0)
+        writer->super.flags |= SQFS_FLAG_COMPRESSOR_OPTIONS;
+    return check(writer, size);
+}
 
-        rc = check(writer, size);
-        if (size > 0)
-            writer->super.flags |= SQFS_FLAG_COMPRESSOR_OPTIONS;
-    }
-    return rc;
+static int append(struct writer *writer, size_t size)
+{
+    return check(writer, sqfs_block_processor_append(writer->processor, writer->buffer, size));
 }
 
 static int append_zeros(struct writer *writer, uint64_t length)
 {
-    int rc = 0;
-
     memset(writer->buffer, 0, BLOCK_SIZE);
-    while (rc == 0 && length > 0) {
+    while (length > 0) {
         size_t part = length < BLOCK_SIZE ? (size_t)length : BLOCK_SIZE;
+        int rc = append(writer, part);
 
-        rc = check(writer, sqfs_block_processor_append(writer->processor, writer->buffer, part));
+        if (rc < 0)
+            return rc;
         length -= part;
     }
-    return rc;
+    return 0;
 }
 
 static int append_segment(struct writer *writer, const struct tree_segment *segment)
 {
     uint64_t done = 0;
-    int rc = 0;
 
-    while (rc == 0 && done < segment->length) {
+    while (done < segment->length) {
         uint64_t left = segment->length - done;
         size_t part = left < BLOCK_SIZE ? (size_t)left : BLOCK_SIZE;
+        int rc =
+            spool_read(writer->spool, segment->spool + done, writer->buffer, part, writer->err);
 
-        rc = spool_read(writer->spool, segment->spool + done, writer->buffer, part, writer->err);
-        if (rc == 0)
-            rc =
-                check(writer, sqfs_block_processor_append(writer->processor, writer->buffer, part));
+        if (rc < 0)
+            return rc;
+        rc = append(writer, part);
+        if (rc < 0)
+            return rc;
         done += part;
     }
-    return rc;
+    return 0;
 }
 
 static int write_content(struct writer *writer, struct tree_inode *inode)
@@ -209,17 +217,23 @@ static int write_content(struct writer *writer, struct tree_inode *inode)
         check(writer, sqfs_block_processor_begin_file(
                           writer->processor, (sqfs_inode_generic_t **)&inode->written, NULL, 0));
 
-    for (size_t i = 0; rc == 0 && i < inode->segment_count; i++) {
-        rc = append_zeros(writer, inode->segments[i].offset - at);
-        if (rc == 0)
-            rc = append_segment(writer, &inode->segments[i]);
-        at = inode->segments[i].offset + inode->segments[i].length;
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < inode->segment_count; i++) {
+        const struct tree_segment *segment = &inode->segments[i];
+
+        rc = append_zeros(writer, segment->offset - at);
+        if (rc < 0)
+            return rc;
+        rc = append_segment(writer, segment);
+        if (rc < 0)
+            return rc;
+        at = segment->offset + segment->length;
     }
-    if (rc == 0)
-        rc = append_zeros(writer, inode->size - at);
-    if (rc == 0)
-        rc = check(writer, sqfs_block_processor_end_file(writer->processor));
-    return rc;
+    rc = append_zeros(writer, inode->size - at);
+    if (rc < 0)
+        return rc;
+    return check(writer, sqfs_block_processor_end_file(writer->processor));
 }
 
 /* Pass 1, parents first. */
@@ -245,12 +259,12 @@ static int set_attributes(struct writer *writer, const struct tree_inode *inode,
 {
     int rc = check(writer, sqfs_id_table_id_to_index(writer->ids, inode->uid, &made->base.uid_idx));
 
-    if (rc == 0)
-        rc = check(writer, sqfs_id_table_id_to_index(writer->ids, inode->gid, &made->base.gid_idx));
+    if (rc < 0)
+        return rc;
     made->base.mode = (sqfs_u16)inode->mode;
     made->base.mod_time = inode->mtime;
     made->base.inode_number = inode->number;
-    return rc;
+    return check(writer, sqfs_id_table_id_to_index(writer->ids, inode->gid, &made->base.gid_idx));
 }
 
 static int store_xattrs(struct writer *writer, const struct tree_inode *inode, sqfs_u32 *index)
@@ -261,12 +275,17 @@ static int store_xattrs(struct writer *writer, const struct tree_inode *inode, s
     if (inode->xattr_count == 0)
         return 0;
     rc = check(writer, sqfs_xattr_writer_begin(writer->xattrs, 0));
-    for (size_t i = 0; rc == 0 && i < inode->xattr_count; i++)
-        rc = check(writer, sqfs_xattr_writer_add(writer->xattrs, inode->xattrs[i].name,
-                                                 inode->xattrs[i].value, inode->xattrs[i].size));
-    if (rc == 0)
-        rc = check(writer, sqfs_xattr_writer_end(writer->xattrs, index));
-    return rc;
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < inode->xattr_count; i++) {
+        const struct tree_xattr *xattr = &inode->xattrs[i];
+
+        rc = check(writer,
+                   sqfs_xattr_writer_add(writer->xattrs, xattr->name, xattr->value, xattr->size));
+        if (rc < 0)
+            return rc;
+    }
+    return check(writer, sqfs_xattr_writer_end(writer->xattrs, index));
 }
 
 /* The place of the next inode, as directory entries hold it. */
@@ -317,38 +336,46 @@ static sqfs_inode_generic_t *make_special(const struct tree_inode *inode)
 static int set_file_links(struct writer *writer, const struct tree_inode *inode)
 {
     sqfs_inode_generic_t *made = inode->written;
-    int rc = 0;
+    int rc;
 
-    if (inode->links > 1) {
-        rc = check(writer, sqfs_inode_make_extended(made));
-        made->data.file_ext.nlink = inode->links;
-    }
-    return rc;
+    if (inode->links <= 1)
+        return 0;
+    rc = check(writer, sqfs_inode_make_extended(made));
+    if (rc < 0)
+        return rc;
+    made->data.file_ext.nlink = inode->links;
+    return 0;
+}
+
+static int make_leaf(struct writer *writer, struct tree_inode *inode)
+{
+    if (S_ISREG(inode->mode))
+        return set_file_links(writer, inode); /* pass 1 has made it */
+    inode->written = S_ISLNK(inode->mode) ? make_symlink(inode) : make_special(inode);
+    return inode->written ? 0 : check(writer, SQFS_ERROR_ALLOC);
 }
 
 /* Writes what is not a directory, once. */
 static int write_leaf(struct writer *writer, struct tree_inode *inode)
 {
     sqfs_u32 xattrs = NO_XATTRS;
-    int rc;
+    int rc = make_leaf(writer, inode);
 
-    if (S_ISREG(inode->mode)) {
-        rc = set_file_links(writer, inode);
-    } else {
-        inode->written = S_ISLNK(inode->mode) ? make_symlink(inode) : make_special(inode);
-        rc = inode->written ? 0 : check(writer, SQFS_ERROR_ALLOC);
-    }
-    if (rc == 0)
-        rc = set_attributes(writer, inode, inode->written);
-    if (rc == 0)
-        rc = store_xattrs(writer, inode, &xattrs);
-    if (rc == 0 && xattrs != NO_XATTRS)
+    if (rc < 0)
+        return rc;
+    rc = set_attributes(writer, inode, inode->written);
+    if (rc < 0)
+        return rc;
+    rc = store_xattrs(writer, inode, &xattrs);
+    if (rc < 0)
+        return rc;
+    if (xattrs != NO_XATTRS) {
         rc = check(writer, sqfs_inode_set_xattr_index(inode->written, xattrs));
-    if (rc == 0) {
-        inode->location = next_location(writer);
-        rc = check(writer, sqfs_meta_writer_write_inode(writer->inode_table, inode->written));
+        if (rc < 0)
+            return rc;
     }
-    return rc;
+    inode->location = next_location(writer);
+    return check(writer, sqfs_meta_writer_write_inode(writer->inode_table, inode->written));
 }
 
 struct directory {
@@ -390,14 +417,18 @@ static int write_directory(struct writer *writer, struct tree_inode *inode, uint
     sqfs_u32 xattrs = NO_XATTRS;
     int rc = tree_each_child(inode, write_child, &directory);
 
-    if (rc == 0)
-        rc = check(writer, sqfs_dir_writer_begin(writer->directories, 0));
-    if (rc == 0)
-        rc = tree_each_child(inode, write_entry, writer);
-    if (rc == 0)
-        rc = check(writer, sqfs_dir_writer_end(writer->directories));
-    if (rc == 0)
-        rc = store_xattrs(writer, inode, &xattrs);
+    if (rc < 0)
+        return rc;
+    rc = check(writer, sqfs_dir_writer_begin(writer->directories, 0));
+    if (rc < 0)
+        return rc;
+    rc = tree_each_child(inode, write_entry, writer);
+    if (rc < 0)
+        return rc;
+    rc = check(writer, sqfs_dir_writer_end(writer->directories));
+    if (rc < 0)
+        return rc;
+    rc = store_xattrs(writer, inode, &xattrs);
     if (rc < 0)
         return rc;
     made = sqfs_dir_writer_create_inode(writer->directories, directory.subdirectories + 2, xattrs,
@@ -405,11 +436,10 @@ static int write_directory(struct writer *writer, struct tree_inode *inode, uint
     if (!made)
         return check(writer, SQFS_ERROR_ALLOC);
     rc = set_attributes(writer, inode, made);
-    if (rc == 0) {
-        inode->location = next_location(writer);
-        rc = check(writer, sqfs_meta_writer_write_inode(writer->inode_table, made));
-    }
-    return rc;
+    if (rc < 0)
+        return rc;
+    inode->location = next_location(writer);
+    return check(writer, sqfs_meta_writer_write_inode(writer->inode_table, made));
 }
 
 static int write_inodes(struct writer *writer)
@@ -419,36 +449,40 @@ static int write_inodes(struct writer *writer)
 
     writer->super.inode_table_start = writer->file.size;
     rc = write_directory(writer, root, writer->inodes + 1);
-    if (rc == 0)
-        rc = check(writer, sqfs_meta_writer_flush(writer->inode_table));
-    if (rc == 0)
-        rc = check(writer, sqfs_meta_writer_flush(writer->directory_table));
+    if (rc < 0)
+        return rc;
+    rc = check(writer, sqfs_meta_writer_flush(writer->inode_table));
+    if (rc < 0)
+        return rc;
+    rc = check(writer, sqfs_meta_writer_flush(writer->directory_table));
+    if (rc < 0)
+        return rc;
     writer->super.inode_count = writer->inodes;
     writer->super.root_inode_ref = root->location;
     writer->super.directory_table_start = writer->file.size;
-    if (rc == 0)
-        rc = check(writer, sqfs_meta_write_write_to_file(writer->directory_table));
-    return rc;
+    return check(writer, sqfs_meta_write_write_to_file(writer->directory_table));
 }
 
 static int write_tables(struct writer *writer)
 {
     sqfs_file_t *file = &writer->file.base;
     sqfs_super_t *super = &writer->super;
-    int rc =
-        check(writer, sqfs_frag_table_write(writer->fragments, file, super, writer->compressor));
+    sqfs_compressor_t *compressor = writer->compressor;
+    int rc = check(writer, sqfs_frag_table_write(writer->fragments, file, super, compressor));
 
-    if (rc == 0)
-        rc = check(writer, sqfs_id_table_write(writer->ids, file, super, writer->compressor));
-    if (rc == 0)
-        rc =
-            check(writer, sqfs_xattr_writer_flush(writer->xattrs, file, super, writer->compressor));
+    if (rc < 0)
+        return rc;
+    rc = check(writer, sqfs_id_table_write(writer->ids, file, super, compressor));
+    if (rc < 0)
+        return rc;
+    rc = check(writer, sqfs_xattr_writer_flush(writer->xattrs, file, super, compressor));
+    if (rc < 0)
+        return rc;
     super->bytes_used = writer->file.size;
-    if (rc == 0)
-        rc = check(writer, sqfs_super_write(super, file));
-    if (rc == 0)
-        rc = check(writer, file->truncate(file, align_up(writer->file.size, PAGE_SIZE)));
-    return rc;
+    rc = check(writer, sqfs_super_write(super, file));
+    if (rc < 0)
+        return rc;
+    return check(writer, file->truncate(file, align_up(writer->file.size, PAGE_SIZE)));
 }
 
 static int release_child(struct tree_node *node, void *context)
@@ -458,23 +492,34 @@ static int release_child(struct tree_node *node, void *context)
     return tree_each_child(node->inode, release_child, context);
 }
 
+static int write_image(struct writer *writer)
+{
+    int rc = create_parts(writer);
+
+    if (rc < 0)
+        return rc;
+    rc = begin_image(writer);
+    if (rc < 0)
+        return rc;
+    rc = number_inode(writer, tree_root(writer->tree));
+    if (rc < 0)
+        return rc;
+    rc = check(writer, sqfs_block_processor_finish(writer->processor));
+    if (rc < 0)
+        return rc;
+    rc = write_inodes(writer);
+    if (rc < 0)
+        return rc;
+    return write_tables(writer);
+}
+
 int squash_write(struct tree *tree, const struct spool *spool, int fd, struct error *err)
 {
     struct writer writer = {.tree = tree, .spool = spool, .err = err};
     int rc;
 
     squash_file_init(&writer.file, fd);
-    rc = create_parts(&writer);
-    if (rc == 0)
-        rc = begin_image(&writer);
-    if (rc == 0)
-        rc = number_inode(&writer, tree_root(tree));
-    if (rc == 0)
-        rc = check(&writer, sqfs_block_processor_finish(writer.processor));
-    if (rc == 0)
-        rc = write_inodes(&writer);
-    if (rc == 0)
-        rc = write_tables(&writer);
+    rc = write_image(&writer);
     destroy_parts(&writer); /* its threads hold pointers into the inodes */
     tree_each_child(tree_root(tree), release_child, NULL);
     return rc;

@@ -44,22 +44,29 @@ static enum layer_compression sniff(int fd)
     return LAYER_PLAIN;
 }
 
+static int describe_layer(struct image_layer *layer, const struct source_copy *copy,
+                          struct error *err)
+{
+    if (layer->digest[0])
+        return check_layer(layer, copy, err);
+    memcpy(layer->digest, copy->digest, DIGEST_SIZE);
+    layer->size = copy->size;
+    layer->compression = sniff(copy->fd);
+    return 0;
+}
+
 int import_stage_layer(struct import *import, struct source *source, const char *member,
                        struct image_layer *layer, struct error *err)
 {
-    struct source_copy copy = {.fd = -1};
+    struct source_copy copy;
     int rc;
 
     if (layer->digest[0] && import_find_blob(import, layer->digest))
         return 0;
     rc = source_copy(source, member, &copy, err);
-    if (rc == 0 && layer->digest[0])
-        rc = check_layer(layer, &copy, err);
-    else if (rc == 0) {
-        memcpy(layer->digest, copy.digest, DIGEST_SIZE);
-        layer->size = copy.size;
-        layer->compression = sniff(copy.fd);
-    }
+    if (rc < 0)
+        return rc;
+    rc = describe_layer(layer, &copy, err);
     cleanup_close(&copy.fd);
     return rc < 0 ? rc : import_add_blob(import, copy.digest, copy.number, err);
 }

@@ -179,6 +179,13 @@ struct node_list {
     size_t count;
 };
 
+static void release_list(struct node_list *list)
+{
+    free(list->nodes);
+}
+
+#define AUTO_NODE_LIST __attribute__((cleanup(release_list)))
+
 static int list_node(struct tree_node *node, void *context)
 {
     struct node_list *list = context;
@@ -197,13 +204,15 @@ int tree_for_children(struct tree_inode *directory,
                                  struct tree_node *node, struct error *err),
                       struct tree *tree, struct error *err)
 {
-    struct node_list list = {0};
+    AUTO_NODE_LIST struct node_list list = {0};
     int rc = tree_each_child(directory, list_node, &list);
 
     if (rc < 0)
-        error_set_errno(err, -rc, "import");
-    for (size_t i = 0; rc == 0 && i < list.count; i++)
+        return error_set_errno(err, -rc, "import");
+    for (size_t i = 0; i < list.count; i++) {
         rc = act(tree, directory, list.nodes[i], err);
-    free(list.nodes);
-    return rc;
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }

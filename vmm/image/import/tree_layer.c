@@ -123,16 +123,24 @@ static int add_bytes(struct tree *tree, uint64_t size, struct error *err)
     return 0;
 }
 
-int tree_add(struct tree *tree, const char *path, struct tree_inode *inode, struct error *err)
+static int add(struct tree *tree, const char *path, struct tree_inode *inode, struct error *err)
 {
     struct tree_inode *parent;
     char name[TREE_NAME_MAX + 1];
     int rc = tree_walk(tree, path, TREE_WALK_MAKE, &parent, name, err);
 
-    if (rc == 0)
-        rc = add_bytes(tree, inode->size, err);
-    if (rc == 0)
-        rc = place(tree, parent, name, find_place(tree, parent, name), inode, err);
+    if (rc < 0)
+        return rc;
+    rc = add_bytes(tree, inode->size, err);
+    if (rc < 0)
+        return rc;
+    return place(tree, parent, name, find_place(tree, parent, name), inode, err);
+}
+
+int tree_add(struct tree *tree, const char *path, struct tree_inode *inode, struct error *err)
+{
+    int rc = add(tree, path, inode, err);
+
     if (rc < 0)
         tree_inode_free(inode);
     return rc;
@@ -157,27 +165,33 @@ static int find_target(struct tree *tree, const char *target, struct tree_node *
     return 0;
 }
 
+static int link_inode(struct tree *tree, const char *path, const struct tree_node *source,
+                      struct tree_inode *inode, struct error *err)
+{
+    struct tree_node *node;
+    struct tree_inode *parent;
+    char name[TREE_NAME_MAX + 1];
+    int rc = tree_walk(tree, path, TREE_WALK_MAKE, &parent, name, err);
+
+    if (rc < 0)
+        return rc;
+    node = find_place(tree, parent, name);
+    if (node == source && node->layer == tree->layer)
+        return error_set(err, ELOOP, "is a hard link to itself");
+    return place(tree, parent, name, node, inode, err);
+}
+
 int tree_link(struct tree *tree, const char *path, const char *target, struct error *err)
 {
     struct tree_node *source = NULL;
-    struct tree_node *node;
-    struct tree_inode *parent;
     struct tree_inode *inode;
-    char name[TREE_NAME_MAX + 1];
     int rc = find_target(tree, target, &source, err);
 
     if (rc < 0 || !source)
         return rc;
     inode = source->inode;
-    inode->links++; /* the walk below may take away the target's own name */
-    rc = tree_walk(tree, path, TREE_WALK_MAKE, &parent, name, err);
-    if (rc == 0) {
-        node = find_place(tree, parent, name);
-        if (node == source && node->layer == tree->layer)
-            rc = error_set(err, ELOOP, "is a hard link to itself");
-        else
-            rc = place(tree, parent, name, node, inode, err);
-    }
+    inode->links++; /* the walk may take away the target's own name */
+    rc = link_inode(tree, path, source, inode, err);
     tree_drop_inode(inode);
     return rc;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "vmm/base/io.h"
+#include "vmm/image/import/archive_error.h"
 #include "vmm/image/import/confine.h"
 #include "vmm/image/import/packed_input.h"
 
@@ -35,19 +36,17 @@ static int copy_out(struct archive *archive, int output)
 static int unpack(int payload, int output)
 {
     struct archive_entry *entry;
-    struct archive *archive = archive_read_new();
+    AUTO_ARCHIVE struct archive *archive = archive_read_new();
     struct packed_input *input;
-    int status = EXIT_FAILURE;
 
     if (!archive)
         return EXIT_FAILURE;
     archive_read_support_format_raw(archive);
     archive_read_support_filter_lz4(archive);
-    if (packed_input_open(archive, payload, &input, NULL) == 0 &&
-        archive_read_next_header(archive, &entry) == ARCHIVE_OK)
-        status = copy_out(archive, output);
-    archive_read_free(archive);
-    return status;
+    if (packed_input_open(archive, payload, &input, NULL) < 0 ||
+        archive_read_next_header(archive, &entry) != ARCHIVE_OK)
+        return EXIT_FAILURE;
+    return copy_out(archive, output);
 }
 
 int unpack_kernel(int payload, int output)
