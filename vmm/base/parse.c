@@ -110,7 +110,7 @@ int parse_size(const char *text, const char *what, uint64_t *bytes, struct error
     return 0;
 }
 
-int parse_thousandths(const char *text, const char *what, uint32_t *thousandths, struct error *err)
+int parse_millicpus(const char *text, const char *what, uint32_t *millicpus, struct error *err)
 {
     const char *at = text;
     uint64_t whole = 0;
@@ -121,6 +121,6 @@ int parse_thousandths(const char *text, const char *what, uint32_t *thousandths,
         return error_set(err, EINVAL, "%s: '%s' is not a number such as 2 or 1.5", what, text);
     if (rc == -ERANGE || whole > 1000 || whole * 1000 + part < 10)
         return error_set(err, ERANGE, "%s: %s is outside of 0.01 to 1000", what, text);
-    *thousandths = (uint32_t)(whole * 1000 + part);
+    *millicpus = (uint32_t)(whole * 1000 + part);
     return 0;
 }

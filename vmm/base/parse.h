@@ -24,9 +24,9 @@ int parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, ui
 int parse_size(const char *text, const char *what, uint64_t *bytes, struct error *err);
 
 /*
- * Parses "2", "1.5" or ".5" into thousandths (docker's --cpus, and as there at least a hundredth).
- * Errors: EINVAL, ERANGE (below 10 or above 1000999 thousandths).
+ * Parses "2", "1.5" or ".5" processors into millicpus, 1000 of which are one (docker's --cpus).
+ * Errors: EINVAL, ERANGE (below 10, which is docker's least, or above 1000999).
  */
-int parse_thousandths(const char *text, const char *what, uint32_t *thousandths, struct error *err);
+int parse_millicpus(const char *text, const char *what, uint32_t *millicpus, struct error *err);
 
 #endif

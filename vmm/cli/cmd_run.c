@@ -78,7 +78,7 @@ static int check_limits(struct run *run, struct error *err)
     const struct run_options *options = run->options;
     struct sandbox_request *request = &run->request;
     struct sandbox_limits *limits = &request->limits;
-    int rc = vm_options_cpus(options->cpus, &request->vcpu_count, &limits->cpu_thousandths, err);
+    int rc = vm_options_cpus(options->cpus, &request->vcpu_count, &limits->millicpus, err);
 
     if (rc < 0)
         return rc;

@@ -38,10 +38,10 @@ int vm_options_memory(uint64_t asked, bool linux_guest, uint64_t *bytes, struct 
     return 0;
 }
 
-int vm_options_cpus(const char *text, unsigned *vcpus, uint32_t *thousandths, struct error *err)
+int vm_options_cpus(const char *text, unsigned *vcpus, uint32_t *millicpus, struct error *err)
 {
     uint32_t asked = 1000;
-    int rc = text ? parse_thousandths(text, "--cpus", &asked, err) : 0;
+    int rc = text ? parse_millicpus(text, "--cpus", &asked, err) : 0;
 
     if (rc < 0)
         return rc;
@@ -49,7 +49,7 @@ int vm_options_cpus(const char *text, unsigned *vcpus, uint32_t *thousandths, st
         return error_set(err, ERANGE, "--cpus: %s is more than the %d that a machine can have",
                          text, MACHINE_VCPUS_MAX);
     *vcpus = (asked + 999) / 1000;
-    *thousandths = text ? asked : 0;
+    *millicpus = text ? asked : 0;
     return 0;
 }
 

@@ -20,10 +20,10 @@
 int vm_options_memory(uint64_t asked, bool linux_guest, uint64_t *bytes, struct error *err);
 
 /*
- * What --cpus said (NULL: nothing): so many vCPUs, and the limit in thousandths of a processor (0 =
- * nothing was said). Errors: EINVAL, ERANGE.
+ * Reads --cpus (NULL: not given): the number of vCPUs, and the limit in millicpus (0 = not given).
+ * Errors: EINVAL, ERANGE.
  */
-int vm_options_cpus(const char *text, unsigned *vcpus, uint32_t *thousandths, struct error *err);
+int vm_options_cpus(const char *text, unsigned *vcpus, uint32_t *millicpus, struct error *err);
 
 /* What --jail and --jail-uid said (NULL: nothing). Errors: EINVAL, ERANGE. */
 #define VM_OPTIONS_JAIL_VALUE    "auto|required"

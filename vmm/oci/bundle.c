@@ -120,9 +120,9 @@ static void write_resources(FILE *file, const struct bundle_options *options)
             fprintf(file, ",\"swap\":%" PRIu64, 2 * options->memory_bytes);
         fputs("}", file);
     }
-    if (options->cpu_thousandths)
+    if (options->millicpus)
         fprintf(file, ",\"cpu\":{\"quota\":%" PRIu64 ",\"period\":%d}",
-                (uint64_t)options->cpu_thousandths * CPU_PERIOD_US / 1000, CPU_PERIOD_US);
+                (uint64_t)options->millicpus * CPU_PERIOD_US / 1000, CPU_PERIOD_US);
     if (options->pids)
         fprintf(file, ",\"pids\":{\"limit\":%" PRIu64 "}", options->pids);
     fputs("}", file);

@@ -39,7 +39,7 @@ struct bundle_options {
     uint64_t
         memory_bytes;    /* limits; 0 = none. memory.max and no more swap than memory, as docker */
     bool swap_unlimited; /* the kernel does not count swap */
-    uint32_t cpu_thousandths; /* 1500 = one and a half processors */
+    uint32_t millicpus;  /* 1500 = one and a half processors */
     uint64_t pids;
     bool compiled_seccomp; /* the runtime is a crun of ours: it takes the filter ready made */
     const void *program;   /* an executable to show at BUNDLE_PROGRAM_PATH, or null */

@@ -24,7 +24,7 @@
 /* Limits that the user has set; 0 = not. */
 struct sandbox_limits {
     uint64_t memory_bytes;
-    uint32_t cpu_thousandths;
+    uint32_t millicpus;
     uint64_t pids;
 };
 

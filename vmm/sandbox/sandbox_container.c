@@ -153,14 +153,14 @@ static void place_limits(const struct sandbox_request *request, const char *pare
     const struct sandbox_limits *limits = &request->limits;
 
     options->memory_bytes = 0;
-    options->cpu_thousandths = 0;
+    options->millicpus = 0;
     options->pids = 0;
     if (limits->memory_bytes > 0 && can_limit(request, "memory", "--memory", parent)) {
         options->memory_bytes = limits->memory_bytes;
         options->swap_unlimited = !cgroup_limits_swap();
     }
-    if (limits->cpu_thousandths > 0 && can_limit(request, "cpu", "--cpus", parent))
-        options->cpu_thousandths = limits->cpu_thousandths;
+    if (limits->millicpus > 0 && can_limit(request, "cpu", "--cpus", parent))
+        options->millicpus = limits->millicpus;
     if (limits->pids > 0 && can_limit(request, "pids", "--pids-limit", parent))
         options->pids = limits->pids;
 }

@@ -203,8 +203,7 @@ static int vm_place(struct sandbox_request *request, struct bundle_options *opti
     options->root_path = PROTOCOL_ROOTFS_PATH;
     options->bundle_path = PROTOCOL_BUNDLE_DIR;
     options->compiled_seccomp = true;
-    options->cpu_thousandths =
-        request->limits.cpu_thousandths % 1000 ? request->limits.cpu_thousandths : 0;
+    options->millicpus = request->limits.millicpus % 1000 ? request->limits.millicpus : 0;
     options->pids = request->limits.pids;
     return 0;
 }

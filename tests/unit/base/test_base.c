@@ -165,7 +165,7 @@ static void fractions_have_three_digits(void **state)
         struct error err = ERROR_INIT;
         uint32_t value = 4711;
 
-        assert_int_equal(parse_thousandths(cases[i].text, "--cpus", &value, &err), cases[i].rc);
+        assert_int_equal(parse_millicpus(cases[i].text, "--cpus", &value, &err), cases[i].rc);
         assert_int_equal(value, cases[i].rc == 0 ? cases[i].value : 4711);
     }
 }

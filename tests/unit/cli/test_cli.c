@@ -192,7 +192,7 @@ static void processors_of_a_machine(void **state)
         const char *text;
         int rc;
         unsigned vcpus;
-        uint32_t thousandths;
+        uint32_t millicpus;
     } cases[] = {
         {NULL, 0, 1, 0},        {"1", 0, 1, 1000},       {"2", 0, 2, 2000},
         {"1.5", 0, 2, 1500},    {"0.25", 0, 1, 250},     {"64", 0, 64, 64000},
@@ -204,11 +204,11 @@ static void processors_of_a_machine(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct error err = ERROR_INIT;
         unsigned vcpus = 0;
-        uint32_t thousandths = 0;
+        uint32_t millicpus = 0;
 
-        assert_int_equal(vm_options_cpus(cases[i].text, &vcpus, &thousandths, &err), cases[i].rc);
+        assert_int_equal(vm_options_cpus(cases[i].text, &vcpus, &millicpus, &err), cases[i].rc);
         assert_int_equal(vcpus, cases[i].vcpus);
-        assert_int_equal(thousandths, cases[i].thousandths);
+        assert_int_equal(millicpus, cases[i].millicpus);
         if (cases[i].rc < 0)
             assert_int_equal(strncmp(err.text, "--cpus: ", 8), 0);
     }

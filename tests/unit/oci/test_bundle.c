@@ -251,7 +251,7 @@ static void test_linux(void **state)
     fixture.options.network_namespace = true;
     fixture.options.cgroup_path = "/microvm/box";
     fixture.options.memory_bytes = 64U << 20;
-    fixture.options.cpu_thousandths = 1500;
+    fixture.options.millicpus = 1500;
     fixture.options.pids = 100;
     create(&fixture);
     assert_int_equal(json_array_size(at(fixture.root, "linux.namespaces")), 6);
