@@ -10,8 +10,8 @@
  * The report has lines "KEY VALUE": calls, injected, status, signal, died, left, timeout. The
  * status is 0 when the command has run at all.
  *
- * A call that fails is replaced by gettid(2), which every system call filter of ours allows, and
- * its result by the error that this call has when resources are short. Calls of the dynamic loader,
+ * A call that fails is replaced by gettid(2), which all our system call filters allow, and its
+ * result by the error that this call has when resources are short. Calls of the dynamic loader,
  * and calls that cannot fail, are not counted.
  */
 #include <elf.h>

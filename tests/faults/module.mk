@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Faults on purpose: failing system calls and allocations, killed processes, full file systems, few descriptors.
+# Fault injection: failing system calls and allocations, killed processes, full file systems, few descriptors.
 # `make faults` runs a sample of each sweep, `make check-long` all of it; `make faults FAULTS="calls/image-load"` some of it.
 
 FAULTS_DIR = $(BUILD)/faults
@@ -16,7 +16,7 @@ $(FAULTS_DIR)/inject: $(call objects,tests/faults/inject.c vmm/base/syscall_name
 	@mkdir -p $(@D)
 	$(call brief,LINK)$(CC) $(LDFLAGS_COMMON) $(LDFLAGS) -o $@ $^
 
-# The programs as they are, on a KVM and an allocator that do as they are told.
+# The unchanged programs, on a KVM and an allocator that the tests control.
 $(FAULTS_DIR)/microvm: $(call objects,$(MICROVM_SOURCES) $(addprefix tests/faults/,fake_kvm.c fake_guest.c failing_malloc.c))
 	@mkdir -p $(@D)
 	$(call brief,LINK)$(CC) $(LDFLAGS_COMMON) -Wl,--wrap=arch_kvm_class $(LDFLAGS) -o $@ $^ $(MICROVM_LIBS)

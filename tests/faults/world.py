@@ -268,7 +268,7 @@ def judge(outcome, plain, killed=False):
         if plain.out is not None and outcome.out != plain.out and not (told and outcome.status):
             problems.append(f"status {outcome.status}, and its output differs: {outcome.out!r} {outcome.err!r}")
     elif not any(line.startswith(CLEAR) or LOADER in line for line in outcome.err.splitlines()):
-        problems.append(f"status {outcome.status} without a message of ours: {outcome.err!r}")
+        problems.append(f"status {outcome.status} without a message of microvm: {outcome.err!r}")
     elif sum(line.startswith(CLEAR) for line in outcome.err.splitlines()) > 2:
         problems.append(f"more than one message: {outcome.err!r}")
     return problems

@@ -390,7 +390,7 @@ static void tell_end(struct monitor *monitor, const struct machine_end *end)
     event->at = CONTROL_COUNTS_END;
     machine_visit_counts(monitor->machine, add_count, event);
     if (monitor->spec.narrated)
-        add_count(event, "narration.left_out", monitor->trace_pipe.lost);
+        add_count(event, "trace.dropped", monitor->trace_pipe.lost);
     clients_tell(&monitor->clients, event);
     event = event_begin(monitor, CONTROL_EVENT_END);
     event->reason = end->reason;

@@ -48,8 +48,8 @@ void explain_write(const struct explanation *explanation, const struct timeline 
     const struct timeline_counts *counts = &timeline->counts[CONTROL_COUNTS_END];
 
     for (unsigned i = 0; i < counts->count; i++) {
-        if (strcmp(counts->items[i].name, "narration.left_out") == 0 && counts->items[i].value > 0)
-            fprintf(out, "narration: %" PRIu64 " lines left out, not read in time\n",
+        if (strcmp(counts->items[i].name, "trace.dropped") == 0 && counts->items[i].value > 0)
+            fprintf(out, "trace: %" PRIu64 " lines dropped, not read in time\n",
                     counts->items[i].value);
     }
     write_calls(explanation, out);

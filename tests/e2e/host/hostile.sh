@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Images that are broken or mean harm: refused in one clear line, or made harmless; the store stays as it was.
+# Broken and malicious images are refused with one clear line, or have no effect; the store does not change.
 
 export MICROVM_STORE=$scratch/store
 layout=$scratch/layout
@@ -49,7 +49,7 @@ layer() {
     tar --format=pax -C "$scratch/tree" -cf "$scratch/layer.tar" "$@"
 }
 
-# loaded: the layout is taken, and its root unpacked to $scratch/out.
+# loaded: the layout is accepted, and its root unpacked to $scratch/out.
 loaded() {
     try microvm image load -t hostile "$layout"
     expect_status 0
@@ -103,7 +103,7 @@ case_a_corrupted_blob() {
         layer etc
         make_layout "$scratch/layer.tar"
         digest=$(sha256sum <"$scratch/$file" | cut -d' ' -f1)
-        # Same size, one byte other than it was.
+        # Same size, one byte different.
         printf '#' | dd of="$layout/blobs/sha256/$digest" bs=1 seek=30 conv=notrunc status=none
         refuse "${digest:0:12}" "$layout"
     done
@@ -121,7 +121,7 @@ case_an_unknown_layer_type() {
     refuse 'application/x-mystery' "$layout"
 }
 
-# A terminal obeys what comes after an escape character.
+# A terminal interprets what follows an escape character.
 case_text_that_is_meant_for_the_terminal() {
     layer etc
     make_layout "$scratch/layer.tar" '' '' '.history = [{created: "\u001b[2J", created_by: "\u001b]0;owned\u0007", comment: "\u009b31m\n"}] |
@@ -193,8 +193,8 @@ case_links_that_lead_outside() {
 
     # A hard link to a file of the host.
     rm -rf "$MICROVM_STORE"
-    ln "$scratch/tree/etc/file" "$scratch/tree/etc/twin"
-    layer -P --transform 'flags=h;s,^etc/file,../../../../../../../../etc/passwd,' etc/file etc/twin
+    ln "$scratch/tree/etc/file" "$scratch/tree/etc/link"
+    layer -P --transform 'flags=h;s,^etc/file,../../../../../../../../etc/passwd,' etc/file etc/link
     make_layout "$scratch/layer.tar"
     refuse '\.\.|link' "$layout"
 }
@@ -258,7 +258,7 @@ case_a_whiteout_of_everything_above() {
 }
 
 case_a_bomb_is_bounded() {
-    # 3 GiB of zeros in 3 MiB. Nobody's memory, and a store without room says so.
+    # 3 GiB of zeros in 3 MiB: they take no memory, and a store without space reports it.
     truncate -s 3G "$scratch/tree/zeros"
     tar --format=pax -C "$scratch/tree" -cf - zeros | gzip -1 >"$scratch/bomb.tar.gz"
     rm "$scratch/tree/zeros"
@@ -290,7 +290,7 @@ case_a_store_that_is_none() {
 
 case_killed_in_the_middle() {
     local loader
-    # Not by the function, whose process would be a shell.
+    # Not through the function, whose process would be a shell.
     "$MICROVM" image load -t killed-in-the-middle "$E2E_WORK/images/debian" >/dev/null 2>&1 &
     loader=$!
     wait_for has_begun

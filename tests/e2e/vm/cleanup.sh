@@ -88,16 +88,16 @@ case_another_command_leaves_living_ones_alone() {
 
 case_two_runs_of_one_name() {
     local monitor first
-    begin twin
+    begin same
     first=$pid
-    try microvm run --name twin busybox true
-    expect_failure 125 twin
+    try microvm run --name same busybox true
+    expect_failure 125 same
     is_alive "$first"
     kill -KILL "$first"
     wait "$first" || true
     pid=
     wait_for is_gone "$monitor"
-    try microvm run --name twin busybox true
+    try microvm run --name same busybox true
     expect_status 0
 }
 

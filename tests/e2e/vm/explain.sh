@@ -1,13 +1,13 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# --explain tells what happened underneath: the machine's ledger, the system calls, the descriptor chains.
+# --explain shows what happened underneath: the VM's exit statistics, the system calls, the descriptor chains.
 
-# row LABEL N: column N behind the label of a row of the ledger on standard error.
+# row LABEL N: column N after the label of a row of the exit statistics on standard error.
 row() {
     sed -n "/^exits to the monitor/,\$ s/^ *$1  *//p" "$err" | awk -v n="$2" 'NR == 1 { print $n }'
 }
 
-case_the_ledger_is_the_timeline_of_the_same_run() {
+case_the_exit_statistics_are_the_counts_of_the_same_run() {
     local file=$scratch/run.json device
     try microvm run --explain "--timeline=json:$file" --disk 100m busybox sh -c 'echo hello; exit 3'
     expect_status 3
@@ -17,14 +17,14 @@ case_the_ledger_is_the_timeline_of_the_same_run() {
     expect_equal "$(row all 1)" "$(jq '.counts.end.exits' "$file")" 'all exits'
     expect_equal "$(row doorbell 2)" "$(jq '.counts.end["doorbell.writes"]' "$file")" 'doorbell calls'
     expect_equal "$(row 'vsock tx' 1)" "$(jq '.counts.end["vsock.tx.kicks"]' "$file")" 'kicks'
-    # Purposes are parts of a device's accesses, queues parts of its kicks.
+    # The register groups add up to a device's accesses, the queues to its kicks.
     for device in console block0 block1 entropy vsock; do
         jq -e --arg device "$device" '.counts.end as $all
             | def parts(suffix): [$all | to_entries[] | select(.key | test("^" + $device + "\\.[a-z]+\\." + suffix + "$")) | .value] | add // 0;
             parts("reads") == $all[$device + ".reads"] and parts("writes") == $all[$device + ".writes"]
             and parts("kicks") == $all[$device + ".kicks"] and $all[$device + ".reads"] > 0' "$file" || fail "$device: parts are not the whole"
     done
-    # Every exit by MMIO was somebody's access.
+    # Every MMIO exit is an access of some device.
     jq -e '.counts.end | .["exits.mmio"] == ([to_entries[] | select(.key | test("^(console|block[01]|entropy|vsock)\\.(reads|writes)$")) | .value] | add) + .["unclaimed.mmio"]' "$file"
 }
 
@@ -40,7 +40,7 @@ case_other_values_are_refused() {
     expect_failure 125 "^microvm: --explain: 'later' "
 }
 
-case_live_narration_shows_a_write() {
+case_the_live_trace_shows_a_write() {
     try microvm run --explain=live busybox printf hello
     expect_status 0
     expect_equal "$(<"$out")" hello
@@ -49,26 +49,26 @@ case_live_narration_shows_a_write() {
     expect_err_match ' ms  block requestq: VIRTIO_BLK_T_IN \(0\), sector 0, [0-9]+ bytes: VIRTIO_BLK_S_OK$'
     expect_err_match ' ms  doorbell \(port 0xd00\): write of 0x00000101 = mark 1 "init"$'
     expect_err_match ' ms  doorbell \(port 0xd00\): write of 0x00000002 = exit with status 0$'
-    # The payload is the length of a descriptor of the same chain, and every chain taken is used in the end.
+    # The payload is the length of a descriptor of the same chain, and every chain taken is used at the end.
     grep -B 3 'to 2:1026, payload 5,' "$err" | grep -E 'descriptor: address 0x[0-9a-f]+, length 5, device-readable$'
     expect_equal "$(grep -c 'vsock tx: takes chain' "$err")" "$(grep -c 'vsock tx: used: ' "$err")" 'chains taken and used'
-    ! grep ' left out' "$err"
-    # As many notifications as the ledger below has counted.
-    expect_equal "$(grep -c 'block requestq: used buffer notification: interrupt' "$err")" "$(row 'block requestq' 6)" 'interrupts told and counted'
+    ! grep -E ' (left out|dropped)' "$err"
+    # There are as many notifications as the exit statistics below have counted.
+    expect_equal "$(grep -c 'block requestq: used buffer notification: interrupt' "$err")" "$(row 'block requestq' 6)" 'interrupts shown and counted'
 }
 
-case_who_does_not_read_the_narration_does_not_stop_the_guest() {
+case_an_unread_trace_does_not_stop_the_guest() {
     local reader
-    mkfifo "$scratch/told"
-    exec 3<>"$scratch/told" # neither end waits for the other
-    start bash -c 'exec "$MICROVM" run --explain=live busybox head -c 16m /dev/zero 2>"$1"' - "$scratch/told"
+    mkfifo "$scratch/trace"
+    exec 3<>"$scratch/trace" # neither end waits for the other
+    start bash -c 'exec "$MICROVM" run --explain=live busybox head -c 16m /dev/zero 2>"$1"' - "$scratch/trace"
     wait_for all_has_come
     cat <&3 >"$scratch/read" &
     reader=$!
     finish
     kill "$reader"
     expect_status 0
-    grep -E '^narration: [0-9]+ lines left out, not read in time$' "$scratch/read"
+    grep -E '^trace: [0-9]+ lines dropped, not read in time$' "$scratch/read"
     grep 'KVM_EXIT_IO' "$scratch/read"
 }
 

@@ -30,7 +30,7 @@ case_an_exec_form_entry_point_sees_sigterm() {
 
 case_a_shell_form_one_does_not() {
     local ticks
-    # sh is process 1, has no handler and is immune to SIGTERM; its child never hears of it.
+    # sh is process 1, has no handler and is immune to SIGTERM; its child never receives it.
     start "$MICROVM" run --entrypoint /bin/sh app -c 'python3 app.py; echo "shell saw $?"'
     wait_for_output serving
     wait_for_output tick
