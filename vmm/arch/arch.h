@@ -53,7 +53,14 @@ bool arch_irq_after_vcpus(void);
 struct arch_vcpu_template; /* what all vCPUs share, such as the CPUID that the host supports */
 int arch_vcpu_template_create(int kvm_fd, int vm_fd, unsigned vcpu_count,
                               struct arch_vcpu_template **template, struct error *err);
-void arch_vcpu_template_destroy(struct arch_vcpu_template *template);
+void arch_vcpu_template_destroy(struct arch_vcpu_template *template); /* NULL is fine */
+
+#define AUTO_VCPU_TEMPLATE __attribute__((cleanup(arch_vcpu_template_destroy_at)))
+static inline void arch_vcpu_template_destroy_at(struct arch_vcpu_template **template)
+{
+    arch_vcpu_template_destroy(*template);
+}
+
 /* Identification, time-stamp counter, local interrupt controller: all but where to start. */
 int arch_vcpu_setup(const struct arch_vcpu_template *template, int vcpu_fd, unsigned index,
                     struct error *err);

@@ -167,19 +167,16 @@ static bool remove_group(int parent, const char *name, unsigned depth)
 /* The other entries of a group's directory are files of the kernel's. */
 static void remove_groups_below(int parent, const char *name, unsigned depth)
 {
-    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    AUTO_CLOSE int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    AUTO_CLOSEDIR DIR *directory = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
 
-    if (!directory) {
-        if (fd >= 0)
-            close(fd);
+    if (!directory)
         return;
-    }
+    steal_fd(&fd);
     while (depth < DEPTH_MAX && (entry = readdir(directory)))
         if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
             remove_group(dirfd(directory), entry->d_name, depth + 1);
-    closedir(directory);
 }
 
 static bool remove_in(const char *hierarchy, const char *path)
@@ -205,8 +202,8 @@ bool cgroup_path_is_valid(const char *path)
 
 bool cgroup_remove(const char *path)
 {
+    AUTO_CLOSEDIR DIR *directory = NULL;
     const struct dirent *entry;
-    DIR *directory;
     bool gone = true;
 
     if (!cgroup_path_is_valid(path))
@@ -224,6 +221,5 @@ bool cgroup_remove(const char *path)
                 (int)sizeof(hierarchy))
             gone = remove_in(hierarchy, path) && gone;
     }
-    closedir(directory);
     return gone;
 }

@@ -60,9 +60,9 @@ static int remove_directory(int parent_fd, const char *name, unsigned depth)
     if (fd < 0)
         return errno == ENOENT ? 0 : -errno;
     rc = remove_contents(fd, depth + 1);
-    if (rc == 0 && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-        rc = -errno;
-    return rc;
+    if (rc < 0)
+        return rc;
+    return unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 int remove_tree(int parent_fd, const char *name)

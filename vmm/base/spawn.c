@@ -67,20 +67,23 @@ static bool has_target(const struct table *table, int target)
 /* Returns 0 or a positive errno, as posix_spawn(3) and its helpers do. */
 static int plan_descriptors(posix_spawn_file_actions_t *actions, const struct table *table)
 {
-    int rc = 0;
-
-    for (size_t i = 0; rc == 0 && i < table->count; i++) {
+    for (size_t i = 0; i < table->count; i++) {
         const struct spawn_descriptor *row = &table->rows[i];
+        int rc =
+            row->source == SPAWN_NULL
+                ? posix_spawn_file_actions_addopen(actions, row->target, "/dev/null", O_RDWR, 0)
+                : posix_spawn_file_actions_adddup2(actions, row->source, row->target);
 
-        rc = row->source == SPAWN_NULL
-                 ? posix_spawn_file_actions_addopen(actions, row->target, "/dev/null", O_RDWR, 0)
-                 : posix_spawn_file_actions_adddup2(actions, row->source, row->target);
+        if (rc)
+            return rc;
     }
-    for (int fd = STDERR_FILENO + 1; rc == 0 && fd < table->end; fd++) {
-        if (!has_target(table, fd))
-            rc = posix_spawn_file_actions_addclose(actions, fd);
+    for (int fd = STDERR_FILENO + 1; fd < table->end; fd++) {
+        int rc = has_target(table, fd) ? 0 : posix_spawn_file_actions_addclose(actions, fd);
+
+        if (rc)
+            return rc;
     }
-    return rc ? rc : posix_spawn_file_actions_addclosefrom_np(actions, table->end);
+    return posix_spawn_file_actions_addclosefrom_np(actions, table->end);
 }
 
 static int plan_attributes(posix_spawnattr_t *attributes, bool session)
@@ -93,8 +96,9 @@ static int plan_attributes(posix_spawnattr_t *attributes, bool session)
     sigemptyset(&none);
     sigfillset(&all);
     rc = posix_spawnattr_setsigmask(attributes, &none);
-    if (rc == 0)
-        rc = posix_spawnattr_setsigdefault(attributes, &all);
+    if (rc)
+        return rc;
+    rc = posix_spawnattr_setsigdefault(attributes, &all);
     if (rc)
         return rc;
     return posix_spawnattr_setflags(attributes,
@@ -115,6 +119,20 @@ static int start_with(const struct spawn *spawn, const char *const *environment,
     /* NOLINTEND(performance-no-int-to-ptr) */
 }
 
+static int plan_and_start(const struct spawn *spawn, const char *const *environment,
+                          const struct table *table, posix_spawn_file_actions_t *actions,
+                          posix_spawnattr_t *attributes, pid_t *pid)
+{
+    int rc = plan_attributes(attributes, spawn->session);
+
+    if (rc)
+        return rc;
+    rc = plan_descriptors(actions, table);
+    if (rc)
+        return rc;
+    return start_with(spawn, environment, actions, attributes, pid);
+}
+
 static int start(const struct spawn *spawn, const char *const *environment,
                  const struct table *table, pid_t *pid)
 {
@@ -125,14 +143,12 @@ static int start(const struct spawn *spawn, const char *const *environment,
     if (rc)
         return rc;
     rc = posix_spawnattr_init(&attributes);
-    if (rc == 0) {
-        rc = plan_attributes(&attributes, spawn->session);
-        if (rc == 0)
-            rc = plan_descriptors(&actions, table);
-        if (rc == 0)
-            rc = start_with(spawn, environment, &actions, &attributes, pid);
-        posix_spawnattr_destroy(&attributes);
+    if (rc) {
+        posix_spawn_file_actions_destroy(&actions);
+        return rc;
     }
+    rc = plan_and_start(spawn, environment, table, &actions, &attributes, pid);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return rc;
 }

@@ -43,9 +43,9 @@ static int forbid_files(const struct jail_plan *plan, struct error *err)
     int rc = landlock_restrict(-1, err);
 
     (void)plan;
-    if (rc == 0)
-        return error_set(err, ENOSYS, "this kernel has no Landlock");
-    return rc < 0 ? rc : 0;
+    if (rc < 0)
+        return rc;
+    return rc > 0 ? 0 : error_set(err, ENOSYS, "this kernel has no Landlock");
 }
 
 static int change_user(const struct jail_plan *plan, struct error *err)

@@ -106,24 +106,33 @@ static void report(const struct machine *machine, enum machine_stage stage)
         machine->host.stage(machine->host.opaque, stage);
 }
 
+static int build_vcpu(struct machine *machine, const struct arch_vcpu_template *template,
+                      unsigned index, struct error *err)
+{
+    struct vcpu *vcpu = &machine->vcpus[index];
+    int rc = vcpu_create(&machine->kvm, index, &machine->shared, vcpu, err);
+
+    if (rc < 0)
+        return rc;
+    machine->vcpu_count++;
+    return arch_vcpu_setup(template, vcpu->fd, index, err);
+}
+
 static int build_vcpus(struct machine *machine, struct error *err)
 {
     const struct kvm *kvm = &machine->kvm;
     unsigned count = machine->spec->vcpu_count;
-    struct arch_vcpu_template *template = NULL;
+    AUTO_VCPU_TEMPLATE struct arch_vcpu_template *template = NULL;
     int rc = arch_vcpu_template_create(kvm->fd, kvm->vm_fd, count, &template, err);
 
-    for (unsigned i = 0; rc == 0 && i < count; i++) {
-        struct vcpu *vcpu = &machine->vcpus[i];
-
-        rc = vcpu_create(kvm, i, &machine->shared, vcpu, err);
+    if (rc < 0)
+        return rc;
+    for (unsigned i = 0; i < count; i++) {
+        rc = build_vcpu(machine, template, i, err);
         if (rc < 0)
-            break;
-        machine->vcpu_count++;
-        rc = arch_vcpu_setup(template, vcpu->fd, i, err);
+            return rc;
     }
-    arch_vcpu_template_destroy(template);
-    return rc;
+    return 0;
 }
 
 static int build_kvm(struct machine *machine, struct error *err)
@@ -150,7 +159,7 @@ static int build_mapping(struct machine *machine, struct error *err)
                            &machine->memory, err);
 
     if (rc < 0 && spec->memory_backing == MACHINE_MEMORY_FILE)
-        error_wrap(err, rc, "memory file");
+        return error_wrap(err, rc, "memory file");
     return rc;
 }
 

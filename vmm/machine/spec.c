@@ -199,10 +199,13 @@ int machine_spec_to_json(const struct machine_spec *spec, char **json, struct er
     AUTO_JSON json_t *root = NULL;
     int rc = write_object(spec, machine_fields, ARRAY_LENGTH(machine_fields), &root, err);
 
-    for (size_t i = 0; rc == 0 && i < ARRAY_LENGTH(lists); i++)
-        rc = write_list(spec, &lists[i], root, err);
     if (rc < 0)
         return rc;
+    for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
+        rc = write_list(spec, &lists[i], root, err);
+        if (rc < 0)
+            return rc;
+    }
     *json = json_to_text(root, JSON_COMPACT);
     return *json ? 0 : error_set_errno(err, ENOMEM, "machine description");
 }
@@ -331,9 +334,14 @@ static int read_spec(const json_t *root, struct machine_spec *spec, struct error
     int rc = read_object(root, machine_fields, ARRAY_LENGTH(machine_fields), ARRAY_LENGTH(lists),
                          spec, err);
 
-    for (size_t i = 0; rc == 0 && i < ARRAY_LENGTH(lists); i++)
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
         rc = read_list(root, &lists[i], spec, err);
-    return rc;
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 int machine_spec_from_json(const char *json, struct machine_spec *spec, struct error *err)

@@ -309,8 +309,9 @@ static int enter_jail(const char *text, struct error *err)
     struct jail_plan plan;
     int rc = jail_plan_parse(text, &plan, err);
 
-    if (rc == 0)
-        rc = jail_enter(&plan, &report, err);
+    if (rc < 0)
+        return rc;
+    rc = jail_enter(&plan, &report, err);
     if (rc < 0)
         return rc;
     for (int rung = 0; rung < JAIL_SYSCALLS; rung++)
@@ -320,6 +321,13 @@ static int enter_jail(const char *text, struct error *err)
      * user has forgotten it. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     return 0;
+}
+
+static int begin(struct monitor *monitor, const char *names, struct error *err)
+{
+    int rc = fd_table_receive(names, &monitor->descriptors, err);
+
+    return rc < 0 ? rc : event_loop_create(&monitor->loop, err);
 }
 
 static int build(struct monitor *monitor, const char *names, const char *plan, struct error *err)
@@ -334,20 +342,22 @@ static int build(struct monitor *monitor, const char *names, const char *plan, s
         .console_output = take_console,
         .trace = trace,
     };
-    int rc = fd_table_receive(names, &monitor->descriptors, err);
+    int rc = begin(monitor, names, err);
 
-    if (rc == 0)
-        rc = event_loop_create(&monitor->loop, err);
+    /* Whatever failed: whoever reports it looks at the clients. */
     clients_init(&monitor->clients, monitor->loop, fd_table_take(&monitor->descriptors, "control"));
     monitor->clients.opaque = monitor;
     monitor->clients.command = handle_command;
     monitor->clients.last_gone = last_client_gone;
-    if (rc == 0)
-        rc = read_spec(monitor, err);
-    if (rc == 0)
-        rc = attach(monitor, &host, err);
-    if (rc == 0)
-        rc = enter_jail(plan, err);
+    if (rc < 0)
+        return rc;
+    rc = read_spec(monitor, err);
+    if (rc < 0)
+        return rc;
+    rc = attach(monitor, &host, err);
+    if (rc < 0)
+        return rc;
+    rc = enter_jail(plan, err);
     if (rc < 0)
         return rc;
     find_file_size_max(monitor);
@@ -440,6 +450,24 @@ static struct monitor *monitor_new(void)
     return monitor;
 }
 
+/* From the description to the last message. */
+static int live(struct monitor *monitor, const char *names, const char *plan, struct error *err)
+{
+    const struct machine_end *end;
+    int rc = build(monitor, names, plan, err);
+
+    if (rc < 0)
+        return rc;
+    rc = run(monitor, err);
+    if (rc < 0)
+        machine_stop(monitor->machine);
+    end = machine_finish(monitor->machine);
+    if (rc < 0)
+        return rc;
+    tell_end(monitor, end);
+    return 0;
+}
+
 int monitor_main(const char *names, const char *plan)
 {
     struct error err = ERROR_INIT;
@@ -453,18 +481,7 @@ int monitor_main(const char *names, const char *plan)
     monitor = monitor_new();
     if (!monitor)
         return EXIT_FAILURE;
-    rc = build(monitor, names, plan, &err);
-    if (rc == 0) {
-        rc = run(monitor, &err);
-        if (rc < 0)
-            machine_stop(monitor->machine);
-    }
-    if (monitor->machine) {
-        const struct machine_end *end = machine_finish(monitor->machine);
-
-        if (rc == 0)
-            tell_end(monitor, end);
-    }
+    rc = live(monitor, names, plan, &err);
     if (rc < 0) {
         tell_error(monitor, &err);
         if (monitor->clients.client_count == 0 && monitor->loop)

@@ -207,11 +207,14 @@ static int add_own(const struct monitor_launch *launch, int listener, int machin
                {"machine", machine},
                {"console-log", console_log},
                {"trace", launch->trace_fd}};
-    int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < ARRAY_LENGTH(own); i++)
-        rc = fd_table_add(descriptors, own[i].name, own[i].fd, err);
-    return rc;
+    for (size_t i = 0; i < ARRAY_LENGTH(own); i++) {
+        int rc = fd_table_add(descriptors, own[i].name, own[i].fd, err);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 static int start(const struct monitor_launch *launch, struct monitor_link *link, struct error *err)
@@ -232,8 +235,9 @@ static int start(const struct monitor_launch *launch, struct monitor_link *link,
     /* From here on only the monitor listens: when it dies, the connection ends. */
     listener = steal_fd(launch->control_listener);
     rc = add_own(launch, listener, machine, console_log, &descriptors, err);
-    if (rc == 0)
-        rc = fd_table_names(&descriptors, &names, err);
+    if (rc < 0)
+        return rc;
+    rc = fd_table_names(&descriptors, &names, err);
     if (rc < 0)
         return rc;
     signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap the monitor behind our back */

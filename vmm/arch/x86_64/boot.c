@@ -115,8 +115,9 @@ static int plan_initramfs(const struct arch_boot_input *input, const struct gues
     uint64_t size;
     int rc = file_size(input->initramfs_fd, "initramfs", &parts->size, err);
 
-    if (rc == 0)
-        rc = file_size(input->initramfs_tail_fd, "initramfs", &parts->tail_size, err);
+    if (rc < 0)
+        return rc;
+    rc = file_size(input->initramfs_tail_fd, "initramfs", &parts->tail_size, err);
     if (rc < 0)
         return rc;
     if (parts->size > limit || parts->tail_size > limit)
@@ -147,15 +148,17 @@ int arch_boot_load(const struct arch_boot_input *input, const struct guest_memor
         return error_set(err, ENOMEM, "memory: Linux needs at least %llu MiB (option -m)",
                          (unsigned long long)(arch_memory_minimum() >> 20));
     rc = plan_initramfs(input, memory, boot, &parts, err);
-    if (rc == 0)
-        rc = load_kernel(input, memory, boot->initramfs_base, boot, err);
-    if (rc == 0)
-        rc = guest_file_read(input->initramfs_fd, "initramfs", 0, parts.size, memory,
-                             boot->initramfs_base, boot, err);
-    if (rc == 0)
-        rc = guest_file_read(input->initramfs_tail_fd, "initramfs", 0, parts.tail_size, memory,
-                             boot->initramfs_base + align_up(parts.size, 4), boot, err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = load_kernel(input, memory, boot->initramfs_base, boot, err);
+    if (rc < 0)
+        return rc;
+    rc = guest_file_read(input->initramfs_fd, "initramfs", 0, parts.size, memory,
+                         boot->initramfs_base, boot, err);
+    if (rc < 0)
+        return rc;
+    return guest_file_read(input->initramfs_tail_fd, "initramfs", 0, parts.tail_size, memory,
+                           boot->initramfs_base + align_up(parts.size, 4), boot, err);
 }
 
 static void add_ram(struct boot_params *zero_page, uint64_t base, uint64_t end)

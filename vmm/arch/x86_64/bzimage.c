@@ -164,7 +164,8 @@ int bzimage_unpack(int fd, const char *name, const uint8_t head[BZIMAGE_HEAD_SIZ
     if (output < 0)
         return error_set_errno(err, errno, "%s: no memory to unpack it", name);
     rc = unpack(name, compression->name, payload, output, err);
-    if (rc == 0)
-        *elf_fd = steal_fd(&output);
-    return rc;
+    if (rc < 0)
+        return rc;
+    *elf_fd = steal_fd(&output);
+    return 0;
 }

@@ -149,9 +149,10 @@ int arch_vcpu_setup(const struct arch_vcpu_template *template, int vcpu_fd, unsi
 {
     int rc = set_cpuid(template, vcpu_fd, index, err);
 
-    if (rc == 0)
-        rc = set_registers(vcpu_fd, index, err);
-    if (rc == 0 && index == 0)
-        rc = set_local_apic(vcpu_fd, err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = set_registers(vcpu_fd, index, err);
+    if (rc < 0)
+        return rc;
+    return index == 0 ? set_local_apic(vcpu_fd, err) : 0;
 }
