@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `microvm boot`: a bare kernel, its console on this terminal.
+ * `microvm boot`: a bare kernel with its console on this terminal.
  *
  * The console is a stream socket to the monitor. Two relays carry it, one a direction; the loop
  * ends when the monitor has closed its side and everything it sent is written out.
@@ -56,8 +56,8 @@ struct boot_options {
 #define AT(member) offsetof(struct boot_options, member)
 
 static const struct option_row rows[] = {
-    {0, OPTION_TEXT, "kernel", "FILE",
-     "kernel: vmlinux or bzImage (default: the one that comes along)", AT(kernel)},
+    {0, OPTION_TEXT, "kernel", "FILE", "kernel: vmlinux or bzImage (default: the bundled kernel)",
+     AT(kernel)},
     {0, OPTION_TEXT, "initrd", "FILE",
      "initial file system (cpio; compressed, if the kernel can unpack it)", AT(initrd)},
     {0, OPTION_LIST, "disk", "FILE[:ro]",
@@ -66,7 +66,7 @@ static const struct option_row rows[] = {
      AT(command_line)},
     {'m', OPTION_SIZE, "memory", "SIZE", VM_OPTIONS_MEMORY_HELP, AT(memory)},
     {0, OPTION_TEXT, "cpus", "NUMBER", "processors (default 1)", AT(cpus)},
-    {0, OPTION_TEXT, "name", "NAME", "name of the instance (default: an invented one)", AT(name)},
+    {0, OPTION_TEXT, "name", "NAME", "name of the instance (default: two random words)", AT(name)},
     {0, OPTION_OPTIONAL, "timeline", VM_OPTIONS_TIMELINE_VALUE, VM_OPTIONS_TIMELINE_HELP,
      AT(timeline)},
     {0, OPTION_TEXT, "jail", VM_OPTIONS_JAIL_VALUE, VM_OPTIONS_JAIL_HELP, AT(jail)},
@@ -78,8 +78,8 @@ static const struct option_row rows[] = {
 
 static const struct option_table table = {
     .usage = "boot [OPTIONS]",
-    .about = "Boots a bare kernel, without image or container, its console on this terminal.\n"
-             "Ctrl-] ends the machine.",
+    .about = "Boots a bare kernel, without image or container, with its console on this terminal.\n"
+             "Ctrl-] ends the VM.",
     .more =
         "Exit status: what the guest passed to the doorbell's exit call; 0 after power-off or\n"
         "Ctrl-]; 128+N when signal N ended microvm; 125 after a panic, a reset, or when microvm\n"
@@ -102,14 +102,14 @@ struct boot {
     int signal_fd;
     struct terminal terminal; /* standard input, when it is one */
     bool escaped;             /* Ctrl-] */
-    int signal;               /* that ended us, 0 = none */
-    bool abandoned;           /* a second one: the monitor is not waited for either */
+    int signal;               /* number of the one that ended this process, 0 = none */
+    bool abandoned;           /* by a second signal: the monitor is not waited for either */
     bool control_ended;       /* no more events */
     bool end_known;
     struct control_event end;
 };
 
-/* ---- what the options say -------------------------------------------------------------------- */
+/* ---- the command line     -------------------------------------------------------------------- */
 
 static int add_disk(struct boot *boot, const char *text, struct error *err)
 {
@@ -151,7 +151,7 @@ static int open_kernel(struct boot *boot, const struct boot_options *options, st
     return add_descriptor(boot, "initramfs", guest_files_open_initramfs(options->initrd, err), err);
 }
 
-/* How a file is compressed, by its first bytes; NULL for none that Linux knows. */
+/* How a file is compressed, by its first bytes; NULL = in no way that Linux knows. */
 static const char *compression_of(const char *path)
 {
     static const struct {
@@ -195,7 +195,7 @@ static int check_options(const struct boot_options *options, struct boot *boot, 
     if (rc < 0)
         return rc;
     if (millicpus % 1000 > 0)
-        return error_set(err, EINVAL, "--cpus: %s: a bare kernel has whole processors only",
+        return error_set(err, EINVAL, "--cpus: %s: a bare kernel gets whole processors only",
                          options->cpus);
     return 0;
 }
@@ -222,7 +222,8 @@ static int make_spec(const struct boot_options *options, struct boot *boot, stru
     return 0;
 }
 
-/* ---- what we tell the monitor ---- */
+/* ---- commands to the monitor ------------------------------------------------------------------
+ */
 
 static void send_window(const struct boot *boot)
 {
@@ -247,10 +248,10 @@ static void on_output(struct boot *boot)
     if (relay_step(&boot->output) > 0 && boot->timeline.at_ns[TIMELINE_FIRST_BYTE] == 0) {
         timeline_note(&boot->timeline, TIMELINE_FIRST_BYTE, io_now_ns());
         if (boot->terminal.raw)
-            send_window(boot); /* again: Linux asks for the size only when told of a change */
+            send_window(boot); /* again: Linux reads the size only after a change */
     }
     if (boot->output.write_error)
-        boot->signal = SIGPIPE; /* as of any program whose reader has gone */
+        boot->signal = SIGPIPE; /* same as for any program whose reader has gone */
 }
 
 static void on_input(struct boot *boot)
@@ -334,7 +335,7 @@ static int boot_wait(struct boot *boot, struct error *err)
             send_stop(boot);
         }
         if (boot->abandoned || (boot->signal && stopping && boot->control_ended))
-            break; /* whoever reads our output need not be waited for */
+            break; /* do not wait for the reader of our output */
         if (monitor_link_is_overdue(&boot->link))
             break;
     }
@@ -395,24 +396,25 @@ static int boot_failure(const struct boot *boot, struct error *err)
     static const char *const meanings[] = {
         [MACHINE_EXIT] = "",
         [MACHINE_POWER_OFF] = "",
-        [MACHINE_RESET] = "the guest has reset its machine",
+        [MACHINE_RESET] = "the guest has reset the VM",
         [MACHINE_PANIC] = "the guest's kernel has panicked",
-        [MACHINE_STOPPED] = "the machine was stopped",
-        [MACHINE_ERROR] = "the machine failed",
+        [MACHINE_STOPPED] = "the VM was stopped",
+        [MACHINE_ERROR] = "the VM failed",
     };
     const char *compression =
         end->reason == MACHINE_PANIC && boot->initrd ? compression_of(boot->initrd) : NULL;
 
     if (compression && !strstr(end->text, "unpacking"))
-        return error_set(err, EIO,
-                         "%s: %s; --initrd is compressed by %s, which the kernel may be unable to "
-                         "unpack: give it uncompressed",
-                         meanings[end->reason], end->text, compression);
+        return error_set(
+            err, EIO,
+            "%s: %s; --initrd is compressed with %s, which the kernel may not support: "
+            "give it uncompressed",
+            meanings[end->reason], end->text, compression);
     return error_set(err, EIO, "%s%s%s", meanings[end->reason], end->text[0] ? ": " : "",
                      end->text);
 }
 
-/* The exit status of a machine that has ended, or an error. */
+/* The exit status of a VM that has ended, or an error. */
 static int boot_result(const struct boot *boot, int monitor_status, int *status, struct error *err)
 {
     if (boot->output.read_error)
@@ -518,7 +520,7 @@ int cli_boot(int argc, char **argv)
     if (first > 0 && report_fd_take(options.report_fd, &report_fd, &err) < 0)
         first = -EINVAL;
     if (first > 0 && first < argc)
-        first = error_set(&err, EINVAL, "boot: takes no operand '%s'; 'microvm boot --help'",
+        first = error_set(&err, EINVAL, "boot: unexpected argument '%s'; see 'microvm boot --help'",
                           argv[first]);
     if (first == 0) {
         status = 0;

@@ -2,8 +2,8 @@
 /*
  * `microvm compare`: one command of one image under each isolation, and what each costs.
  *
- * Here are the command line, the files that take part, and where the report goes; the runs and
- * what they say are in vmm/compare and vmm/trial.
+ * This file holds the command line, the files that the runs need, and the output of the report. The
+ * runs and their results are in vmm/compare and vmm/trial.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,8 +57,8 @@ static const struct option_row rows[] = {
     {0, OPTION_TEXT, "isolation", "LIST",
      "isolations to run under, such as container,vm (default: all available)", AT(isolation)},
     {0, OPTION_FLAG, "json", NULL, "write one JSON object instead of the table", AT(json)},
-    {0, OPTION_TEXT, "html", "FILE", "write a page with charts, too", AT(html)},
-    {0, OPTION_FLAG, "costs", NULL, "measure calls, files and the machine, whatever COMMAND writes",
+    {0, OPTION_TEXT, "html", "FILE", "also write an HTML page with charts", AT(html)},
+    {0, OPTION_FLAG, "costs", NULL, "measure calls, files and the VM even if COMMAND writes output",
      AT(costs)},
 };
 
@@ -73,8 +73,8 @@ static const struct option_pass pass = {
 static const struct option_table table = {
     .usage = "compare [OPTIONS] IMAGE [COMMAND [ARGUMENT...]]",
     .about = "Runs the same command under each isolation, interleaved, and shows what each\n"
-             "costs: time, memory, processor; and, where the command writes nothing, what system\n"
-             "calls and files cost there.",
+             "costs: time, memory, processor; if the command writes no output, also the cost of\n"
+             "system calls and of file access.",
     .more =
         "Exit status: 0 when the command ran under at least one isolation, whatever its own "
         "status;\n"
@@ -85,12 +85,12 @@ static const struct option_table table = {
     .pass = &pass,
 };
 
-/* Everything of a comparison that lives until its end. */
+/* The state of a comparison. */
 struct compare {
     const struct compare_options *options;
     struct compare_request request;
     struct report report;
-    char *image; /* as `run` is told; owned */
+    char *image; /* the argument of `run`; owned */
     char *probes;
     int machine_fd; /* initramfs of the bare guest */
     int html_fd;
@@ -127,9 +127,9 @@ static int check_options(struct compare *compare, struct error *err)
     return 0;
 }
 
-/* ---- the files that take part ---------------------------------------------------------------- */
+/* ---- the files that runs need ---------------------------------------------------------------- */
 
-/* Finds the image now, so that a wrong name is told once; a path is brought into the store once. */
+/* Finds the image now, so that a wrong name is reported once and a path is imported once. */
 static int find_image(struct compare *compare, const char *text, struct error *err)
 {
     AUTO_IMAGE struct image *image = NULL;
@@ -150,7 +150,7 @@ static int find_image(struct compare *compare, const char *text, struct error *e
     return 0;
 }
 
-/* What a cold run has to read. A file that is missing is told by the run that needs it. */
+/* What a cold run has to read. A missing file is reported by the run that needs it. */
 static int list_cold_files(struct compare *compare, struct error *err)
 {
     const struct compare_options *options = compare->options;
@@ -195,7 +195,7 @@ static int make_initramfs(struct compare *compare, struct error *err)
     return rc < 0 ? error_set_errno(err, -rc, "compare: initramfs in memory") : 0;
 }
 
-/* What `microvm boot` is told to measure the bare guest. */
+/* The arguments of `microvm boot` that measure the bare guest. */
 static int make_machine(struct compare *compare, struct error *err)
 {
     struct string_list *machine = &compare->request.machine;
@@ -216,7 +216,7 @@ static int make_machine(struct compare *compare, struct error *err)
     return 0;
 }
 
-/* Found before the runs, which take their time: can the page be written? */
+/* Before the runs, which take long: a page that cannot be written is reported at once. */
 static int open_html(struct compare *compare, struct error *err)
 {
     const char *path = compare->options->html;
@@ -245,7 +245,7 @@ static bool anything_ran(const struct report *report)
     return false;
 }
 
-/* One line and a status: of the command where that is to blame, else what all runs have said. */
+/* The exit status and the message: the command's own failure, else the reasons of all runs. */
 static int nothing_ran(const struct report *report, int *status, struct error *err)
 {
     char text[ERROR_TEXT_SIZE];
@@ -291,7 +291,7 @@ static int write_page(struct compare *compare, struct error *err)
     report_write_html(&compare->report, file);
     written = written && !ferror(file);
     if (fclose(file) != 0 || !written)
-        return error_set(err, EIO, "--html: %s: cannot be written to its end",
+        return error_set(err, EIO, "--html: %s: cannot write the whole page",
                          compare->options->html);
     return 0;
 }
@@ -313,7 +313,7 @@ static int write_report(struct compare *compare, struct error *err)
     return compare->html_fd >= 0 ? write_page(compare, err) : 0;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 /* All that the runs need, so that what is missing is found before they begin. */
 static int prepare(struct compare *compare, int argc, char **argv, struct error *err)
@@ -385,7 +385,7 @@ int cli_compare(int argc, char **argv)
     int first = options_parse(&table, argc, argv, &options, &err);
 
     if (first > 0 && first == argc)
-        first = error_set(&err, EINVAL, "compare: no IMAGE; 'microvm compare --help' shows how");
+        first = error_set(&err, EINVAL, "compare: no IMAGE given; see 'microvm compare --help'");
     if (first < 0 || (first > 0 && compare_all(&compare, argc - first, argv + first, &err) < 0)) {
         status = compare.signal ? 128 + compare.signal : compare.status;
         if (!compare.signal)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `microvm doctor`: one line for each thing that a run needs, and how to mend what is not
- * fine. A check is a function; the table at the end is their order.
+ * `microvm doctor`: one line for each thing that a run needs, and how to fix what is missing. A
+ * check is a function; the table at the end is their order.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,7 +66,7 @@ static void check_kvm(struct doctor *doctor)
     enum host_kvm state = host_kvm_state();
 
     if (state == HOST_KVM_READY)
-        report(doctor, OK, "kvm", "/dev/kvm is there, and runs guests on the hardware");
+        report(doctor, OK, "kvm", "/dev/kvm works, with hardware virtualization");
     else
         report(doctor, FAIL, "kvm", "%s", host_kvm_advice(state));
 }
@@ -78,13 +78,13 @@ static void check_capabilities(struct doctor *doctor)
     bool complete = true;
 
     if (host_kvm_state() == HOST_KVM_MISSING || host_kvm_state() == HOST_KVM_DENIED)
-        return; /* said already */
+        return; /* reported already */
     if (host_kvm_report(&kvm, &err) < 0) {
         report(doctor, FAIL, "kvm api", "%s", err.text);
         return;
     }
     if (kvm.api_version != 12)
-        report(doctor, FAIL, "kvm api", "version %d in place of 12; use a Linux of this age",
+        report(doctor, FAIL, "kvm api", "version %d instead of 12; upgrade the kernel",
                kvm.api_version);
     for (size_t i = 0; i < ARRAY_LENGTH(kvm.capabilities); i++) {
         const struct host_capability *capability = &kvm.capabilities[i];
@@ -93,11 +93,11 @@ static void check_capabilities(struct doctor *doctor)
             continue;
         complete = false;
         report(doctor, capability->needed ? FAIL : WARN, "kvm api",
-               "KVM_CAP_%s is missing (%s); a newer host kernel has it", capability->name,
+               "KVM_CAP_%s is missing (%s); upgrade the host's kernel", capability->name,
                capability->what);
     }
     if (complete)
-        report(doctor, OK, "kvm api", "version %d, all capabilities, at most %d vCPUs a machine",
+        report(doctor, OK, "kvm api", "version %d, all capabilities, at most %d vCPUs per VM",
                kvm.api_version, kvm.vcpus_max);
 }
 
@@ -110,7 +110,7 @@ static void check_kernel(struct doctor *doctor)
     if (program_file_find(&program_file_kernel, NULL, &path, &err) < 0)
         report(doctor, FAIL, "kernel", "%s", err.text);
     else if (kernel_banner_read(path, version, &err) < 0)
-        report(doctor, FAIL, "kernel", "%s; build one by 'make kernel'", err.text);
+        report(doctor, FAIL, "kernel", "%s; build one with 'make kernel'", err.text);
     else
         report(doctor, OK, "kernel", "Linux %s, %s", version, path);
 }
@@ -127,7 +127,7 @@ static void check_initramfs(struct doctor *doctor)
         io_read_file(AT_FDCWD, path, INITRAMFS_MAX, &data, &size, &err) < 0)
         report(doctor, FAIL, "initramfs", "%s", err.text);
     else if (!memmem(data, size, runtime, sizeof(runtime)))
-        report(doctor, FAIL, "initramfs", "%s: crun is not in it; build it anew by 'make'", path);
+        report(doctor, FAIL, "initramfs", "%s: contains no crun; build it again with 'make'", path);
     else
         report(doctor, OK, "initramfs", "with crun, %s", path);
 }
@@ -142,10 +142,10 @@ static void check_import(struct doctor *doctor)
     else if (access(path, X_OK) < 0)
         report(doctor, FAIL, "import", "%s: cannot be executed; chmod +x", path);
     else
-        report(doctor, OK, "import", "%s; held by its system call filter%s", path,
+        report(doctor, OK, "import", "%s; confined by its seccomp filter%s", path,
                syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0
                    ? " and Landlock"
-                   : " alone: this kernel has no Landlock, so packing a directory may read others");
+                   : " only: this kernel has no Landlock, so an import could read other files");
 }
 
 static bool program_exists(const char *name)
@@ -161,7 +161,7 @@ static void check_mke2fs(struct doctor *doctor)
         report(doctor, OK, "mke2fs", "found");
     else
         report(doctor, WARN, "mke2fs",
-               "not found: 'run --disk' cannot work; install the package e2fsprogs");
+               "not found, 'run --disk' needs it; install the package e2fsprogs");
 }
 
 static void check_memory(struct doctor *doctor)
@@ -175,14 +175,14 @@ static void check_memory(struct doctor *doctor)
             available = strtoull(line + 13, NULL, 10) >> 10; /* kB to MiB */
     }
     if (available < host_memory_minimum() >> 20)
-        report(doctor, FAIL, "memory", "%llu MiB are available; a machine needs %llu at least",
-               available, (unsigned long long)(host_memory_minimum() >> 20));
+        report(doctor, FAIL, "memory", "%llu MiB available; a VM needs at least %llu", available,
+               (unsigned long long)(host_memory_minimum() >> 20));
     else if (available < VM_OPTIONS_MEMORY_DEFAULT >> 20)
         report(doctor, WARN, "memory",
-               "%llu MiB are available, less than a machine's %llu by default; use --memory",
-               available, VM_OPTIONS_MEMORY_DEFAULT >> 20);
+               "%llu MiB available, less than the default of %llu per VM; use --memory", available,
+               VM_OPTIONS_MEMORY_DEFAULT >> 20);
     else
-        report(doctor, OK, "memory", "%llu MiB are available", available);
+        report(doctor, OK, "memory", "%llu MiB available", available);
 }
 
 static void check_huge_pages(struct doctor *doctor)
@@ -192,7 +192,7 @@ static void check_huge_pages(struct doctor *doctor)
 
     if (!file || !fgets(line, sizeof(line), file) || strstr(line, "[never]"))
         report(doctor, WARN, "huge pages",
-               "off: guests run slower; echo madvise > "
+               "off: guests run slower; fix it with: echo madvise > "
                "/sys/kernel/mm/transparent_hugepage/enabled");
     else
         report(doctor, OK, "huge pages", "on");
@@ -215,10 +215,10 @@ static void check_store(struct doctor *doctor)
     while (access(place, F_OK) < 0 && (slash = strrchr(place, '/')) && slash > place)
         *slash = '\0';
     if (access(place, W_OK) < 0 || statvfs(place, &space) < 0)
-        report(doctor, FAIL, "image store", "%s: %s; choose another place by MICROVM_STORE", place,
+        report(doctor, FAIL, "image store", "%s: %s; set MICROVM_STORE to another directory", place,
                strerror(errno));
     else if ((uint64_t)space.f_bavail * space.f_frsize < STORE_FREE_MIN)
-        report(doctor, WARN, "image store", "%s: only %llu MiB are free", path,
+        report(doctor, WARN, "image store", "%s: only %llu MiB free", path,
                (unsigned long long)space.f_bavail * space.f_frsize >> 20);
     else
         report(doctor, OK, "image store", "%s", path);
@@ -238,7 +238,7 @@ static void check_runtime(struct doctor *doctor)
     report(doctor, OK, "instances", "%s", path);
 }
 
-/* A line for each rung that a monitor's jail lacks here. */
+/* A line for each part that a monitor's jail lacks here. */
 static void check_jail(struct doctor *doctor)
 {
     struct jail_report jail = {0};
@@ -260,7 +260,7 @@ static void check_jail(struct doctor *doctor)
         report(doctor, OK, "monitor's jail", "complete");
 }
 
-/* What --isolation=container needs beside; its absence keeps no machine from running. */
+/* What --isolation=container needs in addition. VMs run without it. */
 static void check_containers(struct doctor *doctor)
 {
     AUTO_FREE char *init = NULL;
@@ -275,16 +275,16 @@ static void check_containers(struct doctor *doctor)
         report(doctor, WARN, "containers", "/dev/loop-control: %s; load the kernel module loop",
                strerror(errno));
     else if (geteuid() != 0 && !program_exists("squashfuse"))
-        report(doctor, WARN, "containers", "without root they need the package squashfuse");
+        report(doctor, WARN, "containers", "without root, they need the package squashfuse");
     else if (geteuid() != 0 && !id_map_find(&ids))
         report(doctor, WARN, "containers",
-               "root alone exists in them: no ranges in /etc/subuid and /etc/subgid, or no "
+               "their only user is root: no ranges in /etc/subuid and /etc/subgid, or no "
                "newuidmap (package uidmap)");
     else
         report(doctor, OK, "containers", "%s", geteuid() == 0 ? "as root" : "without root");
 }
 
-/* Containers get as many as init can have; a VM's kernel is asked by nobody else. */
+/* A container gets as many as its init may have. A VM has its own kernel, without a hard limit. */
 static void check_open_files(struct doctor *doctor)
 {
     const struct rlimit wanted = {PROTOCOL_OPEN_FILES, PROTOCOL_OPEN_FILES};
@@ -292,11 +292,11 @@ static void check_open_files(struct doctor *doctor)
 
     if (setrlimit(RLIMIT_NOFILE, &wanted) < 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0)
         report(doctor, WARN, "open files",
-               "%llu in a container, not docker's %d: your hard limit (ulimit -Hn); raise it by "
-               "LimitNOFILE= or limits.conf(5)",
+               "%llu in a container instead of docker's %d, because of your hard limit (ulimit "
+               "-Hn); raise it with LimitNOFILE= or limits.conf(5)",
                (unsigned long long)limit.rlim_max, PROTOCOL_OPEN_FILES);
     else
-        report(doctor, OK, "open files", "%d in a container, like docker's", PROTOCOL_OPEN_FILES);
+        report(doctor, OK, "open files", "%d in a container, as with docker", PROTOCOL_OPEN_FILES);
 }
 
 static void check_cgroups(struct doctor *doctor)
@@ -311,8 +311,8 @@ static void check_cgroups(struct doctor *doctor)
                      controllers[i]);
     if (missing[0])
         report(doctor, WARN, "cgroups",
-               "containers cannot be limited in:%s; run as root, or name a delegated group by "
-               "--cgroup-parent",
+               "cannot limit the%s of containers; run as root, or use --cgroup-parent with a "
+               "delegated cgroup",
                missing);
     else
         report(doctor, OK, "cgroups", "%s", version);
@@ -346,14 +346,14 @@ struct doctor_options {
 };
 
 static const struct option_row rows[] = {
-    {0, OPTION_FLAG, "kvm", NULL, "look at /dev/kvm only (for scripts: is there hardware?)",
+    {0, OPTION_FLAG, "kvm", NULL, "check /dev/kvm only (for scripts: can VMs run here?)",
      offsetof(struct doctor_options, kvm)},
 };
 
 static const struct option_table option_table = {
     .usage = "doctor [OPTIONS]",
-    .about = "Checks what a run needs, and says how to mend what is not fine.",
-    .more = "Exit status: 0 when images can be run here, 1 when not.",
+    .about = "Checks what a run needs, and shows how to fix what is missing.",
+    .more = "Exit status: 0 when images can run here, 1 when not.",
     .rows = rows,
     .count = ARRAY_LENGTH(rows),
 };
@@ -371,9 +371,9 @@ static int look_around(bool kvm_only)
     complete = table_write(&doctor.table, stdout) == 0;
     table_release(&doctor.table);
     if (doctor.failures > 0 && !kvm_only)
-        printf("\nImages cannot be run here: fix what is marked FAIL.\n");
+        printf("\nImages cannot run here: fix what is marked FAIL.\n");
     else if (!kvm_only)
-        printf("\nImages can be run here.\n");
+        printf("\nImages can run here.\n");
     return doctor.failures > 0 || !complete;
 }
 
@@ -386,7 +386,9 @@ int cli_doctor(int argc, char **argv)
     if (first == 0)
         return 0;
     if (first > 0 && first < argc)
-        first = error_set(&err, EINVAL, "doctor: takes no operand '%s'", argv[first]);
+        first =
+            error_set(&err, EINVAL, "doctor: unexpected argument '%s'; see 'microvm doctor --help'",
+                      argv[first]);
     if (first < 0) {
         log_error("%s", err.text);
         return CLI_FAILURE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `microvm image`: the table of its sub commands. */
+/* `microvm image`: the table of its subcommands. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,11 +20,11 @@ struct subcommand {
 static const struct subcommand subcommands[] = {
     {"load", "load images from an archive or directory", image_command_load},
     {"ls", "list images", image_command_ls},
-    {"inspect", "show all about images, as JSON", image_command_inspect},
+    {"inspect", "show details of images, as JSON", image_command_inspect},
     {"history", "show the layers of an image", image_command_history},
-    {"tag", "give an image one more name", image_command_tag},
+    {"tag", "add a name to an image", image_command_tag},
     {"rm", "remove images", image_command_rm},
-    {"verify", "compare the digests of images with their content", image_command_verify},
+    {"verify", "verify the digests of images", image_command_verify},
     {"prune", "remove images without a name, and leftovers", image_command_prune},
 };
 
@@ -43,7 +43,7 @@ static void print_overview(FILE *out)
     }
     (void)table_write(&table, out); /* it says so when it could not keep a cell */
     fputs("\nThe store is $MICROVM_STORE, else /var/lib/microvm for root, else\n"
-          "~/.local/share/microvm. 'microvm image COMMAND --help' tells more.\n",
+          "~/.local/share/microvm. For more, see 'microvm image COMMAND --help'.\n",
           out);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the sub commands of `microvm image` share. */
+/* What the subcommands of `microvm image` share. */
 #ifndef MICROVM_CLI_CMD_IMAGE_H
 #define MICROVM_CLI_CMD_IMAGE_H
 
@@ -14,8 +14,7 @@
 #include "vmm/image/config.h"
 #include "vmm/image/store.h"
 
-/* Each sub command, with argv[0] = its name: 0, or an error to show; -EALREADY when told already.
- */
+/* Each subcommand, with argv[0] = its name: 0, or an error to show; -EALREADY when it was shown. */
 int image_command_ls(int argc, char **argv, struct error *err);
 int image_command_inspect(int argc, char **argv, struct error *err);
 int image_command_history(int argc, char **argv, struct error *err);
@@ -35,7 +34,8 @@ int image_options_parse(const struct option_table *table, int argc, char **argv,
 /* Opens the store of this user. */
 int image_store_open(enum store_access access, struct store **store, struct error *err);
 
-/* Finds what `text` names. Errors: of reference_parse() and store_resolve(); EINVAL for a path. */
+/* Finds the image that `text` names. Errors: of reference_parse() and store_resolve(); EINVAL for a
+ * path. */
 int image_store_find(struct store *store, const char *text, const struct store_entry **entry,
                      struct error *err);
 
@@ -54,13 +54,13 @@ int image_details_read(const struct store *store, const struct store_entry *entr
 /* Safe on a zeroed object. */
 void image_details_release(struct image_details *details);
 
-/* A string field of a JSON object, "" when it is absent or something else. Borrowed. */
+/* A string field of a JSON object, "" when it is absent or not a string. Borrowed. */
 const char *image_json_text(const json_t *object, const char *key);
 
 #define IMAGE_TEXT_SIZE 64
 
-/* "3 days ago" for a time of RFC 3339; "N/A" when it is none, or before 1970, when nobody made
- * images: Go writes 0001-01-01 for none. "in the future" when it is. */
+/* "3 days ago" for a time of RFC 3339, or "in the future"; "N/A" for anything else and for a time
+ * before 1970 (Go writes 0001-01-01 where there is no time). */
 void image_format_age(const char *created, int64_t now, char text[IMAGE_TEXT_SIZE]);
 
 /* "12.3MB", with powers of 1000 as docker does. */

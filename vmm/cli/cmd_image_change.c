@@ -27,18 +27,18 @@ struct change_options {
 #define AT(member) offsetof(struct change_options, member)
 
 static const struct option_row load_rows[] = {
-    {'t', OPTION_TEXT, "name", "NAME[:TAG]", "name for the image (default: as the archive says)",
+    {'t', OPTION_TEXT, "name", "NAME[:TAG]", "name for the image (default: from the archive)",
      AT(name)},
-    {'i', OPTION_TEXT, "input", "FILE", "the same as the operand, as docker writes it", AT(input)},
+    {'i', OPTION_TEXT, "input", "FILE", "file to load, as with docker", AT(input)},
     {'q', OPTION_FLAG, "quiet", NULL, "print nothing", AT(quiet)},
-    {0, OPTION_SIZE, "max-space", "SIZE", "disk that the import may take (default: 64g)",
+    {0, OPTION_SIZE, "max-space", "SIZE", "most disk space for the import (default: 64g)",
      AT(max_space)},
     {0, OPTION_TEXT, "max-ratio", "N",
-     "bytes unpacked for each byte read, from 256 MiB on (default: 200)", AT(max_ratio)},
-    {0, OPTION_TEXT, "max-entries", "N", "entries of all archives (default: 2000000)",
+     "most unpacked bytes per byte read, from 256 MiB on (default: 200)", AT(max_ratio)},
+    {0, OPTION_TEXT, "max-entries", "N", "most entries in all archives (default: 2000000)",
      AT(max_entries)},
-    {0, OPTION_TEXT, "max-images", "N", "images (default: 100)", AT(max_images)},
-    {0, OPTION_TEXT, "max-time", "SECONDS", "time (default: 1800)", AT(max_time)},
+    {0, OPTION_TEXT, "max-images", "N", "most images (default: 100)", AT(max_images)},
+    {0, OPTION_TEXT, "max-time", "SECONDS", "most time (default: 1800)", AT(max_time)},
 };
 
 static const struct option_table load_table = {
@@ -46,15 +46,15 @@ static const struct option_table load_table = {
     .about =
         "Loads images into the store: an OCI layout or a `docker save` archive (each as archive\n"
         "or directory), or a plain root file system (directory or tar archive). Archives may be\n"
-        "compressed by gzip, zstd, xz or bzip2, and come from a pipe; '-' is standard input. Of\n"
-        "several platforms the best for this machine is taken. Every digest is verified.",
+        "compressed with gzip, zstd, xz or bzip2, and come from a pipe; '-' is standard input. Of\n"
+        "several platforms, the best one for this host is loaded. Every digest is verified.",
     .rows = load_rows,
     .count = ARRAY_LENGTH(load_rows),
 };
 
 static const struct option_table tag_table = {
     .usage = "image tag IMAGE NAME[:TAG]",
-    .about = "Gives an image one more name.",
+    .about = "Adds a name to an image.",
 };
 
 static const struct option_row rm_rows[] = {
@@ -63,20 +63,22 @@ static const struct option_row rm_rows[] = {
 
 static const struct option_table rm_table = {
     .usage = "image rm [OPTIONS] IMAGE...",
-    .about = "Takes names from images. An image goes with its last name; what runs on it goes on.",
+    .about =
+        "Removes names from images. Without its last name, an image is removed; instances that\n"
+        "use it keep running.",
     .rows = rm_rows,
     .count = ARRAY_LENGTH(rm_rows),
 };
 
 static const struct option_row prune_rows[] = {
-    {'f', OPTION_FLAG, "force", NULL, "never ask (microvm never does)", AT(force)},
+    {'f', OPTION_FLAG, "force", NULL, "accepted as with docker; there is no prompt", AT(force)},
 };
 
 static const struct option_table prune_table = {
     .usage = "image prune",
     .about =
-        "Removes images without a name, blobs that no image needs, and what interrupted imports\n"
-        "left.",
+        "Removes images without a name, blobs that no image needs, and leftovers of interrupted\n"
+        "imports.",
     .rows = prune_rows,
     .count = ARRAY_LENGTH(prune_rows),
 };
@@ -129,7 +131,7 @@ int image_command_load(int argc, char **argv, struct error *err)
     if (rc <= 0)
         return rc;
     if (operands.count + (options.input ? 1 : 0) != 1)
-        return error_set(err, EINVAL, "image load: name one file or directory, or '-'");
+        return error_set(err, EINVAL, "image load: give one file or directory, or '-'");
     if (options.name) {
         rc = reference_parse_tagged(options.name, &reference, err);
         if (rc < 0)
@@ -169,7 +171,7 @@ int image_command_tag(int argc, char **argv, struct error *err)
     if (rc <= 0)
         return rc;
     if (operands.count != 2)
-        return error_set(err, EINVAL, "image tag: expected an image and its new name");
+        return error_set(err, EINVAL, "image tag: give an image and its new name");
     rc = reference_parse_tagged(operands.items[1], &reference, err);
     if (rc < 0)
         return rc;
@@ -184,7 +186,7 @@ int image_command_tag(int argc, char **argv, struct error *err)
     return store_tag(store, name, digest, entry->size, err);
 }
 
-/* How many names has this manifest? */
+/* The number of names of this manifest. */
 static size_t count_names(const struct store *store, const char *digest)
 {
     size_t count = 0;
@@ -194,7 +196,7 @@ static size_t count_names(const struct store *store, const char *digest)
     return count;
 }
 
-/* Was the image named by "name[:tag]", and not by some digest or ID? */
+/* Whether `text` is the "name[:tag]" of the image, and not a digest or an ID. */
 static bool is_named(const char *text, const struct store_entry *entry)
 {
     struct reference reference;
@@ -207,7 +209,7 @@ static bool is_named(const char *text, const struct store_entry *entry)
     return strcmp(name, entry->name) == 0;
 }
 
-/* The image ID, or the manifest's digest when the image is too damaged to tell. */
+/* The image ID, or the manifest's digest when the image is damaged. */
 static void find_id(const struct store *store, const struct store_entry *entry,
                     char id[DIGEST_SIZE])
 {
@@ -228,13 +230,14 @@ static int remove_one(struct store *store, const char *text, bool force, struct 
 
     if (rc < 0)
         return rc;
-    entry = *found; /* a change makes all entries anew */
+    entry = *found; /* a change replaces all entries */
     find_id(store, found, id);
     names = count_names(store, entry.digest);
     by_name = !force && is_named(text, found);
     if (!by_name && names > 1 && !force)
-        return error_set(err, EBUSY, "image %s has %zu names; remove each, or all with --force",
-                         text, names);
+        return error_set(err, EBUSY,
+                         "image %s has %zu names; remove each of them, or all with --force", text,
+                         names);
     rc = store_remove(store, by_name ? entry.name : "", entry.digest, err);
     if (rc < 0)
         return rc;
@@ -257,7 +260,7 @@ int image_command_rm(int argc, char **argv, struct error *err)
     if (rc <= 0)
         return rc;
     if (operands.count == 0)
-        return error_set(err, EINVAL, "image rm: name an image");
+        return error_set(err, EINVAL, "image rm: give at least one image");
     rc = image_store_open(STORE_WRITE, &store, err);
     if (rc < 0)
         return rc;
@@ -287,7 +290,7 @@ int image_command_prune(int argc, char **argv, struct error *err)
     if (rc <= 0)
         return rc;
     if (operands.count > 0)
-        return error_set(err, EINVAL, "image prune: '%s' is not expected", operands.items[0]);
+        return error_set(err, EINVAL, "image prune: unexpected argument '%s'", operands.items[0]);
     rc = image_store_open(STORE_WRITE, &store, err);
     if (rc < 0)
         return rc;

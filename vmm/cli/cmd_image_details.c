@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the sub commands of `microvm image` share; see cmd_image.h. */
+/* What the subcommands of `microvm image` share; see cmd_image.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ int image_options_parse(const struct option_table *table, int argc, char **argv,
 
         if (string_list_add(operands, argv[at]) < 0)
             return error_set_errno(err, ENOMEM, "%s", argv[at]);
-        /* The operand stands where the command's name would. */
+        /* Parsing goes on behind the operand, which takes the place of the command's name. */
         more = options_parse(table, argc - at, argv + at, target, err);
         if (more <= 0)
             return more;
@@ -83,7 +83,7 @@ int image_details_read(const struct store *store, const struct store_entry *entr
     store_root_name(details->manifest.config_digest, ".squashfs", name);
     if (fstatat(store_directory(store), name, &status, 0) == 0)
         details->root_size = (uint64_t)status.st_size;
-    else if (errno != ENOENT) /* one that is missing has no size */
+    else if (errno != ENOENT) /* a missing one has no size */
         return error_set_errno(err, errno, "image store %s: %s", store_path(store), name);
     return 0;
 }
@@ -122,7 +122,7 @@ void image_format_age(const char *created, int64_t now, char text[IMAGE_TEXT_SIZ
 
     snprintf(text, IMAGE_TEXT_SIZE, "N/A");
     if (!strptime(created, "%Y-%m-%dT%H:%M:%S", &parts) || parts.tm_year < EPOCH_YEAR)
-        return; /* nobody's date: 0001-01-01 is Go's for none */
+        return; /* Go writes 0001-01-01 where there is no date */
     age = now - timegm(&parts);
     if (age < 0) {
         snprintf(text, IMAGE_TEXT_SIZE, "in the future");

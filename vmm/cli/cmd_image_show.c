@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `microvm image ls`, `inspect` and `history`: what docker shows, in docker's words. */
+/* `microvm image ls`, `inspect` and `history`, with docker's columns and fields. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -26,15 +26,15 @@ struct show_options {
 
 static const struct option_row show_rows[] = {
     {'q', OPTION_FLAG, "quiet", NULL, "show IDs only", AT(quiet)},
-    {0, OPTION_FLAG, "no-trunc", NULL, "show whole IDs and commands", AT(no_trunc)},
+    {0, OPTION_FLAG, "no-trunc", NULL, "do not shorten IDs and commands", AT(no_trunc)},
     {0, OPTION_TEXT, "format", "table|json", "a table (default) or one JSON object a line",
      AT(format)},
 };
 
 static const struct option_table ls_table = {
     .usage = "image ls [OPTIONS] [NAME]",
-    .about = "Lists the stored images, or those of one name (with any tag, or with one).\n"
-             "SIZE is that of the root file system as it is stored, compressed.",
+    .about = "Lists the stored images, or those of one name (with any tag, or with one tag).\n"
+             "SIZE is the size of the stored root file system, which is compressed.",
     .rows = show_rows,
     .count = ARRAY_LENGTH(show_rows),
 };
@@ -42,14 +42,14 @@ static const struct option_table ls_table = {
 static const struct option_table history_table = {
     .usage = "image history [OPTIONS] IMAGE",
     .about =
-        "Shows how an image was made, newest first. SIZE is that of the layer as it is stored.",
+        "Shows how an image was made, newest step first. SIZE is the size of the stored layer.",
     .rows = show_rows,
     .count = ARRAY_LENGTH(show_rows),
 };
 
 static const struct option_table inspect_table = {
     .usage = "image inspect IMAGE...",
-    .about = "Shows all about images as a JSON array.",
+    .about = "Shows details of images as a JSON array.",
 };
 
 static int parse_format(const struct show_options *options, bool *as_json, struct error *err)
@@ -68,7 +68,7 @@ static int print_json(json_t *value, size_t flags, struct error *err)
     return json_write(owned, flags, stdout, err);
 }
 
-/* Without a wanted name everything is shown; "name" shows all its tags. */
+/* Without `wanted` every image is shown; "name" shows all its tags. */
 static bool is_wanted(const char *wanted, const char *name)
 {
     size_t length = wanted ? strlen(wanted) : 0;
@@ -132,7 +132,7 @@ int image_command_ls(int argc, char **argv, struct error *err)
     if (rc <= 0)
         return rc;
     if (operands.count > 1)
-        return error_set(err, EINVAL, "image ls: one name at most");
+        return error_set(err, EINVAL, "image ls: give at most one name");
     rc = parse_format(&options, &as_json, err);
     if (rc < 0)
         return rc;
@@ -144,7 +144,7 @@ int image_command_ls(int argc, char **argv, struct error *err)
 
         if (!is_wanted(operands.count ? operands.items[0] : NULL, entry->name))
             continue;
-        /* One that is damaged does not hide the others. */
+        /* A damaged image does not hide the others. */
         if (list_entry(store, entry, &options, as_json, &table, err) < 0) {
             log_error("%s", err->text);
             rc = -EALREADY;
@@ -218,7 +218,7 @@ int image_command_inspect(int argc, char **argv, struct error *err)
     if (rc <= 0)
         return rc;
     if (operands.count == 0)
-        return error_set(err, EINVAL, "image inspect: name an image");
+        return error_set(err, EINVAL, "image inspect: give at least one image");
     rc = image_store_open(STORE_READ, &store, err);
     if (rc < 0)
         return rc;
@@ -317,7 +317,7 @@ int image_command_history(int argc, char **argv, struct error *err)
     if (rc <= 0)
         return rc;
     if (operands.count != 1)
-        return error_set(err, EINVAL, "image history: name one image");
+        return error_set(err, EINVAL, "image history: give one image");
     rc = parse_format(&options, &as_json, err);
     if (rc < 0)
         return rc;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `microvm image verify`: read all of an image, and compare every digest. */
+/* `microvm image verify`: reads all of an image, and compares every digest. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,8 +13,9 @@
 
 static const struct option_table verify_table = {
     .usage = "image verify [IMAGE...]",
-    .about = "Reads all of the images (default: every one) and compares the digests of manifest,\n"
-             "config, layers and root file system. A run does so for manifest and config alone.",
+    .about =
+        "Reads images (default: all) and verifies the digests of manifest, config, layers and\n"
+        "root file system. A run verifies manifest and config only.",
 };
 
 static int verify_layer(const struct store *store, const char *digest, struct error *err)
@@ -78,7 +79,7 @@ static int verify_one(const struct store *store, const struct store_entry *entry
     if (rc < 0)
         log_error("%s: %s", what, problem.text);
     else
-        printf("%s: fine\n", what);
+        printf("%s: ok\n", what);
     return rc;
 }
 

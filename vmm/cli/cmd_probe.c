@@ -2,8 +2,8 @@
 /*
  * `microvm probe`: what an image could see and do under each isolation, and what stops it.
  *
- * Here are the command line and the files that take part; the checks, the runs and the verdicts
- * are in vmm/probe and vmm/trial.
+ * This file holds the command line and the files that the runs need. The checks, the runs and the
+ * verdicts are in vmm/probe and vmm/trial.
  */
 #include <errno.h>
 #include <signal.h>
@@ -46,16 +46,15 @@ static const struct option_row rows[] = {
     {0, OPTION_FLAG, "json", NULL, "write one JSON object instead of the table", AT(json)},
     {0, OPTION_FLAG, "verbose", NULL,
      "show evidence, what each check tries, side effects, lists of system calls", AT(verbose)},
-    {'m', OPTION_SIZE, "memory", "SIZE", "same as for run", AT(memory)},
+    {'m', OPTION_SIZE, "memory", "SIZE", "memory of the sandbox, same as for 'run'", AT(memory)},
     {0, OPTION_TEXT, "isolation", "LIST",
      "isolations to run under, such as container,vm (default: all available)", AT(isolation)},
 };
 
 static const struct option_table table = {
     .usage = "probe [OPTIONS] IMAGE",
-    .about =
-        "Makes checks without side effects inside each sandbox, and shows the result and which\n"
-        "layer stopped it: namespace, cgroup, capability, seccomp, mount, hypervisor.",
+    .about = "Runs checks without side effects inside each sandbox, and shows each result and the\n"
+             "layer that stopped it: namespace, cgroup, capability, seccomp, mount, hypervisor.",
     .more = "Exit status: 0 when at least one isolation could be tested; 128+N when signal N ended "
             "the\n"
             "checks; 125 when none could be tested.",
@@ -63,7 +62,7 @@ static const struct option_table table = {
     .count = ARRAY_LENGTH(rows),
 };
 
-/* The image as `run` is told: a path is brought into the store once. The caller frees *name. */
+/* The image as the argument of `run`; a path is imported once. The caller frees *name. */
 static int find_image(const char *text, char **name, struct error *err)
 {
     AUTO_IMAGE struct image *image = NULL;
@@ -88,16 +87,16 @@ static int write_report(const struct probe_options *options, const struct probe_
         .utf8 = vm_options_is_utf8(),
         .verbose = options->verbose,
     };
-    size_t asked = 0;
+    size_t tested = 0;
     uint16_t rows_ignored;
     uint16_t columns;
 
     for (size_t i = 0; i < report->sandbox_count; i++)
-        asked += !report->why[i][0];
-    if (asked == 0) {
+        tested += !report->why[i][0];
+    if (tested == 0) {
         for (size_t i = 0; i < report->sandbox_count; i++)
             log_error("probe: %s: %s", report->sandboxes[i]->name, report->why[i]);
-        return error_set(err, ENOEXEC, "probe: no isolation could be probed");
+        return error_set(err, ENOEXEC, "probe: no isolation could be tested");
     }
     if (options->json)
         return probe_write_json(report, stdout, err);
@@ -155,10 +154,11 @@ int cli_probe(int argc, char **argv)
     if (first == 0)
         return 0;
     if (first == argc)
-        first = error_set(&err, EINVAL, "probe: no IMAGE; 'microvm probe --help' shows how");
+        first = error_set(&err, EINVAL, "probe: no IMAGE given; see 'microvm probe --help'");
     else if (first > 0 && first + 1 < argc)
-        first =
-            error_set(&err, EINVAL, "probe: '%s': takes one IMAGE and no command", argv[first + 1]);
+        first = error_set(&err, EINVAL,
+                          "probe: unexpected argument '%s'; give one IMAGE and no command",
+                          argv[first + 1]);
     if (first < 0 || probe(&options, argv[first], &report, &err) < 0) {
         log_error("%s", err.text);
         return CLI_FAILURE;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `microvm run`: an image and a person's options become a bundle, which an isolation runs.
+ * `microvm run`: an image and the user's options become a bundle, which a sandbox runs.
  *
- * Everything that can be wrong with the command line is found before anything is made; from the
- * moment the instance exists it is removed on every way out.
+ * The command line is checked before anything is created. Once the instance exists, every way out
+ * removes it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +44,7 @@ struct program {
     size_t size;
 };
 
-/* Everything of a run that lives until its end. */
+/* The state of a run. */
 struct run {
     const struct run_options *options;
     const struct sandbox *sandbox;
@@ -58,7 +58,7 @@ struct run {
     struct error failure; /* why the command could not be executed; code 0 = it could */
 };
 
-/* Label characters of a host name; others would break programs that look themselves up. */
+/* The characters of host names only: others would break programs that resolve their own name. */
 static int check_hostname(const char *hostname, struct error *err)
 {
     size_t length = strlen(hostname);
@@ -66,10 +66,11 @@ static int check_hostname(const char *hostname, struct error *err)
     if (length == 0 || length > HOSTNAME_MAX || hostname[0] == '-' ||
         strspn(hostname, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") !=
             length)
-        return error_set(err, EINVAL,
-                         "--hostname: '%s' is not a host name; letters, digits, '.', '-', '_', at "
-                         "most %d",
-                         hostname, HOSTNAME_MAX);
+        return error_set(
+            err, EINVAL,
+            "--hostname: '%s' is not a host name; use letters, digits, '.', '-' and '_', "
+            "at most %d",
+            hostname, HOSTNAME_MAX);
     return 0;
 }
 
@@ -88,13 +89,13 @@ static int check_limits(struct run *run, struct error *err)
         if (rc < 0)
             return rc;
     }
-    /* docker's -1 and 0 are no limit. */
+    /* With docker, -1 and 0 are no limit. */
     if (!options->pids || strcmp(options->pids, "-1") == 0)
         return 0;
     return parse_u64(options->pids, "--pids-limit", 0, PIDS_MAX, &limits->pids, err);
 }
 
-/* Options whose value has a form of its own. */
+/* Checks the values of single options. */
 static int check_values(struct run *run, struct error *err)
 {
     const struct run_options *options = run->options;
@@ -120,7 +121,7 @@ static int check_values(struct run *run, struct error *err)
     return check_limits(run, err);
 }
 
-/* Checks all that needs no image; fills the plain members of the request. */
+/* Checks all options that need no image; fills the plain members of the request. */
 static int check_options(struct run *run, struct error *err)
 {
     const struct run_options *options = run->options;
@@ -130,14 +131,13 @@ static int check_options(struct run *run, struct error *err)
     if (rc < 0)
         return rc;
     if (options->disk > 0 && options->disk < DISK_MIN)
-        return error_set(err, ERANGE, "--disk: %llu KiB are too little; give at least %llum",
+        return error_set(err, ERANGE, "--disk: %llu KiB is too small; give at least %llum",
                          (unsigned long long)options->disk >> 10, DISK_MIN >> 20);
     if (options->program && options->entrypoint)
-        return error_set(err, EINVAL, "--program and --entrypoint exclude each other");
+        return error_set(err, EINVAL, "--program and --entrypoint cannot be used together");
     if (options->terminal && options->interactive && !isatty(STDIN_FILENO))
-        return error_set(
-            err, ENOTTY,
-            "-t with -i: standard input is not a terminal; leave -t out to use a pipe");
+        return error_set(err, ENOTTY,
+                         "-t with -i: standard input is not a terminal; omit -t to use a pipe");
     request->interactive = options->interactive;
     request->terminal = options->terminal;
     request->disk_bytes = align_up(options->disk, 4096);
@@ -177,7 +177,7 @@ static int add_environment(const struct run_options *options, struct string_list
     return 0;
 }
 
-/* An instance's name as a host name: its '_' are not for DNS. */
+/* The name of the instance becomes the host name; DNS allows no '_'. */
 static void choose_hostname(struct run *run)
 {
     const char *given = run->options->hostname;
@@ -261,13 +261,13 @@ static int run_instance(struct run *run, const struct image *image, char **argum
         return rc;
     timeline_note(&run->timeline, TIMELINE_ROOT, io_now_ns());
     run->request.bundle = &bundle;
-    run->request.root_fd = image->root_fd; /* lasts though the image is removed meanwhile */
+    run->request.root_fd = image->root_fd; /* stays open if the image is removed meanwhile */
     rc = run->sandbox->run(&run->request, status, err);
     bundle_release(&bundle);
     return rc;
 }
 
-/* A script needs its interpreter, and the image may have none: only programs are taken. */
+/* Only programs: a script needs its interpreter, which the image may not have. */
 static int read_program(const char *path, struct program *program, struct error *err)
 {
     int rc = io_read_file(AT_FDCWD, path, PROGRAM_MAX, &program->data, &program->size, err);
@@ -275,7 +275,7 @@ static int read_program(const char *path, struct program *program, struct error 
     if (rc < 0)
         return error_wrap(err, rc, "--program");
     if (program->size < 4 || memcmp(program->data, "\177ELF", 4) != 0)
-        return error_set(err, ENOEXEC, "--program: %s is no executable program", path);
+        return error_set(err, ENOEXEC, "--program: %s is not an executable (ELF)", path);
     return 0;
 }
 
@@ -309,7 +309,7 @@ static int run_image(struct run *run, const char *reference, char **arguments,
     return rc;
 }
 
-/* The message of a failure, to people and to --report-fd. */
+/* Writes the message of a failure, to standard error and to --report-fd. */
 static void report_end(const struct run *run, int report_fd, int status, const struct error *err)
 {
     const struct error *why = err->code ? err : &run->failure;
@@ -346,7 +346,7 @@ int cli_run(int argc, char **argv)
     if (report_fd_take(options.report_fd, &report_fd, first > 0 ? &err : &report_err) < 0)
         first = -EINVAL;
     if (first == argc)
-        first = error_set(&err, EINVAL, "run: no IMAGE; 'microvm run --help' shows how");
+        first = error_set(&err, EINVAL, "run: no IMAGE given; see 'microvm run --help'");
     if (first < 0 || run_image(&run, argv[first], argv + first + 1, (size_t)(argc - first - 1),
                                &status, &err) < 0)
         status = CLI_FAILURE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `microvm version`: what was built, from what, and which kernel it would boot. */
+/* `microvm version`: version and build, and the kernel that a run would boot. */
 #include <errno.h>
 #include <gen/architecture.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "vmm/cli/kernel_banner.h"
 #include "vmm/cli/options.h"
 
-/* The Makefile says them; the text is for a build of single files, as tests make. */
+/* Defined by the Makefile; the defaults are for builds of single files, as in tests. */
 #ifndef MICROVM_VERSION
 #define MICROVM_VERSION "unknown"
 #endif
@@ -23,7 +23,7 @@
 
 static const struct option_table option_table = {
     .usage = "version [OPTIONS]",
-    .about = "Shows version and build of microvm, and the guest kernel it would boot.",
+    .about = "Shows version and build of microvm, and the guest kernel that a run would boot.",
 };
 
 static void add_file(struct table *table, const struct program_file *file)
@@ -33,7 +33,7 @@ static void add_file(struct table *table, const struct program_file *file)
 
     table_add(table, "%s", file->what);
     if (program_file_find(file, NULL, &path, NULL) < 0)
-        table_add(table, "none; 'microvm doctor' tells more");
+        table_add(table, "none; see 'microvm doctor'");
     else if (file == &program_file_kernel && kernel_banner_read(path, version, NULL) == 0)
         table_add(table, "Linux %s (%s)", version, path);
     else
@@ -51,7 +51,7 @@ int cli_version(int argc, char **argv)
     if (first == 0)
         return 0;
     if (first > 0 && first < argc)
-        first = error_set(&err, EINVAL, "version: takes no operand '%s'", argv[first]);
+        first = error_set(&err, EINVAL, "version: unexpected argument '%s'", argv[first]);
     if (first < 0) {
         log_error("%s", err.text);
         return CLI_FAILURE;

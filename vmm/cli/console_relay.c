@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Carry bytes from one descriptor to another; see console_relay.h. */
+/* Copies bytes from one descriptor to another; see console_relay.h. */
 #include "vmm/cli/console_relay.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@ static bool is_transient(int error)
     return error == EINTR || error == EAGAIN;
 }
 
-/* EIO is how a terminal says that it is gone. */
+/* EIO means that the terminal is gone. */
 static bool is_terminal_gone(int fd, int error)
 {
     struct stat status;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Carry bytes from one descriptor to another through a small buffer, driven by poll(2). */
+/* Copies bytes from one descriptor to another through a small buffer, driven by poll(2). */
 #ifndef MICROVM_CLI_CONSOLE_RELAY_H
 #define MICROVM_CLI_CONSOLE_RELAY_H
 
@@ -7,16 +7,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What poll(2) promises not to block on a pipe (PIPE_BUF), so blocking descriptors will do. */
+/* PIPE_BUF: after poll(2) a write of so many bytes to a pipe does not block. */
 #define RELAY_BUFFER 4096
 
-/* Which of its two descriptors a relay waits for: never both, so memory stays bounded. */
+/* Waits for one of its two descriptors at a time, so that its memory is bounded. */
 struct relay {
     int from;
     int to;
-    bool ended;      /* end of file was met (all before it is delivered), or: */
-    int read_error;  /* why `from` cannot be read any further, 0 = it has ended */
-    int write_error; /* why `to` cannot be written; EPIPE: the reader has gone */
+    bool ended;      /* end of file, and all before it is written; or: */
+    int read_error;  /* why `from` cannot be read any more, 0 = end of file */
+    int write_error; /* why `to` cannot be written; EPIPE: the reader is gone */
     size_t start;
     size_t used;
     char buffer[RELAY_BUFFER];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the IMAGE of a command line to the opened image; see image_argument.h. */
+/* Opens the IMAGE of a command line; see image_argument.h. */
 #include "vmm/cli/image_argument.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include "vmm/image/reference.h"
 #include "vmm/image/store.h"
 
-/* Brings what is at `path` into the store; `ids` gets the image's ID. */
+/* Imports what is at `path` into the store; `ids` gets the image's ID. */
 static int load_path(const char *store, const char *path, struct string_list *ids,
                      struct error *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the IMAGE of a command line to the opened image. */
+/* Opens the IMAGE of a command line. */
 #ifndef MICROVM_CLI_IMAGE_ARGUMENT_H
 #define MICROVM_CLI_IMAGE_ARGUMENT_H
 
@@ -7,9 +7,8 @@
 #include "vmm/image/image.h"
 
 /*
- * Opens the image that `text` (name, digest, ID, or a path, which is brought into the store first)
- * means in the default store. The caller closes *image. Errors: of reference_parse(), image_load()
- * and image_open().
+ * Opens the image `text` (name, digest, ID, or a path, which is imported first) in the default
+ * store. The caller closes *image. Errors: of reference_parse(), image_load() and image_open().
  */
 int image_argument_open(const char *text, struct image **image, struct error *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a kernel image says of itself; see kernel_banner.h. */
+/* The version of a kernel image; see kernel_banner.h. */
 #include "vmm/cli/kernel_banner.h"
 
 #include <errno.h>
@@ -59,12 +59,12 @@ int kernel_banner_read(const char *path, char text[KERNEL_BANNER_SIZE], struct e
     if (fd < 0 || fstat(fd, &status) < 0)
         return error_set_errno(err, errno, "%s", path);
     if (!S_ISREG(status.st_mode) || status.st_size == 0)
-        return error_set(err, ENOEXEC, "%s: is no kernel", path);
+        return error_set(err, ENOEXEC, "%s is not a kernel", path);
     size = (size_t)status.st_size;
     image = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (image == MAP_FAILED)
         return error_set_errno(err, errno, "%s", path);
     found = find_header_version(image, size, text) || find_banner(image, size, text);
     munmap(image, size);
-    return found ? 0 : error_set(err, ENOEXEC, "%s: no Linux in it", path);
+    return found ? 0 : error_set(err, ENOEXEC, "%s is not a Linux kernel", path);
 }

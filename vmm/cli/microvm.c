@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of commands, and the choice of one.
+ * The table of commands, and the dispatch to one of them.
  *
- * Start-up is part of what users wait for: no locale, no configuration file, nothing opened before
- * a command asks for it.
+ * Users wait for the start-up: no locale, no configuration file, and no file is opened before a
+ * command needs it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,23 +26,23 @@
 #include "vmm/monitor/monitor.h"
 
 #define NULL_DEVICE    "/dev/null"
-#define OPEN_FILES_MIN 64 /* what a run has open at once, with some to spare */
+#define OPEN_FILES_MIN 64 /* more than a run opens at once */
 
 struct command {
     const char *name;
     const char *summary;
     int (*function)(int argc, char **argv);
-    bool works; /* looks around, and removes what dead instances have left, before it begins */
+    bool works; /* checks the host, and removes dead instances, before it begins */
 };
 
 static const struct command commands[] = {
-    {"run", "run a command of a container image in a machine of its own", cli_run, true},
+    {"run", "run a command of a container image in a VM of its own", cli_run, true},
     {"boot", "boot a bare kernel, without image or container", cli_boot, true},
     {"compare", "run a command under each isolation, and show what each costs", cli_compare, true},
-    {"probe", "check under each isolation what can be seen and done, and what stops it", cli_probe,
+    {"probe", "check what each isolation lets a command see and do, and what stops it", cli_probe,
      true},
     {"image", "load, list and remove images", cli_image, true},
-    {"doctor", "check what a run needs, and how to mend it", cli_doctor, true},
+    {"doctor", "check what a run needs, and how to fix it", cli_doctor, true},
     {"version", "show version and build", cli_version, false},
     {"help", "show help of microvm or of one command", cli_help, false},
 };
@@ -87,9 +87,8 @@ static void print_overview(FILE *out)
         table_add(&table, "%s", commands[i].summary);
     }
     (void)table_write(&table, out); /* it says so when it could not keep a cell */
-    fputs(
-        "\n'microvm help COMMAND' or 'microvm COMMAND --help' tells more; so does 'man microvm'.\n",
-        out);
+    fputs("\nFor more, see 'microvm help COMMAND', 'microvm COMMAND --help' or 'man microvm'.\n",
+          out);
 }
 
 int cli_help(int argc, char **argv)
@@ -112,8 +111,7 @@ int cli_help(int argc, char **argv)
 }
 
 /*
- * What every command that does something needs, found missing here in one line, instead of
- * somewhere later in other words.
+ * What every command that does something needs: what is missing is reported here, in one line.
  */
 static int check_surroundings(struct error *err)
 {
@@ -122,23 +120,24 @@ static int check_surroundings(struct error *err)
 
     if (access("/proc/self/exe", F_OK) < 0)
         return error_set(err, ENOENT,
-                         "/proc is not mounted, and nothing is found or started without it; mount "
-                         "it: mount -t proc proc /proc");
+                         "/proc is not mounted, and microvm needs it; mount it with: mount -t proc "
+                         "proc /proc");
     if (stat(NULL_DEVICE, &status) < 0)
         return error_set(err, errno,
-                         NULL_DEVICE ": %s; make it: mknod -m 666 " NULL_DEVICE " c 1 3",
+                         NULL_DEVICE ": %s; create it with: mknod -m 666 " NULL_DEVICE " c 1 3",
                          strerror(errno));
     if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3) ||
         access(NULL_DEVICE, R_OK | W_OK) < 0)
         return error_set(err, EINVAL,
-                         NULL_DEVICE ": is not the null device, or may not be opened; make it: "
-                                     "mknod -m 666 " NULL_DEVICE " c 1 3");
+                         NULL_DEVICE " is not the null device, or cannot be opened; create it "
+                                     "with: mknod -m 666 " NULL_DEVICE " c 1 3");
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < OPEN_FILES_MIN) {
         files.rlim_cur = files.rlim_max < OPEN_FILES_MIN ? files.rlim_max : OPEN_FILES_MIN;
         if (files.rlim_cur < OPEN_FILES_MIN || setrlimit(RLIMIT_NOFILE, &files) < 0)
-            return error_set(err, EMFILE,
-                             "only %llu open files are allowed (ulimit -n); allow at least %d",
-                             (unsigned long long)files.rlim_max, OPEN_FILES_MIN);
+            return error_set(
+                err, EMFILE,
+                "only %llu open files are allowed (ulimit -n); microvm needs at least %d",
+                (unsigned long long)files.rlim_max, OPEN_FILES_MIN);
     }
     return 0;
 }
@@ -169,7 +168,7 @@ static int dispatch(int argc, char **argv)
     return command->function(argc - 1, argv + 1);
 }
 
-/* Without 0, 1 and 2 a file of ours would take their numbers, and a guest's output its place. */
+/* If 0, 1 or 2 is closed, a file that microvm opens would get its number, and a guest's output. */
 static bool open_standard_streams(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
@@ -186,12 +185,12 @@ int main(int argc, char **argv)
     if (argc == 5 && strcmp(argv[1], "__monitor") == 0)
         return monitor_main(argv[3], argv[4]); /* started by monitor_launch() */
     if (!open_standard_streams()) {
-        log_error("a standard stream is closed, and " NULL_DEVICE " cannot take its place: %s",
+        log_error("a standard stream is closed, and " NULL_DEVICE " cannot replace it: %s",
                   strerror(errno));
         return CLI_FAILURE;
     }
-    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like others: EFBIG */
-    signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would hide how programs of ours have ended */
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow gives EFBIG, an error like others */
+    signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would hide the exit statuses of children */
     status = dispatch(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         log_error("standard output: cannot write");

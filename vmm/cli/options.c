@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parse a command line by a table of options; see options.h. */
+/* Parses a command line by a table of options; see options.h. */
 #include "vmm/cli/options.h"
 
 #include <errno.h>
@@ -29,10 +29,11 @@ static struct typed typed_long(const char *name, size_t length)
     return typed;
 }
 
-/* A row that was found, and whose it is. */
+/* A row that was found, and the table that it is in. */
 struct found {
-    const struct option_row *row;   /* NULL = there is none */
-    const struct option_pass *pass; /* of the other command that it comes from; NULL = our own */
+    const struct option_row *row; /* NULL = there is none */
+    const struct option_pass
+        *pass; /* of the other command that it belongs to; NULL = this command's own */
 };
 
 static const struct option_row *find_in(const struct option_row *rows, size_t count,
@@ -116,8 +117,7 @@ static int store_flag(const char *value, const char *what, bool *flag, struct er
     else if (strcmp(value, "false") == 0 || strcmp(value, "0") == 0)
         *flag = false;
     else
-        return error_set(err, EINVAL, "%s: takes no value but true or false, not '%s'", what,
-                         value);
+        return error_set(err, EINVAL, "%s: takes only true or false, not '%s'", what, value);
     return 0;
 }
 
@@ -144,7 +144,7 @@ static int store_value(const struct option_row *row, const char *value, const ch
     return 0;
 }
 
-/* An option of another command: checked as that does, and noted to be passed on. */
+/* An option of another command: checked as that command does, and kept to be passed on. */
 static int pass_value(const struct found *found, const char *value, const char *what, void *target,
                       struct error *err)
 {

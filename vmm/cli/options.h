@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Options of a command as a table of rows, which parses the command line and writes the
- * help text.
+ * Options of a command as a table of rows, by which the command line is parsed and the help is
+ * written.
  *
- * Written as for docker: --name V, --name=V, -n V, -nV, -n=V, flags together (-it), a flag may be
+ * Syntax, as for docker: --name V, --name=V, -n V, -nV, -n=V, flags together (-it), a flag may be
  * given a truth value (--tty=false). Options end at the first operand or at "--". Long names are
  * never abbreviated: a script that works keeps working when options are added.
  */
@@ -29,7 +29,7 @@ struct option_row {
     enum option_kind kind;
     const char *name;  /* long name, without dashes */
     const char *value; /* what the help calls the value; NULL for a flag */
-    const char *help;  /* NULL: an option for microvm itself, listed nowhere */
+    const char *help;  /* NULL: an internal option, not in the help */
     size_t offset;     /* in the command's struct of options */
 };
 
@@ -39,7 +39,7 @@ struct option_pass {
     size_t offset;                    /* of that command's struct of options in `target` */
     size_t list_offset; /* of a struct string_list in `target`: "--name=value" of each, in order */
     const char *title;  /* heading in the help */
-    const char *(*refusal)(const char *name); /* why it is not passed on; NULL = it is */
+    const char *(*refusal)(const char *name); /* why it cannot be passed on; NULL = it can */
 };
 
 struct option_table {

@@ -46,7 +46,7 @@ extern const struct option_table run_option_table;
 /* Frees the lists. */
 void run_options_release(struct run_options *options);
 
-/* Why this option makes no sense for a command that starts several runs; NULL: it does. */
+/* Why a command that starts several runs cannot pass this option on; NULL: it can. */
 const char *run_option_refusal(const char *name);
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The nearest known word to a mistyped one, by edit distance (optimal string alignment).
- */
+/* The nearest known word to a mistyped one, by edit distance (optimal string alignment). */
 #include "vmm/cli/suggest.h"
 
 #include <string.h>
@@ -37,7 +36,7 @@ const char *suggest_nearest(const char *word, const char *const *candidates, siz
 {
     size_t length = strlen(word);
     const char *nearest = NULL;
-    /* A third of the letters wrong, and at least one: more is no typing error. */
+    /* At most a third of the letters may be wrong, or one: more is not a typing error. */
     unsigned best = (unsigned)(length / 3 > 0 ? length / 3 : 1) + 1;
 
     if (length > WORD_MAX)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the commands that start a machine share; see vm_options.h. */
+/* What the commands that start a VM share; see vm_options.h. */
 #include "vmm/cli/vm_options.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "vmm/machine/spec.h"
 
 #define MIB              (1ULL << 20)
-#define MEMORY_SHARE_MAX 2 /* of the host's memory and swap, for one machine */
+#define MEMORY_SHARE_MAX 2 /* of the host's memory and swap, for one VM */
 
 int vm_options_memory(uint64_t asked, bool linux_guest, uint64_t *bytes, struct error *err)
 {
@@ -24,14 +24,14 @@ int vm_options_memory(uint64_t asked, bool linux_guest, uint64_t *bytes, struct 
 
     if (wanted < least)
         return error_set(err, ERANGE,
-                         "--memory: %llu MiB are too little to boot; give at least %llum",
+                         "--memory: %llu MiB is too little to boot; give at least %llum",
                          (unsigned long long)(wanted / MIB), (unsigned long long)(least / MIB));
-    /* A guest gets memory as it touches it, so it may be promised more than is there; but its
-     * kernel touches some of all that it is promised. */
+    /* The host allocates memory when the guest touches it, so a guest may have more than the host.
+     * But its kernel touches a part of all of it. */
     if (wanted / MEMORY_SHARE_MAX > host_memory_total())
         return error_set(err, ERANGE,
-                         "--memory: %llu MiB are more than twice the %llu MiB of memory and swap "
-                         "that this host has",
+                         "--memory: %llu MiB is more than twice the %llu MiB of memory and swap of "
+                         "this host",
                          (unsigned long long)(wanted / MIB),
                          (unsigned long long)(host_memory_total() / MIB));
     *bytes = align_up(wanted, MIB);
@@ -46,7 +46,7 @@ int vm_options_cpus(const char *text, unsigned *vcpus, uint32_t *millicpus, stru
     if (rc < 0)
         return rc;
     if (asked > MACHINE_VCPUS_MAX * 1000U)
-        return error_set(err, ERANGE, "--cpus: %s is more than the %d that a machine can have",
+        return error_set(err, ERANGE, "--cpus: %s is more than %d, the most that a VM can have",
                          text, MACHINE_VCPUS_MAX);
     *vcpus = (asked + 999) / 1000;
     *millicpus = text ? asked : 0;
@@ -75,7 +75,7 @@ int vm_options_timeline_check(const char *value, struct error *err)
     if (!value || !*value || strcmp(value, "json") == 0 ||
         (strncmp(value, "json:", 5) == 0 && value[5]))
         return 0;
-    return error_set(err, EINVAL, "--timeline: '%s' is neither json nor json:FILE", value);
+    return error_set(err, EINVAL, "--timeline: '%s' is unknown; use json or json:FILE", value);
 }
 
 bool vm_options_is_utf8(void)

@@ -96,7 +96,7 @@ case_an_isolation_that_cannot_be_probed_says_so() {
     expect_match '^micro-VM not tested: .'
     try env MICROVM_KERNEL="$scratch/none" "$MICROVM" probe --isolation vm busybox
     expect_status 125
-    expect_err_match '^microvm: probe: no isolation could be probed$'
+    expect_err_match '^microvm: probe: no isolation could be tested$'
 }
 
 case_bad_input() {

@@ -152,7 +152,7 @@ case_more_memory_than_there_is() {
     local size
     for size in 1t 8191t 100000g; do
         try microvm boot --kernel "$E2E_BUILD/microvm-init" -m "$size"
-        expect_failure 125 '--memory: [0-9]+ MiB are more than twice the [0-9]+ MiB'
+        expect_failure 125 '--memory: [0-9]+ MiB is more than twice the [0-9]+ MiB'
     done
 }
 

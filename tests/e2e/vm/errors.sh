@@ -126,7 +126,7 @@ case_options_that_are_none() {
     try microvm run --hostname 'no host' busybox true
     expect_failure 125 'no host'
     try microvm boot operand
-    expect_failure 125 operand
+    expect_failure 125 "unexpected argument"
 }
 
 case_no_command_to_run() {

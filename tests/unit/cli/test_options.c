@@ -133,7 +133,7 @@ static void errors_name_the_option(void **state)
         {"--mem 1g image", "--mem: unknown option"}, /* no abbreviations */
         {"--name", "--name: needs a value: --name NAME"},
         {"-ie", "-e: needs a value"},
-        {"--tty=maybe image", "--tty: takes no value but true or false, not 'maybe'"},
+        {"--tty=maybe image", "--tty: takes only true or false, not 'maybe'"},
     };
 
     (void)state;
