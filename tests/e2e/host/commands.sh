@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Commands that start no machine: version, help, doctor, and what is typed wrong; the program itself.
+# Commands that start no VM: version, help, doctor, and wrong usage; the program itself.
 
 case_version_and_help() {
     try microvm version

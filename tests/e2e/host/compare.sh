@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# `microvm compare` with the container's column: what its rows say is held against what the clock, the kernel's own
-# accounts and a browser say.
+# `microvm compare` with the container's column: compare its rows with the clock, the kernel's own accounting and a
+# browser.
 
 # compare OPTION… IMAGE COMMAND…: the container's column as JSON, in $out.
 compare() {
@@ -21,7 +21,7 @@ expect_between() {
     jq -en "$1 >= $2 and $1 <= $3" >/dev/null || fail "$4 is $1"
 }
 
-# Where this machine counts memory: the hierarchy's root.
+# Where this host counts memory: the root of the hierarchy.
 memory_groups() {
     if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then echo /sys/fs/cgroup; else echo /sys/fs/cgroup/memory; fi
 }
@@ -41,7 +41,7 @@ case_times_are_those_of_the_clock() {
         expect_between "$(value $kind.first_byte minimum)" 300000000 $((after - before)) "$kind first byte"
         expect_between "$(value $kind.run minimum)" 500000000 $((after - before)) "$kind run"
     done
-    # All runs one after the other took no longer than the whole.
+    # The sum of all runs is not longer than the whole.
     jq -e --argjson whole $((after - before)) '[.rows[] | select(.id | endswith(".run")).cells[0].values[]] | add <= $whole' "$out" ||
         fail "the runs are longer than the whole took"
     jq -e '.rows | map({(.id): .cells[0].median}) | add | .["warm.command"] < .["warm.first_byte"] and .["warm.first_byte"] < .["warm.run"]' "$out" ||
@@ -51,7 +51,7 @@ case_times_are_those_of_the_clock() {
 case_memory_is_that_of_the_run() {
     compare -n 1 busybox true
     expect_between "$(value warm.memory)" 100000 60000000 "memory of true"
-    # tail keeps a line without end: 64 MiB.
+    # tail keeps an endless line in memory: 64 MiB.
     compare -n 1 busybox sh -c 'head -c 64m /dev/zero | tail | wc -c'
     expect_between "$(value warm.memory)" 67108864 300000000 "memory of tail"
 }
@@ -68,7 +68,7 @@ case_runs_are_in_groups_of_their_own() {
     start "$MICROVM" compare --isolation=container busybox sleep 1000
     group=$(memory_groups)/microvm-compare.$pid.1
     wait_for grep -rqs . "$group" --include=cgroup.procs
-    # The command itself is in a group below.
+    # The command itself is in a cgroup below.
     wait_for sh -c "cat /dev/null \$(find $group -name cgroup.procs) | sed 's|.*|/proc/&/cmdline|' | xargs cat | tr '\\0' ' ' | grep -q 'sleep 1000'"
     kill -TERM "$pid"
     local compare=$pid
@@ -77,7 +77,7 @@ case_runs_are_in_groups_of_their_own() {
     ! groups_left "$compare" || fail "groups are left"
 }
 
-# The command, process 1 of its namespace, hears no signal that it does not ask for.
+# The command, process 1 of its namespace, receives no signal without a handler.
 case_a_command_that_never_stops_is_ended() {
     start "$MICROVM" compare --isolation=container busybox yes
     wait_for pgrep -f "^yes$"
@@ -132,7 +132,7 @@ case_built_in_measures() {
             fail "$row: $(value "$row" note)"
     done
     expect_equal "$(value hypercall note)" 'none: no hypervisor'
-    # A system call is dearer than nothing and cheaper than a process; a page is cheaper than a process.
+    # A system call takes some time, but less than a process; a page takes less than a process.
     jq -e '.rows | map({(.id): .cells[0].median}) | add | .syscall > 1 and .syscall < .fork_exec and .page_fault < .fork_exec' "$out"
     # The file that was read is the largest of the image.
     size=$(skopeo inspect "oci:$E2E_WORK/images/busybox" >/dev/null && microvm run --isolation=container busybox \
@@ -159,7 +159,7 @@ case_a_browser_opens_the_page() {
     try "$E2E_TOP/tests/e2e/programs/check-html" "$scratch/page.html" "$scratch/page.json"
     expect_status 0
     expect_match '^[1-9][0-9]+ numbers'
-    # The check itself: it must see one wrong digit.
+    # The check itself must detect one wrong digit.
     sed -i '0,/data-value="[0-9]/s/data-value="[0-9]/&7/' "$scratch/page.html"
     try "$E2E_TOP/tests/e2e/programs/check-html" "$scratch/page.html" "$scratch/page.json"
     expect_status 1
@@ -208,7 +208,7 @@ case_a_command_that_cannot_run_is_a_failure() {
     expect_failure 127 'compare: the command did not run: .*nosuch.* not found'
     try microvm compare --isolation=container -n 1 busybox /etc/passwd
     expect_failure 126 'compare: the command did not run: .*/etc/passwd'
-    # Its own status is no failure of the comparison.
+    # A status of the command is not a failure of the comparison.
     try microvm compare --isolation=container -n 1 busybox sh -c 'exit 127'
     expect_status 0
 }
@@ -223,7 +223,7 @@ case_options_of_run_are_passed_on() {
     compare -n 1 -h box -e A=1 --tmpfs /scratch --cpus=1 busybox sh -c '[ "$(hostname)$A" = box1 ] && grep -q " /scratch " /proc/mounts'
     jq -e '.isolations[0].status == 0' "$out" || fail 'an option did not arrive'
     jq -e '.options == ["--hostname=box", "--env=A=1", "--tmpfs=/scratch", "--cpus=1"]' "$out" || fail "$(jq -c .options "$out")"
-    # The measures choose their own program, and the command has the one that was asked for.
+    # The measures choose their own program; the command has the requested one.
     compare -n 1 --costs --entrypoint sh busybox -c 'exit 4'
     jq -e '.isolations[0].status == 4' "$out" || fail 'the entry point did not arrive'
     expect_equal "$(jq '.rows[] | select(.id == "syscall").cells[0].values | length' "$out")" 4 'values of a measure'
@@ -235,7 +235,7 @@ case_options_of_run_are_passed_on() {
     expect_failure 125 '--memory: '
 }
 
-# What compare and probe read of a run: one line of JSON on a descriptor.
+# compare and probe read one line of JSON about a run, on a descriptor.
 case_a_run_leaves_a_record() {
     record() {
         try sh -c 'exec "$@" 3>"$0"' "$scratch/record" "$MICROVM" run --report-fd=3 "$@"
@@ -250,7 +250,7 @@ case_a_run_leaves_a_record() {
     jq -e '.stage == "image" and .status == 125' "$scratch/record" || fail "$(cat "$scratch/record")"
     record --isolation=moat busybox
     jq -e '.stage == "options"' "$scratch/record" || fail "$(cat "$scratch/record")"
-    # It reaches nobody inside.
+    # It does not reach the container.
     record --isolation=container busybox sh -c 'readlink /proc/self/fd/*'
     ! grep -q record "$out" || fail 'the descriptor is inherited'
     try microvm run --report-fd=3 busybox true

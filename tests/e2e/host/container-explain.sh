@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# --explain of a container on this machine: its system calls are counted, and there is no machine to speak of.
+# --explain of a container on the host: it counts the system calls, and shows nothing about a VM.
 
 case_a_container_has_the_same_table_of_system_calls() {
     try microvm run --isolation=container --explain busybox sh -c 'i=0; while [ $i -lt 25 ]; do kill -0 $$; i=$((i + 1)); done; exit 6'

@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154 # what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# microvm probe inside a container: what it says is checked by other means.
+# microvm probe inside a container: verify its results by other means.
 
-# result CHECK: what the container's cell says; layer CHECK: what stopped it.
+# result CHECK: the container's result; layer CHECK: the layer that stopped it.
 result() {
     jq -r --arg q "$1" '.rows[] | select(.check == $q) | .isolations.container.result' "$out"
 }
@@ -39,8 +39,8 @@ case_missing_capabilities_are_named() {
         "$out" >/dev/null || fail 'the evidence does not name what is missing'
 }
 
-# Another program makes each call that is said to be stopped: a filter refuses it before it is looked at. And the other
-# way round: what is said to be allowed is not refused to it (calls that only read are taken).
+# Another program makes each call that probe reports as stopped: a filter refuses it. The other way round, the filter does
+# not refuse what probe reports as allowed (only calls that read are tested).
 case_stopped_calls_are_stopped() {
     probe_container
     local names numbers stopped

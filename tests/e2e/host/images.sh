@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# The image store: every way in, and what can be asked and done there. Each case has a store of its own.
+# The image store: every way to import, and every command. Each case has its own store.
 
 export MICROVM_STORE=$scratch/store
 images=$E2E_WORK/images
@@ -9,7 +9,7 @@ load() {
     microvm image load "$@"
 }
 
-# id NAME: the image ID as `inspect` tells it.
+# id NAME: the image ID as `inspect` shows it.
 id() {
     microvm image inspect "$1" | jq -r 'if type == "array" then .[0] else . end | .Id // .id'
 }
@@ -34,7 +34,7 @@ case_every_form_of_one_image_is_the_same_image() {
     for name in two four; do
         expect_equal "$(id "$name")" "$first" "ID of $name"
     done
-    # docker's format has a config of its own words; the files are the same.
+    # docker's format has a different config; the files are the same.
     unsquashfs -lls "$(root one)" | grep -w bin/busybox >/dev/null
     cmp "$(root one)" "$(root three)"
     expect_equal "$(id five)" "$(id three)"
@@ -119,7 +119,7 @@ case_tag_remove_prune() {
     try microvm image rm busybox
     expect_failure 125 busybox
 
-    # Something that an interrupted import left, and an image that loses its name.
+    # Leftovers of an interrupted import, and an image that loses its name.
     mkdir -p "$MICROVM_STORE/tmp/interrupted"
     head -c 1M /dev/zero >"$MICROVM_STORE/tmp/interrupted/blob"
     load -t layers "$images/layers"
@@ -167,7 +167,7 @@ case_as_a_user_without_rights() {
     try as_nobody env -u MICROVM_STORE -u XDG_DATA_HOME HOME="$scratch/home" "$MICROVM" image ls
     expect_match busybox
     test -f "$scratch/home/.local/share/microvm/index.json"
-    # What belongs to root in the image does so in the root file system, too, without a root to make it.
+    # Root's files in the image belong to root in the root file system too, even if a plain user imports it.
     unsquashfs -lls "$scratch"/home/.local/share/microvm/roots/*.squashfs | grep 'root/root.*etc/passwd' >/dev/null
 }
 
@@ -176,7 +176,7 @@ case_an_inherited_sigchld_does_not_matter() {
     id one
 }
 
-# kind WHAT LOAD...: what `image load` says that it recognised.
+# kind WHAT LOAD...: the format that `image load` recognised.
 kind() {
     local what=$1
     shift
@@ -200,7 +200,7 @@ case_what_an_image_is_known_by() {
     mkdir "$scratch/unpacked"
     tar -C "$scratch/unpacked" -xf "$scratch/docker.tar"
     kind 'docker archive' -t five "$scratch/unpacked"
-    # As jib calls its config; and members that nobody needs.
+    # The name that jib gives its config; and files that no image needs.
     mv "$scratch/unpacked/$(jq -r '.[0].Config' "$scratch/unpacked/manifest.json")" "$scratch/unpacked/config.json"
     jq -c '.[0].Config = "config.json"' "$scratch/unpacked/manifest.json" >"$scratch/manifest"
     mv "$scratch/manifest" "$scratch/unpacked/manifest.json"
@@ -208,7 +208,7 @@ case_what_an_image_is_known_by() {
     kind 'docker archive' -t six "$scratch/jib.tar"
     expect_equal "$(id five)" "$(id six)"
 
-    # Broken, and refused as an image instead of taken for a root file system.
+    # Broken: refused as an image, not treated as a root file system.
     rm "$scratch/unpacked/manifest.json"
     try microvm image load -t seven "$scratch/unpacked"
     expect_failure 125 'neither index.json nor manifest.json'
@@ -240,7 +240,7 @@ case_pipes_of_any_name() {
     for name in two three four five; do
         expect_equal "$(id "$name")" "$first" "ID of $name"
     done
-    # Without a name of its own or one given, a pipe's does not become one.
+    # Without its own name or a given one, the pipe's name does not become the image's.
     mkdir -p "$scratch/rootfs/bin"
     cp "$(command -v busybox)" "$scratch/rootfs/bin/sh"
     try microvm image load <(tar -C "$scratch/rootfs" -cf - .)
@@ -308,7 +308,7 @@ case_the_one_of_many_that_fits() {
     expect_equal "$(made_for nested)" MADE_FOR=host
     load "$layout"
     expect_equal "$(made_for many:v1)" MADE_FOR=host
-    # Nothing that fits: what there is is said.
+    # No platform matches: the message lists those of the index.
     printf '%s\n' "${entries[@]:0:3}" | jq -sc '{schemaVersion: 2, manifests: .}' >"$layout/index.json"
     try microvm image load -t none "$layout"
     expect_failure 125 'holds no image for this machine .*windows/amd64, linux/arm64/v8, linux/arm/v7'

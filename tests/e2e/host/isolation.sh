@@ -1,13 +1,13 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# The isolation of a container on this host: what it closes, also where control groups cannot be had.
+# The isolation of a container on the host: what it denies, also without cgroups.
 
-# run_here ARGUMENT…: a container of this machine.
+# run_here ARGUMENT…: a container on the host.
 run_here() {
     "$MICROVM" run --isolation=container "$@"
 }
 
-# without_devices SCRIPT [ARGUMENT]…: where root cannot write the groups of devices (with version 2: no group at all).
+# without_devices SCRIPT [ARGUMENT]…: where root cannot write the devices cgroup (with version 2: no cgroup at all).
 without_devices() {
     in_private_mounts '
         top=/sys/fs/cgroup
@@ -25,18 +25,18 @@ case_devices_of_the_machine_are_closed() {
     expect_out 1
 }
 
-case_devices_are_closed_without_control_groups() {
+case_devices_are_closed_without_cgroups() {
     try without_devices '"$MICROVM" run --isolation=container busybox sh -c "$1"' "$open_disk"
     expect_status 0
     expect_out 1
     expect_err ''
-    # Who asks for a limit there is told.
+    # A requested limit causes a warning there.
     try without_devices '"$MICROVM" run --isolation=container --memory 64m busybox true'
     expect_status 0
     expect_err_match '^microvm: warning: --memory is not enforced: '
 }
 
-case_device_files_of_an_image_are_refused_without_control_groups() {
+case_device_files_of_an_image_are_refused_without_cgroups() {
     local tree=$scratch/tree
     export MICROVM_STORE=$scratch/store
     mkdir -p "$tree/dev" "$tree/bin"
@@ -57,7 +57,7 @@ case_no_group_is_left_where_a_mount_hides_it() {
     ! grep microvm-hidden "$out" || fail 'the group is there still'
 }
 
-case_control_groups_in_a_read_only_directory() {
+case_cgroups_in_a_read_only_directory() {
     try in_private_mounts 'mount -o remount,ro,bind /sys/fs/cgroup; "$MICROVM" run --isolation=container --pids-limit 20 busybox echo ran'
     expect_status 0
     expect_out ran
@@ -80,7 +80,7 @@ case_a_program_that_is_a_pipe_is_refused() {
     expect_failure 125 'not a regular file'
 }
 
-case_no_control_groups_at_all() {
+case_no_cgroups_at_all() {
     try in_private_mounts 'umount -l /sys/fs/cgroup; "$MICROVM" run --isolation=container --memory 64m busybox sh -c "$1"' bash "$open_disk"
     expect_status 0
     expect_out 1
@@ -95,7 +95,7 @@ case_a_runtime_that_is_none() {
     done
 }
 
-# without_root COMMAND…: as nobody, to whom 65536 users are lent.
+# without_root COMMAND…: as nobody, who has 65536 subordinate users.
 without_root() {
     mkdir -p "$MICROVM_RUNTIME" "$TMPDIR"
     chown 65534:65534 "$MICROVM_RUNTIME" "$TMPDIR"
@@ -114,7 +114,7 @@ case_without_root() {
     expect_status 5
     expect_equal "$(cat "$out")" $'0\n0 65534 1\n1 200000 65536\n/bin/vi'
     expect_err ''
-    # Of groups that are not lent the kernel takes none.
+    # The kernel accepts no group outside the subordinate range.
     try without_root "$MICROVM" run --isolation=container busybox sh -c 'echo $(cat /proc/sys/net/ipv4/ping_group_range)'
     expect_out '0 65536'
     try without_root "$MICROVM" run --isolation=container -u 33 busybox sh -c 'id -u; touch /x 2>/dev/null || echo refused'
@@ -126,7 +126,7 @@ case_without_root() {
 }
 
 case_without_root_and_without_user_namespaces() {
-    # Of a namespace's own user, to whom the store of root would be a stranger's.
+    # The store must belong to the namespace's user, for whom root's store is somebody else's.
     cp -r "$MICROVM_STORE" "$scratch/store"
     chown -R 65534:65534 "$scratch/store"
     MICROVM_STORE=$scratch/store try without_root unshare --user --map-user=1000 --keep-caps sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"' - \
@@ -162,7 +162,7 @@ case_another_runtime() {
     expect_failure 125 '--runtime: nosuch'
 }
 
-# The layer is charged to the container: one that could fill it up would leave no page for its own programs.
+# The writable layer is charged to the container: filling it up would leave no page for its own programs.
 case_the_writable_layer_leaves_memory_to_run_in() {
     try "$MICROVM" run --isolation=container -m 64m busybox sh -c 'df -k / | tail -n 1; for file in /big /etc/hosts; do
         head -c 100000000 /dev/zero >>$file || echo full; done'
@@ -172,12 +172,12 @@ case_the_writable_layer_leaves_memory_to_run_in() {
 }
 
 case_the_end_of_a_hog_is_not_put_off_by_reading() {
-    # A hog pushes out the program's own pages. Reading them back must not go on for ever: counted are faults that read.
+    # A hog evicts the program's own pages. Reading them back must not continue forever: count the faults that read.
     local hog='[bytearray(b"x") * (1 << 20) for i in range(1 << 20)]' i root
     local count='import resource, subprocess, sys
 print(subprocess.call(sys.argv[1:]), resource.getrusage(resource.RUSAGE_CHILDREN).ru_majflt)'
     for i in 1 2 3; do
-        # As on the first run: nothing of the image in memory.
+        # As on the first run: nothing of the image is cached.
         for root in "$MICROVM_STORE"/roots/*.squashfs; do
             dd if="$root" iflag=nocache count=0 status=none
         done
@@ -193,7 +193,7 @@ case_a_name_with_dots_leaves_no_group() {
     expect_equal "$(find /sys/fs/cgroup -maxdepth 2 -name "microvm-a..b.$$")" '' 'control groups'
 }
 
-# 32 bits of the number count, and a filter sees 64.
+# The kernel uses 32 bits of the number, but a filter sees 64.
 case_no_socket_reaches_a_hypervisor() {
     printf '#include <sys/socket.h>\n#include <sys/syscall.h>\n#include <unistd.h>\nint main(void)\n{\n    return socket(AF_UNIX, SOCK_STREAM, 0) < 0 || syscall(SYS_socket, AF_VSOCK, SOCK_STREAM, 0) >= 0 ||\n        syscall(SYS_socket, AF_VSOCK | 1L << 32, SOCK_STREAM, 0) >= 0;\n}\n' >"$scratch/sockets.c"
     musl-gcc -static -Wall -Werror -o "$scratch/sockets" "$scratch/sockets.c"

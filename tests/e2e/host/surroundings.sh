@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# A host that lacks what others have, and environments nobody expects: each ends in one clear line, or does no harm.
+# A host that lacks something, and unusual environments: each ends in one clear line, or has no effect.
 
 run_here() {
     "$MICROVM" run --isolation=container "$@"
@@ -15,10 +15,10 @@ case_no_null_device() {
     done
     try in_private_mounts 'mount --bind "$1" /dev/null; exec "$MICROVM" image ls' - "$out"
     expect_status 125
-    # Nothing of it is needed here.
+    # None of it is needed here.
     try in_private_mounts 'mount -t tmpfs dev /dev; exec "$MICROVM" version'
     expect_status 0
-    # A closed stream is, and its place cannot be taken.
+    # With a closed stream it is needed, and cannot be opened.
     try in_private_mounts 'mount -t tmpfs dev /dev; exec "$MICROVM" version <&-'
     expect_failure 125 'standard stream is closed.*/dev/null'
 }
@@ -61,7 +61,7 @@ case_few_open_files() {
 
 case_a_limit_of_file_sizes() {
     local size
-    # What is said goes to a file, too, and that of whoever reads it is not limited.
+    # The output goes through a pipe to a process without the limit, because its file would be limited too.
     for size in 0 100; do
         try bash -o pipefail -c '(ulimit -f "$0"; MICROVM_STORE=$1 exec "$MICROVM" image load -q -t small "$E2E_WORK/images/debian") 2>&1 | cat >&2' \
             "$size" "$scratch/store"
@@ -70,7 +70,7 @@ case_a_limit_of_file_sizes() {
     done
     try bash -o pipefail -c '(ulimit -f 0; exec "$MICROVM" run --isolation=container busybox true) 2>&1 | cat >&2'
     expect_failure 125 'File too large \(ulimit -f\)'
-    # A soft limit is the caller's affair; the container has none.
+    # A soft limit is only the caller's; the container has none.
     try bash -c 'ulimit -Sf 100; exec "$MICROVM" run --isolation=container busybox sh -c "dd if=/dev/zero of=/big bs=1M count=2 2>/dev/null; stat -c %s /big"'
     expect_out 2097152
 }
@@ -117,7 +117,7 @@ case_bytes_that_are_not_utf8_are_refused_by_name() {
     expect_failure 125 'tmpfs: byte 0xff'
     try run_here -u $'caf\xe9' busybox true
     expect_failure 125 'unable to find user'
-    # What is UTF-8 arrives as it is.
+    # UTF-8 arrives unchanged.
     try run_here -e 'NAME=grüße 🙂' busybox sh -c 'echo "$NAME $1"' - 'é'
     expect_out 'grüße 🙂 é'
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# A service that says good-bye when it is asked to stop.
+# A service that prints a good-bye when it is stopped.
 import signal
 import sys
 import time

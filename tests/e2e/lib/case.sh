@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# What cases are written with. Sourced into a fresh shell for each case, before its theme.
+# The functions that cases use. A new shell for each case sources this, and then the theme.
 #
 #   try COMMAND…          runs it; then $status, and its output in the files $out and $err
 #   expect_…              checks on that, each of which ends the case when it does not hold
-#   start COMMAND…        runs it beside the case; then $pid; output in $out and $err; `finish` waits for it
+#   start COMMAND…        runs it in the background; then $pid; output in $out and $err; `finish` waits for it
 #   wait_for CHECK…       waits for an event instead of for a time
 #
 # $MICROVM is the program. Images in the store: busybox and debian (with python3 and what tests/e2e/prepare adds).
@@ -25,7 +25,7 @@ export TMPDIR=$E2E_CASE_DIR/tmp
 export E2E_TOP MICROVM
 unset MICROVM_KERNEL MICROVM_INITRAMFS MICROVM_IMPORT
 
-# In themes called container-…, which are the same files once more, every run is a container of this machine's.
+# In themes named container-…, which are the same files again, every run is a container on the host.
 if [[ $E2E_THEME == container-* ]]; then
     # shellcheck disable=SC2016 # the wrapper's
     printf '#!/bin/sh\ncase $1 in run) shift; exec %q run --isolation=container --cgroup-parent=%q "$@" ;; esac\nexec %q "$@"\n' \
@@ -36,7 +36,7 @@ fi
 : >"$out"
 : >"$err"
 
-# How long an event may take. Under emulation everything is slow, and a machine may be busy: this is no measure of speed.
+# How long an event may take. Emulation is slow and the host may be busy, so this does not measure speed.
 E2E_PATIENCE=${E2E_PATIENCE:-60}
 
 fail() {
@@ -51,7 +51,7 @@ show_output() {
     echo "standard error:" && head -c 4000 "$err" | cat -v
 }
 
-# Where a command of a case fails that no expectation looked at.
+# Shows where a command of a case fails that no expectation checks.
 trap 'echo "failed: line $LINENO of ${BASH_SOURCE[0]##*/}: $BASH_COMMAND"; show_output' ERR
 set -E
 
@@ -117,8 +117,8 @@ is_gone() {
     ! is_alive "$1"
 }
 
-# keeper_of PID: the id of the process that keeps what this client started: its monitor, or the container's init.
-keeper_of() {
+# supervisor_of PID: the id of the process that supervises what this client started: its monitor, or the container's init.
+supervisor_of() {
     local child children
     children=$(cat "/proc/$1"/task/*/children)
     for child in $children; do
@@ -185,12 +185,12 @@ in_private_mounts() {
     unshare --mount --propagation private bash -euo pipefail -c "$@"
 }
 
-# $scratch/fuse: /dev/fuse for everybody, as udev makes it; a machine without udev has root's alone.
+# $scratch/fuse: /dev/fuse for everybody, as udev makes it; on a host without udev it is only for root.
 make_fuse_device() {
     [[ -e $scratch/fuse ]] || mknod -m 666 "$scratch/fuse" c 10 229
 }
 
-# as_nobody COMMAND…: without any right of root's.
+# as_nobody COMMAND…: without any of root's privileges.
 as_nobody() {
     make_fuse_device
     # shellcheck disable=SC2016 # the inner shell's

@@ -6,7 +6,7 @@
 leftovers_processes() {
     local id
     for id in $(cd /proc && env -u E2E_CASE_DIR grep -lasF -- "$1/" [0-9]*/environ [0-9]*/cmdline | cut -d/ -f1 | sort -un); do
-        # The list is made by processes that live no more, and by this shell.
+        # The processes that made the list have ended; this shell is not a leftover.
         [[ $id != "$$" && $id != "$BASHPID" && -d /proc/$id ]] && echo "$id"
     done
 }

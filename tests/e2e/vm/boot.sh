@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# `microvm boot`: a bare kernel with an initramfs of the caller's, without image or container.
+# `microvm boot`: a bare kernel with the caller's initramfs, without image or container.
 
 kernel=$(realpath "$E2E_BUILD/vmlinux")
 
-words='console=hvc0 panic=-1 quiet' # what every command line here begins with
+words='console=hvc0 panic=-1 quiet' # every command line here begins with these
 
 boot() {
     microvm boot --kernel "$kernel" --initrd "$E2E_WORK/initrd-shell.cpio" "$@"
@@ -101,7 +101,7 @@ case_packed_kernels() {
 }
 
 case_a_real_bzimage_of_the_distribution() {
-    # Debian's own kernel: modular, without a device tree, so it finds no console; what it proves is the loader.
+    # Debian's own kernel is modular and reads no device tree, so it finds no console; this tests the loader.
     start "$MICROVM" boot --earlycon --kernel "$E2E_WORK/distribution-bzImage" -m 512m
     wait_for_output 'Linux version 6\.' "$out"
     kill -TERM "$pid"

@@ -16,7 +16,7 @@ case_one_hundred_runs_in_a_row() {
     expect_equal "$(system_state)" "$before" 'the state of the system'
 }
 
-# What only grows when something leaks: mounts, processes of the program, sockets bound to paths.
+# These only grow when something leaks: mounts, processes of the program, sockets bound to paths.
 system_state() {
     grep -c . /proc/self/mountinfo
     pgrep -fc -- "$MICROVM_RUNTIME" || true
@@ -30,7 +30,7 @@ instances() {
 begin() {
     start "$MICROVM" run --name "$1" busybox sh -c 'echo running; sleep 1000'
     wait_for_output running
-    monitor=$(keeper_of "$pid")
+    monitor=$(supervisor_of "$pid")
 }
 
 case_kill_9_of_the_client() {
@@ -39,7 +39,7 @@ case_kill_9_of_the_client() {
     kill -KILL "$pid"
     finish
     expect_status 137
-    # The monitor sees that its last client is gone, and ends without being told.
+    # The monitor detects that its last client is gone, and ends by itself.
     wait_for is_gone "$monitor"
     try run_busybox true
     expect_status 0
@@ -63,7 +63,7 @@ case_kill_9_of_both() {
     kill -KILL "$pid" "$monitor"
     finish
     wait_for is_gone "$monitor"
-    # What nobody could clean up is cleaned up by whoever comes next, and its name is free.
+    # The next command cleans up what nobody could, and the name is free.
     try microvm run --name victim busybox true
     expect_status 0
     expect_equal "$(instances)" 0 instances
@@ -115,6 +115,6 @@ case_kill_9_at_any_moment_of_the_start() {
 }
 
 no_monitor() {
-    # A monitor holds the lock of its instance, even one whose directory is gone.
+    # A monitor holds the lock of its instance, even if the directory is gone.
     [[ -z $(find /proc/[0-9]*/fd -lname "$MICROVM_RUNTIME/*" 2>/dev/null) ]]
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# `microvm compare` with both columns: what only a machine can have is in the machine's.
+# `microvm compare` with both columns: what only a VM can have is in the VM's.
 
 compare() {
     try microvm compare --isolation=container,vm --json "$@"
@@ -8,7 +8,7 @@ compare() {
     jq -e 'all(.isolations[]; .ran)' "$out" >/dev/null || fail "an isolation did not run"
 }
 
-# expect_rows FILTER: true for an object of rows, each of them an object of cells by the name of their isolation.
+# expect_rows FILTER: true for an object of rows; each row is an object of cells by the name of the isolation.
 expect_rows() {
     jq -e "[.rows[] | {(.id): ([.cells[] | {(.isolation): .}] | add)}] | add | $1" "$out" || fail "it does not hold: $1"
 }
@@ -16,9 +16,9 @@ expect_rows() {
 case_both_columns() {
     compare -n 4 -m 200m busybox sh -c 'until set -- $(cat /proc/$$/stat) && [ $((${14} + ${15})) -ge 50 ]; do :; done; echo done'
     jq -e 'all(.rows[].cells[]; (.values | length) == 4)' "$out" || fail "not 4 values in each cell"
-    # The kernel under each isolation has given the shell 0.5 s; the host's own account must hold that.
+    # Under each isolation the kernel has given the shell 0.5 s; the host's accounting must contain that.
     expect_rows 'all(.["warm.cpu_inside"][]; .minimum >= 4.8e8)'
-    # A machine's memory is a kernel's, at least; it is no more than was asked for and the monitor's own.
+    # A VM's memory contains at least a kernel; it is at most the requested memory and the monitor's own.
     expect_rows '.["warm.memory"].vm | .minimum > 2e7 and .maximum < 2.6e8'
     expect_rows '.["warm.memory"].vm.verdict == "different" and .["warm.memory"].vm.ratio > 2'
     expect_rows '.["warm.memory"].container.verdict == "baseline"'
@@ -40,7 +40,7 @@ case_what_the_machine_costs() {
     expect_rows '.hypercall.vm.values | length == 7 and all(. > 0)'
     expect_rows '.virtio_kick.vm.values | length == 7 and all(. > 0)'
     expect_rows '.hypercall.container.note == "none: no hypervisor" and .virtio_kick.container.values == []'
-    # A doorbell is an exit; a kick is an exit, the device's work and an answer. A call of the guest's kernel is no exit.
+    # A doorbell call is an exit; a kick is an exit, the device's work and an interrupt. A system call of the guest is not an exit.
     expect_rows '.virtio_kick.vm.median > .hypercall.vm.median and .hypercall.vm.median > .syscall.vm.median'
     expect_rows 'all(.syscall[], .disk_read[]; .values | length == 4)'
 }

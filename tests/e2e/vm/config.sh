@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# What the container finds around it: the image's config, the options that override it, docker's surroundings.
+# The container's environment: the image's config, the options that override it, docker's defaults.
 
 case_the_image_says_what_runs() {
     try microvm run layers
@@ -138,7 +138,7 @@ socket.socket().bind(("127.0.0.1", 80))'
 }
 
 case_resource_limits_are_dockers_and_not_the_callers() {
-    # The most that may be had: all in a VM; as a container what the caller can raise its own to.
+    # The highest possible limit: everything in a VM; for a container, the limit up to which the caller can raise its own.
     local files=1048576
     [[ $E2E_THEME != container-* ]] || files=$(prlimit --nofile=1048576 true 2>/dev/null && echo 1048576 || ulimit -Hn)
     ulimit -Sn 100

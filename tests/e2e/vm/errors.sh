@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# What goes wrong at a run is said in one clear line, with status 125.
+# When a run fails, one clear line says why, with status 125.
 
 case_no_kvm() {
     try in_private_mounts 'mkdir "$1/dev"; mount -t tmpfs dev "$1/dev"; cp -a /dev/null /dev/zero /dev/urandom "$1/dev"
@@ -135,7 +135,7 @@ case_no_command_to_run() {
 }
 
 case_a_container_that_crun_refuses() {
-    # A working directory that is a file: only the runtime finds out, its own words are shown.
+    # A working directory that is a file: only the runtime detects it, so its own message is shown.
     try microvm run -w /etc/passwd busybox true
     [[ $status == 125 || $status == 126 || $status == 127 ]] || fail "status $status"
     expect_equal "$(wc -l <"$err")" 1 'lines of standard error'
@@ -143,7 +143,7 @@ case_a_container_that_crun_refuses() {
 }
 
 case_the_disk_is_full_while_running() {
-    # The file of --disk is sparse, and the host's file system has no room for what the container writes.
+    # The file of --disk is sparse, and the host's file system has no space for what the container writes.
     try in_private_mounts 'mkdir "$1/run"; mount -t tmpfs -o size=20m run "$1/run"; status=0
         MICROVM_RUNTIME=$1/run "$MICROVM" run --disk 200m busybox sh -c "dd if=/dev/zero of=/big bs=1M count=100 2>&1; sync; echo alive" || status=$?
         [[ -z $(ls "$1/run") ]] || exit 99; exit "$status"' - "$scratch"

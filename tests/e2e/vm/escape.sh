@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2154 # what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# A monitor that has been taken over, played by a build of it that tries to escape as soon as its jail has closed
-# (tests/escape/attempts.c): by all rungs but the list of system calls, and by that list alone.
-# limit: 600 s a case: one launch an attempt and thread
+# A compromised monitor: a build that tries to escape as soon as it is in its jail (tests/escape/attempts.c). All layers but
+# the list of system calls must stop it, and that list alone.
+# limit: 600 s a case: one launch per attempt and thread
 
-# What the attempts aim at. The program and all it needs lie where nobody can read them, too.
+# The targets of the attempts. The program and everything it needs are where nobody can read them.
 prepare_escape() {
     chmod 755 "$scratch"
     cp "$E2E_BUILD/escape/microvm" "$scratch/microvm"
@@ -29,13 +29,13 @@ prepare_escape() {
     trap 'kill "${helpers[@]}"; ipcrm -m "$segment"' EXIT
 }
 
-# plan THREAD HOW NAME: what the next monitor is to try.
+# plan THREAD HOW NAME: what the next monitor tries.
 plan() {
     echo "$1 $2 $3 $scratch/target $victim $key" >"$scratch/attempt"
     chmod 644 "$scratch/attempt"
 }
 
-# launch USER: a VM whose monitor tries; root or nobody.
+# launch USER: a VM whose monitor tries it; root or nobody.
 launch() {
     local monitor=(env MICROVM_RUNTIME="$scratch/run/$1" "$scratch/microvm" boot --kernel "$scratch/vmlinux")
     if [[ $1 == root ]]; then
@@ -47,7 +47,7 @@ launch() {
     fi
 }
 
-# Each is stopped by namespaces, root directory, Landlock, user and capabilities alone.
+# Namespaces, root directory, Landlock, user and capabilities alone stop each attempt.
 escape_without_filter() {
     local user=$1 thread name
     prepare_escape
@@ -67,7 +67,7 @@ escape_without_filter() {
     kill -0 "$victim" || fail 'the other process is gone'
 }
 
-# Each is stopped by the list of system calls of the thread alone, and ends the monitor.
+# The thread's list of system calls alone stops each attempt, and kills the monitor.
 escape_through_filter() {
     local user=$1 thread name count=0
     prepare_escape
@@ -111,7 +111,7 @@ case_a_complete_jail_can_be_required() {
     expect_failure 125 '--jail-uid'
     try microvm run --isolation=container --jail=required busybox true
     expect_failure 125 '--jail=required: --isolation=container has no monitor'
-    # Without namespaces a plain user's jail is not complete, and doctor says so.
+    # Without namespaces a plain user's jail is incomplete, and doctor reports it.
     local most
     most=$(</proc/sys/user/max_user_namespaces)
     # shellcheck disable=SC2064 # as it is now
@@ -121,13 +121,13 @@ case_a_complete_jail_can_be_required() {
     expect_match "^warn  monitor's jail +without namespaces of its own: "
 }
 
-# The user of root's monitor is of the range, and each has its own.
+# The user of root's monitor is in the range, and each monitor has its own.
 case_root_gives_each_monitor_a_user_of_its_own() {
     local user
     start "$MICROVM" run --jail-uid 3000000000 busybox sleep 8
-    wait_for keeper_of "$pid"
-    wait_for grep -qx $'Seccomp:\t2' "/proc/$(keeper_of "$pid")/status"
-    user=$(awk '/^Uid:/ { print $2 }' "/proc/$(keeper_of "$pid")/status")
+    wait_for supervisor_of "$pid"
+    wait_for grep -qx $'Seccomp:\t2' "/proc/$(supervisor_of "$pid")/status"
+    user=$(awk '/^Uid:/ { print $2 }' "/proc/$(supervisor_of "$pid")/status")
     expect_equal "$user" $((3000000000 + pid)) 'user of the monitor'
     kill "$pid"
     finish

@@ -76,7 +76,7 @@ all_has_come() {
     (($(stat -c %s "$out") == 16777216))
 }
 
-# Deterministic: no process of its own, so no race between parent and child.
+# Deterministic: it creates no process, so there is no race between parent and child.
 counted='i=0; while [ $i -lt 25 ]; do kill -0 $$; i=$((i + 1)); done; cd /nowhere 2>/dev/null; exit 5'
 
 # counts_of FILE…: lines "name calls errors" of the table of system calls, sorted.
@@ -88,7 +88,7 @@ case_system_calls_are_those_that_strace_sees() {
     try microvm run --explain --user 0 busybox busybox sh -c "$counted"
     expect_status 5
     counts_of "$err" >"$scratch/ours"
-    # The same static program, on this machine, under another tracer; calls that never return are not in its counts.
+    # The same static program, on the host, under another tracer; its counts exclude calls that never return.
     env -i HOME=/root HOSTNAME=box PATH=/bin strace -f -c -U name,calls,errors -o "$scratch/strace" "$(command -v busybox)" sh -c "$counted" || true
     awk '$2 ~ /^[0-9]+$/ && $1 != "total" { print $1, $2, $3 + 0 }' "$scratch/strace" | sort >"$scratch/theirs"
     grep -x 'kill 25 0' "$scratch/ours"

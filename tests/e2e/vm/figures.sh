@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Counts that were promised: exits, system calls, private memory. (Times belong to `make bench`.)
+# The promised counts: exits, system calls, private memory. (Times belong to `make bench`.)
 
 case_at_most_500_exits_until_init() {
     try microvm run "--timeline=json:$scratch/run.json" --disk 100m busybox true
@@ -15,8 +15,8 @@ case_at_most_160_system_calls_before_the_first_entry() {
         --initrd "$E2E_WORK/initrd-shell.cpio" --cmdline 'console=hvc0 panic=-1 quiet test.end=0'
     finish
     expect_status 0
-    # From the monitor's first instruction, in all of its threads, up to the first KVM_RUN of any. Its threads are those that
-    # come later; what clone(2) returns are numbers of its own process namespace.
+    # From the monitor's first instruction, in all of its threads, until the first KVM_RUN of any. Its threads are those that
+    # come later; clone(2) returns ids of the monitor's own PID namespace.
     calls=$(awk '
         / execve\(.*"__monitor"/ { ours = $1; next }
         !ours { clients[$1] = 1; next }
@@ -33,8 +33,8 @@ case_at_most_2_mib_of_private_memory() {
     start "$MICROVM" boot --kernel "$E2E_BUILD/vmlinux" -m 128m --initrd "$E2E_WORK/initrd-shell.cpio" \
         --cmdline 'console=hvc0 panic=-1 quiet test.end=wait'
     wait_for_output waiting
-    monitor=$(keeper_of "$pid")
-    # All mappings but the guest's memory, which is the one range of 128 MiB (of several mappings when files are part of it).
+    monitor=$(supervisor_of "$pid")
+    # All mappings except the guest's memory, which is the one range of 128 MiB (several mappings if files are part of it).
     kib=$("$E2E_TOP/tests/e2e/programs/private-memory" "$monitor" 128)
     kill -TERM "$pid"
     finish
@@ -42,7 +42,7 @@ case_at_most_2_mib_of_private_memory() {
     ((kib > 50)) || fail "only $kib KiB: the count must be wrong"
 }
 
-# Linux reads 128 KiB around each page that a program touches, which for most programs is all of them.
+# By default Linux reads 128 KiB around each page that a program touches, which is most programs as a whole.
 case_a_third_of_a_program_is_not_read() {
     local sectors size
     try microvm run busybox sh -c 'read -r _ _ sectors _ </sys/block/vda/stat; read -r size </sys/block/vda/size; echo $sectors $size'

@@ -1,20 +1,20 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Nobody holds a monitor: a guest that keeps its disk busy, a system call that does not come back (here: SIGSTOP, which
-# looks the same from outside), and whoever waits for it. And what no thread of it may have, and no core dump.
+# Nothing blocks a monitor: a guest that keeps its disk busy, a system call that does not return (here: SIGSTOP, which
+# looks the same from outside), and a process that waits for it. Also what its threads must not have, and no core dump.
 
 kernel=$(realpath "$E2E_BUILD/vmlinux")
 
-# holding WORD: boots a guest that does WORD to a sparse disk for ever; then $pid and $monitor.
+# holding WORD: boots a guest that does WORD to a sparse disk forever; then $pid and $monitor.
 holding() {
     truncate -s 64G "$scratch/disk"
     start "$MICROVM" boot --kernel "$kernel" --initrd "$E2E_WORK/initrd-shell.cpio" -m 256m --disk "$scratch/disk" \
         --cmdline "console=hvc0 panic=-1 quiet $1"
     wait_for_output "$2"
-    monitor=$(keeper_of "$pid")
+    monitor=$(supervisor_of "$pid")
 }
 
-# No warning that it had to be killed: it has ended by itself.
+# No warning that it had to be killed: it ended by itself.
 case_a_guest_that_keeps_its_disk_busy_is_stopped() {
     local monitor
     holding test.hold=vda holding
@@ -31,7 +31,7 @@ case_and_dies_with_its_client() {
     kill -KILL "$pid"
     finish
     wait_for is_gone "$monitor"
-    microvm run busybox true # removes what nobody else could
+    microvm run busybox true # removes the leftovers
 }
 
 case_a_monitor_that_does_not_come_back_dies_with_its_client() {
@@ -43,7 +43,7 @@ case_a_monitor_that_does_not_come_back_dies_with_its_client() {
     wait_for is_gone "$monitor"
     start "$MICROVM" run busybox sh -c 'echo running; sleep 1000'
     wait_for_output running
-    monitor=$(keeper_of "$pid")
+    monitor=$(supervisor_of "$pid")
     kill -STOP "$monitor"
     kill -KILL "$pid"
     finish
@@ -82,7 +82,7 @@ case_no_core_dump_holds_guest_memory() {
     ulimit -c unlimited
     holding test.end=wait waiting
     expect_equal "$(sed -n 's/^Max core file size *\([0-9a-z]*\) *\([0-9a-z]*\) .*/\1 \2/p' "/proc/$monitor/limits")" '0 0'
-    # The mapping of 256 MiB, or its parts: none may be dumped.
+    # The mapping of 256 MiB, or its parts: none may be in a dump.
     while read -r first rest; do
         if [[ $first =~ ^([0-9a-f]+)-([0-9a-f]+)$ ]]; then
             size=$((16#${BASH_REMATCH[2]} - 16#${BASH_REMATCH[1]}))
@@ -92,7 +92,7 @@ case_no_core_dump_holds_guest_memory() {
         fi
     done <"/proc/$monitor/smaps"
     ((seen > 0)) || fail "no guest memory found"
-    # Of signals from outside, process 1 of a namespace hears this one and those that it handles.
+    # From outside, process 1 of a namespace receives this signal and those that it handles.
     kill -SEGV "$monitor"
     sleep 1
     kill -KILL "$monitor"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Every command of the lessons is run, and what it prints is what the page says.
-# limit: 600 s a case: a lesson runs many machines
+# Run every command of README.md and of the lessons: it prints what the page says.
+# limit: 600 s a case: a lesson starts many VMs
 
 lesson() {
     PATH=$(dirname "$MICROVM"):$PATH try tests/e2e/programs/lesson docs/lessons/"$1"-*.md

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Limits of memory, processors, processes and the writable layer, as the container feels them.
+# Limits of memory, processors, processes and the writable layer, as the container experiences them.
 
 case_two_processors_work_at_once() {
     try microvm run --cpus 2 busybox sh -c 'nproc; grep -c ^processor /proc/cpuinfo
@@ -21,7 +21,7 @@ case_parts_of_a_processor() {
 case_a_writable_layer_on_a_disk() {
     local before
     before=$(find "$MICROVM_STORE" -newer "$err" | wc -l)
-    # More than the memory holds fits on the disk, what does not fit is refused, and the next run begins anew.
+    # More than the memory holds fits on the disk, what does not fit is refused, and the next run starts with an empty layer.
     try microvm run -m 128m --disk 300m busybox sh -c '
         df -k / | awk "NR == 2 { print \$2 }"; dd if=/dev/zero of=/big bs=1M count=200 2>/dev/null && ls -l /big | awk "{ print \$5 }"
         dd if=/dev/zero of=/more bs=1M count=200 2>&1 | grep -o "No space left on device"; echo x >/etc/passwd && cat /etc/passwd'
@@ -48,7 +48,7 @@ case_too_many_processes_are_refused() {
 }
 
 case_a_memory_hog_is_killed() {
-    # The shell lives on, in a container of limited memory as in a machine of little.
+    # The shell survives, in a container with limited memory as in a small VM.
     try microvm run -m 128m busybox sh -c 'tail /dev/zero; echo $?'
     expect_status 0
     expect_out 137

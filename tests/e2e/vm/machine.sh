@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# What only a machine of its own shows: its memory and processors, and what happens when they are used up.
+# What only a VM shows: its memory and processors, and what happens when they are used up.
 
 case_memory() {
     local total

@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2154 # what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# microvm probe under both isolations, side by side: what it says is checked by other means.
+# microvm probe under both isolations: verify its results by other means.
 # limit: 600 s a case: six runs under emulation
 
-cell() { # WALL CHECK MEMBER
+cell() { # ISOLATION CHECK MEMBER
     jq -r --arg w "$1" --arg q "$2" --arg m "$3" '.rows[] | select(.check == $q) | .isolations[$w][$m]' "$out"
 }
 
@@ -17,11 +17,11 @@ case_a_machine_has_its_own_kernel() {
     expect_equal "$(cell vm release layer)/$(cell container release layer)" hypervisor/nothing layers
     [[ $(cell vm boot_id result) != "$(cat /proc/sys/kernel/random/boot_id)" ]] || fail "the host's boot id"
 
-    # No more memory than the machine has, and that is not the control group's doing.
+    # No more memory than the VM has, and it is not the cgroup that limits it.
     expect_equal "$(cell vm hog layer)" hypervisor 'what ends the memory hog'
     expect_equal "$(cell vm bomb result)" 'EAGAIN after 63 forks' 'the fork bomb'
 
-    # The list of each of its threads, and the filter was seen in place.
+    # The list of each of its threads, and evidence that the filter was installed.
     for thread in vcpu loop; do
         calls=$(jq ".monitor_calls.$thread | length" "$out")
         ((calls >= 10 && calls <= 35)) || fail "thread $thread of the monitor may make $calls calls"
@@ -30,7 +30,7 @@ case_a_machine_has_its_own_kernel() {
         fail "calls of the monitor: $(cell vm monitor result)"
     [[ $(cell vm monitor evidence) == *'Seccomp: 2' ]] || fail 'the filter was not seen'
     start "$MICROVM" run busybox sleep 10
-    wait_for keeper_of "$pid"
-    wait_for grep -qx $'Seccomp:\t2' "/proc/$(keeper_of "$pid")/status"
+    wait_for supervisor_of "$pid"
+    wait_for grep -qx $'Seccomp:\t2' "/proc/$(supervisor_of "$pid")/status"
     finish
 }

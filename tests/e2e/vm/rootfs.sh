@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Root file systems as images really have them: links and files where something is mounted, odd passwd files.
+# Root file systems as real images have them: links and files at mount points, unusual passwd files.
 
 export MICROVM_STORE=$scratch/store
 tree=$scratch/tree
@@ -28,7 +28,7 @@ case_links_that_lead_to_nothing() {
     expect_status 0
     expect_equal "$(cat "$out")" $'box\nbox\n/etc/hosts:1\n/run/names/hosts:1\nresolv.conf\n/run/names/hosts\n2'
     [[ ! -e /escaped && ! -e /run/names ]] || fail 'a link led out of the root'
-    # A directory that a link of a whole /etc leads to, and one that there is.
+    # A directory that /etc links to, and one that exists.
     rm -r "${tree:?}/etc" "$tree/tmp"
     ln -s usr/etc "$tree/etc"
     mkdir "$tree/run"

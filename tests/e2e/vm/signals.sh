@@ -52,7 +52,7 @@ more_ticks_than() {
 }
 
 no_monitor() {
-    # A monitor holds the lock of its instance, even one whose directory is gone.
+    # A monitor holds the lock of its instance, even if the directory is gone.
     [[ -z $(find /proc/[0-9]*/fd -lname "$MICROVM_RUNTIME/*" 2>/dev/null) ]]
 }
 
@@ -73,7 +73,7 @@ case_a_signal_at_any_step_of_the_start_ends_it_or_is_delivered() {
         start "$MICROVM" run busybox sh -c 'trap "exit 9" TERM; echo ready; while :; do sleep 0.1; done'
         sleep "$delay"
         kill -TERM "$pid"
-        # Between the start of the shell and its trap the signal is lost, as under docker: then it is sent again.
+        # Between the start of the shell and its trap the signal is lost, as under docker: send it again.
         wait_for ended_or_ready
         kill -TERM "$pid" 2>/dev/null || true
         finish

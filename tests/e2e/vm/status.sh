@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# The exit status: the command's own, 128+N for a signal, 125 to 127 for what never ran, as docker gives it.
+# The exit status is docker's: the command's own, 128+N for a signal, 125 to 127 for what never ran.
 
 case_the_commands_own_status() {
     local code
@@ -13,7 +13,7 @@ case_the_commands_own_status() {
 }
 
 case_death_by_signal_is_128_and_its_number() {
-    # Process 1 of a PID namespace hears no signal it has no handler for, so a child dies in its stead where needed.
+    # Process 1 of a PID namespace receives no signal without a handler, so a child dies instead where needed.
     try run_busybox sh -c 'kill -KILL $$; sleep 1; sh -c "kill -TERM \$\$"; exit $?'
     expect_status 143
     try run_busybox sh -c 'sh -c "kill -SEGV \$\$"; exit $?'
@@ -24,7 +24,7 @@ case_out_of_memory_is_137() {
     local hog='[bytearray(b"x") * (1 << 20) for i in range(1 << 20)]'
     try microvm run -m 96m debian python3 -c "$hog"
     expect_status 137
-    # The kernel kills who takes the memory, not the shell beside it.
+    # The kernel kills the process that uses the memory, not the shell.
     try microvm run -m 96m debian sh -c "python3 -c '$hog'; echo ended with \$?"
     expect_status 0
     expect_line 'ended with 137'
@@ -46,7 +46,7 @@ case_a_command_that_cannot_be_executed_is_126() {
 
 case_output_before_the_end_is_never_lost() {
     local i
-    # The last words of a container race with its end.
+    # The last output of a container races with its end.
     for i in 1 2 3 4 5; do
         try run_busybox sh -c 'i=0; while [ $i -lt 2000 ]; do echo "line $i"; i=$((i+1)); done; exit 9'
         expect_status 9
@@ -56,7 +56,7 @@ case_output_before_the_end_is_never_lost() {
 }
 
 case_orphans_die_with_the_command() {
-    # What a container leaves in the background ends with its first process, and does not keep its output open.
+    # Background processes of a container end with its first process, and do not keep its output open.
     try run_busybox sh -c 'sleep 1000 & (trap "" TERM HUP; sleep 1000) & echo started; exit 2'
     expect_status 2
     expect_out started

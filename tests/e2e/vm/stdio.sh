@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# Standard streams: separate, exact to the byte, ending where they end, in bounded memory.
+# Standard streams: separate, exact to the byte, with end of file, in bounded memory.
 # limit: 600 s a case, for the long pipes under emulation
 
 case_output_and_errors_stay_apart() {
@@ -40,7 +40,7 @@ case_without_i_the_input_is_empty_and_stays_unread() {
 }
 
 case_a_command_that_does_not_read_does_not_wait_for_input() {
-    # An input that never ends: the command does.
+    # The input never ends, but the command does.
     mkfifo "$scratch/never"
     exec 7<>"$scratch/never"
     try microvm run -i busybox echo finished <&7
@@ -89,7 +89,7 @@ case_both_outputs_flood_at_once() {
     cmp "$E2E_WORK/noise" "$err"
 }
 
-# private_kib PID…: private memory of client and monitor together, but for the guest's.
+# private_kib PID…: private memory of client and monitor together, without the guest's.
 private_kib() {
     local id sum=0
     for id; do
@@ -105,9 +105,9 @@ case_a_reader_that_stops_costs_no_memory() {
     "$MICROVM" run -m 512m busybox sh -c 'echo begun >&2; exec cat /dev/zero' >"$scratch/slow" 2>"$err" &
     pid=$!
     wait_for_output begun "$err"
-    monitor=$(keeper_of "$pid")
+    monitor=$(supervisor_of "$pid")
     before=$(private_kib "$pid" "$monitor")
-    # Much is written and read, then nothing is read for as long as the writer gets on.
+    # Write and read much, then read nothing for as long as the writer makes progress.
     head -c 32M <&7 >/dev/null
     wait_for is_stuck "$monitor"
     expect_at_most $(($(private_kib "$pid" "$monitor") - before)) 2048 "growth in KiB"
@@ -119,7 +119,7 @@ case_a_reader_that_stops_costs_no_memory() {
     microvm run busybox true
 }
 
-# is_stuck PID: the process gets no further: no processor time used within a second.
+# is_stuck PID: the process makes no progress: it uses no processor time within a second.
 is_stuck() {
     local before
     before=$(cut -d' ' -f14,15 "/proc/$1/stat")

@@ -66,7 +66,7 @@ case_a_shell_with_size_colours_and_job_control() {
     type_line 'echo "still $((40 + 2))"'
     wait_for_screen '^still 42$'
 
-    # Ctrl-Z stops it, it goes on in the background.
+    # Ctrl-Z stops it; it continues in the background.
     type_line 'sh -c "echo second \$((1 + 1)); exec sleep 2000"'
     wait_for_screen '^second 2$'
     press C-z
@@ -75,7 +75,7 @@ case_a_shell_with_size_colours_and_job_control() {
     type_line 'bg; kill %1; wait; echo "jobs $((1 + 1))"'
     wait_for_screen '^jobs 2$'
 
-    # Both outputs are the terminal; lines end as a terminal wants.
+    # Both outputs are the terminal; lines end with CR LF.
     type_line 'echo one; echo two >&2; exit 5'
     wait_for_screen '^left with 5$'
     grep -qx one "$out"
@@ -109,7 +109,7 @@ case_a_hang_up_ends_the_machine() {
     terminal 'exec "$MICROVM" run -it -e PS1="guest> " busybox sh'
     wait_for_screen '^guest> $'
     client=$(tmux -S "$scratch/tmux" display-message -p '#{pane_pid}')
-    monitor=$(keeper_of "$client")
+    monitor=$(supervisor_of "$client")
     close_terminal
     wait_for is_gone "$client"
     wait_for is_gone "$monitor"
@@ -122,7 +122,7 @@ case_t_without_a_terminal_is_refused() {
 }
 
 case_t_alone_gives_a_terminal_to_the_output() {
-    # Without -i and with its output in a file: the container sees a terminal all the same, as under docker.
+    # Without -i and with its output in a file: the container still sees a terminal, as under docker.
     try microvm run -t busybox sh -c 'test -t 1 && echo yes'
     expect_status 0
     expect_equal "$(tr -d '\r' <"$out")" yes

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # inner shells' variables; what lib/case.sh sets
 # SPDX-License-Identifier: Apache-2.0
-# --timeline says where the time went, for people and as JSON.
+# --timeline shows where the time went, for people and as JSON.
 
 steps=(image root monitor kvm loaded kernel init runtime first_byte exit end)
 
