@@ -6,8 +6,8 @@
  * The same program is process 1 of a container's outer namespaces on a host (`microvm-init --host
  * DIRECTORY`): there the client has mounted everything, and what is left to do is the same.
  *
- * The connections to the host are begun before the mounts and needed after them, so that the
- * host's work on them runs beside the guest's.
+ * The connection to the host is begun before the mounts and needed after them, so that the host's
+ * work on it runs beside the guest's.
  */
 #include <fcntl.h>
 #include <net/if.h>
@@ -16,8 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "guest/init/container_session.h"
 #include "guest/init/mount.h"
+#include "guest/init/session.h"
 #include "guest/init/settings.h"
 #include "guest/init/targets.h"
 #include "guest/protocol.h"
@@ -34,51 +34,44 @@ static void bring_up_loopback(void)
     close(fd);
 }
 
-static int prepare_machine(struct session *session, struct failure *failure)
+/* What the client's request decides: the container's root and the host name. */
+static int prepare_machine(const struct machine_options *options, struct failure *failure)
 {
-    if (mount_system(failure) < 0 ||
-        mount_container_root(session->conf.overlay_on_disk, failure) < 0)
+    if (mount_container_root(options->overlay_on_disk, failure) < 0)
+        return -1;
+    if (sethostname(options->hostname, strlen(options->hostname)) < 0)
+        return failure_set_errno(failure, "hostname %s", options->hostname);
+    return 0;
+}
+
+/* In a VM: the system's file systems and settings, while the client's request is on its way. */
+static int prepare_system(struct failure *failure)
+{
+    if (mount_system(failure) < 0)
         return -1;
     bring_up_loopback();
     settings_network();
     settings_memory();
-    settings_limits();
-    if (sethostname(session->conf.hostname, strlen(session->conf.hostname)) < 0)
-        return failure_set_errno(failure, "hostname %s", session->conf.hostname);
     return 0;
 }
 
-/* `directory` is NULL in a machine. */
-static int prepare(struct session *session, const char *directory, struct failure *failure)
+static int prepare(struct session *session, bool on_host, struct failure *failure)
 {
-    if (conf_read(directory ? directory : "", &session->conf, failure) < 0 ||
-        session_start_connecting(session, failure) < 0)
+    if (session_start_connecting(session, failure) < 0 ||
+        (!on_host && prepare_system(failure) < 0) ||
+        session_receive_request(session, failure) < 0 ||
+        (!on_host && prepare_machine(&session->machine, failure) < 0) ||
+        targets_make(session->directory, failure) < 0)
         return -1;
-    if (directory)
-        settings_limits();
-    else if (prepare_machine(session, failure) < 0)
-        return -1;
-    if (targets_make(&session->conf, failure) < 0)
-        return -1;
-    return session_finish_connecting(session, failure);
+    settings_limits();
+    return process_finish_connecting(&session->process, session->transport, failure);
 }
 
-/* Tells the host why there is no container: over the connection, else as its last word. */
-static void report_failure(struct session *session, const struct failure *failure)
+/* What is inherited is for init, not for the runtime. */
+static void keep_descriptors(void)
 {
-    unsigned char payload[sizeof(struct protocol_exit) + FAILURE_TEXT_SIZE];
-    size_t length = strlen(failure->text);
-    struct failure ignored;
-
-    if (session->control.fd < 0 || session->transport->finish_connect(
-                                       session->control.fd, PROTOCOL_PORT_CONTROL, &ignored) < 0)
-        session->transport->give_up(failure);
-    for (unsigned i = 0; i < SESSION_STREAMS; i++)
-        if (session->sockets[i] >= 0)
-            close(session->sockets[i]); /* the host waits for the end of each stream */
-    payload[0] = failure->status;
-    memcpy(payload + 1, failure->text, length);
-    control_send(&session->control, PROTOCOL_FAILURE, payload, 1 + length);
+    for (int fd = PROTOCOL_LOCK_FD; fd < PROTOCOL_FDS_END; fd++)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
 int main(int argc, char **argv)
@@ -88,24 +81,21 @@ int main(int argc, char **argv)
     struct failure failure;
     int result;
 
-    if (directory) /* not for the runtime */
-        fcntl(PROTOCOL_LOCK_FD, F_SETFD, FD_CLOEXEC);
+    if (directory)
+        keep_descriptors();
     session.transport = directory ? &transport_unix : &transport_vsock;
+    session.directory = directory ? directory : "";
     session.control.fd = -1;
-    session.transport->mark(&session.control, DOORBELL_MARK_INIT);
-    for (unsigned i = 0; i < SESSION_STREAMS; i++) {
-        session.sockets[i] = -1;
-        relay_open(&session.relays[i], -1, -1);
-    }
-    result = prepare(&session, directory, &failure);
+    if (!directory)
+        session.transport->mark(&session.control, DOORBELL_MARK_INIT);
+    process_init(&session.process);
+    result = prepare(&session, directory != NULL, &failure);
     if (result == 0) {
         session.transport->mark(&session.control, DOORBELL_MARK_RUNTIME);
         result = session_run(&session, &failure);
     }
-    if (result < 0) {
-        session.status = failure.status;
-        report_failure(&session, &failure);
-    }
+    if (result < 0)
+        session_report_failure(&session, &failure);
     session_wait_drained(&session);
-    session.transport->end(session.status);
+    session.transport->end(session.process.status);
 }

@@ -21,12 +21,13 @@
 #define CONSOLE_SOCKET PROTOCOL_RUN_DIR "/console.sock"
 #define CONTAINER_ID   "container"
 
-#define ARGUMENTS_MAX (CONF_OPTIONS_MAX + 16)
+#define ARGUMENTS_MAX (OPTIONS_RUNTIME_MAX + 16)
 
 /* A path within the directory that holds all of this container. */
-static const char *locate(const struct conf *conf, const char *path, char buffer[CONF_PATH_MAX])
+static const char *locate(const struct container *container, const char *path,
+                          char buffer[RUNTIME_PATH_MAX])
 {
-    snprintf(buffer, CONF_PATH_MAX, "%s%s", conf->directory, path);
+    snprintf(buffer, RUNTIME_PATH_MAX, "%s%s", container->directory, path);
     return buffer;
 }
 
@@ -53,14 +54,14 @@ static int open_null(struct failure *failure)
     return fd < 0 ? failure_set_errno(failure, "/dev/null") : fd;
 }
 
-static int listen_for_console(const struct conf *conf, struct failure *failure)
+static int listen_for_console(const struct container *container, struct failure *failure)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char path[CONF_PATH_MAX];
+    char path[RUNTIME_PATH_MAX];
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (snprintf(address.sun_path, sizeof(address.sun_path), "%s",
-                 locate(conf, CONSOLE_SOCKET, path)) >= (int)sizeof(address.sun_path))
+                 locate(container, CONSOLE_SOCKET, path)) >= (int)sizeof(address.sun_path))
         errno = ENAMETOOLONG;
     else if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
              listen(fd, 1) == 0)
@@ -68,11 +69,11 @@ static int listen_for_console(const struct conf *conf, struct failure *failure)
     return failure_set_errno(failure, "console socket %s", path);
 }
 
-/* Starts the runtime with the options of `conf` and then `arguments` (null at the end). */
-static int spawn_runtime(const struct conf *conf, const int stdio[3], const char *const arguments[],
-                         pid_t *pid, struct failure *failure)
+/* Starts the runtime with its options and then `arguments` (null at the end). */
+static int spawn_runtime(const struct process_options *options, const int stdio[3],
+                         const char *const arguments[], pid_t *pid, struct failure *failure)
 {
-    const char *all[ARGUMENTS_MAX] = {conf->runtime};
+    const char *all[ARGUMENTS_MAX] = {options->runtime};
     char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     char *environment[] = {path, NULL};
     posix_spawn_file_actions_t actions;
@@ -81,8 +82,8 @@ static int spawn_runtime(const struct conf *conf, const int stdio[3], const char
     sigset_t none;
     int reason;
 
-    for (unsigned i = 0; conf->runtime_options[i]; i++)
-        all[count++] = conf->runtime_options[i];
+    for (unsigned i = 0; options->runtime_options[i]; i++)
+        all[count++] = options->runtime_options[i];
     while (*arguments)
         all[count++] = *arguments++;
     sigemptyset(&none);
@@ -94,44 +95,42 @@ static int spawn_runtime(const struct conf *conf, const int stdio[3], const char
         posix_spawn_file_actions_adddup2(&actions, stdio[i], i);
     /* posix_spawn() changes none of its arguments, whatever its prototype says (POSIX.1-2017, exec,
      * rationale). NOLINTNEXTLINE(performance-no-int-to-ptr): that is all the cast is for. */
-    reason = posix_spawn(pid, conf->runtime, &actions, &attributes, (char *const *)(uintptr_t)all,
-                         environment);
+    reason = posix_spawn(pid, options->runtime, &actions, &attributes,
+                         (char *const *)(uintptr_t)all, environment);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     if (reason == 0)
         return 0;
     *pid = 0;
     errno = reason;
-    return failure_set_errno(failure, "cannot start the runtime %s", conf->runtime);
+    return failure_set_errno(failure, "cannot start the runtime %s", options->runtime);
 }
 
-static int run_detached(struct container *container, const struct conf *conf, const int stdio[3],
-                        struct failure *failure)
+static int run_detached(struct container *container, const int stdio[3], struct failure *failure)
 {
-    char bundle[CONF_PATH_MAX];
-    char pid_file[CONF_PATH_MAX];
-    char console[CONF_PATH_MAX];
+    char bundle[RUNTIME_PATH_MAX];
+    char pid_file[RUNTIME_PATH_MAX];
+    char console[RUNTIME_PATH_MAX];
     const char *arguments[16];
     unsigned count = 0;
 
-    arguments[count++] = conf->trace ? "create" : "run";
-    if (!conf->trace)
+    arguments[count++] = container->options->trace ? "create" : "run";
+    if (!container->options->trace)
         arguments[count++] = "--detach";
     arguments[count++] = "--bundle";
-    arguments[count++] = locate(conf, PROTOCOL_BUNDLE_DIR, bundle);
+    arguments[count++] = locate(container, PROTOCOL_BUNDLE_DIR, bundle);
     arguments[count++] = "--pid-file";
-    arguments[count++] = locate(conf, PID_FILE, pid_file);
-    if (conf->terminal) {
+    arguments[count++] = locate(container, PID_FILE, pid_file);
+    if (container->options->terminal) {
         arguments[count++] = "--console-socket";
-        arguments[count++] = locate(conf, CONSOLE_SOCKET, console);
+        arguments[count++] = locate(container, CONSOLE_SOCKET, console);
     }
     arguments[count++] = CONTAINER_ID;
     arguments[count] = NULL;
-    return spawn_runtime(conf, stdio, arguments, &container->runtime, failure);
+    return spawn_runtime(container->options, stdio, arguments, &container->runtime, failure);
 }
 
-int container_start_created(struct container *container, const struct conf *conf,
-                            struct failure *failure)
+int container_start_created(struct container *container, struct failure *failure)
 {
     const char *const arguments[] = {"start", CONTAINER_ID, NULL};
     int null = open_null(failure);
@@ -140,7 +139,7 @@ int container_start_created(struct container *container, const struct conf *conf
     if (null >= 0) {
         const int stdio[] = {null, null, container->error_end};
 
-        result = spawn_runtime(conf, stdio, arguments, &container->runtime, failure);
+        result = spawn_runtime(container->options, stdio, arguments, &container->runtime, failure);
         close(null);
     }
     close(container->error_end);
@@ -148,30 +147,40 @@ int container_start_created(struct container *container, const struct conf *conf
     return result;
 }
 
-int container_start(struct container *container, const struct conf *conf, struct failure *failure)
+int container_start(struct container *container, const char *directory,
+                    const struct process_options *options, struct failure *failure)
 {
     int stdio[3];
     int result;
 
     *container = (struct container){
-        .input = -1, .output = -1, .error = -1, .console_listener = -1, .error_end = -1};
-    if (conf->terminal && (container->console_listener = listen_for_console(conf, failure)) < 0)
+        .directory = directory,
+        .options = options,
+        .input = -1,
+        .output = -1,
+        .error = -1,
+        .console_listener = -1,
+        .error_end = -1,
+    };
+    if (options->terminal &&
+        (container->console_listener = listen_for_console(container, failure)) < 0)
         return -1;
-    stdio[0] = conf->standard_input && !conf->terminal ? make_pipe(1, &container->input, failure)
-                                                       : open_null(failure);
-    stdio[1] = conf->terminal ? open_null(failure) : make_pipe(0, &container->output, failure);
+    stdio[0] = options->standard_input && !options->terminal
+                   ? make_pipe(1, &container->input, failure)
+                   : open_null(failure);
+    stdio[1] = options->terminal ? open_null(failure) : make_pipe(0, &container->output, failure);
     stdio[2] = make_pipe(0, &container->error, failure);
     if (stdio[0] < 0 || stdio[1] < 0 || stdio[2] < 0)
         return -1;
-    result = run_detached(container, conf, stdio, failure);
-    if (conf->trace)
+    result = run_detached(container, stdio, failure);
+    if (options->trace)
         container->error_end = fcntl(stdio[2], F_DUPFD_CLOEXEC, 0);
     for (int i = 0; i < 3; i++)
         close(stdio[i]);
     return result;
 }
 
-void container_signal(const struct container *container, const struct conf *conf, int number)
+void container_signal(const struct container *container, int number)
 {
     char text[16];
     const char *const arguments[] = {"kill", CONTAINER_ID, text, NULL};
@@ -181,14 +190,15 @@ void container_signal(const struct container *container, const struct conf *conf
 
     if (container->pid <= 0)
         return;
-    if (!conf->runtime_signals) {
+    if (!container->options->runtime_signals) {
         kill(container->pid, number);
         return;
     }
     snprintf(text, sizeof(text), "%d", number);
     null = open_null(&ignored);
     if (null >= 0) /* it is reaped like all others */
-        (void)spawn_runtime(conf, (const int[]){null, null, null}, arguments, &pid, &ignored);
+        (void)spawn_runtime(container->options, (const int[]){null, null, null}, arguments, &pid,
+                            &ignored);
     if (null >= 0)
         close(null);
 }
@@ -217,38 +227,38 @@ static int receive_console(int listener, struct failure *failure)
     close(connection);
     header = CMSG_FIRSTHDR(&message);
     if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int)))
-        return failure_set(failure, "console socket: the runtime has sent no terminal");
+        return failure_set(failure, "console socket: the runtime sent no terminal");
     memcpy(&fd, CMSG_DATA(header), sizeof(fd));
     if (set_nonblocking(fd) < 0)
         return failure_set_errno(failure, "terminal");
     return fd;
 }
 
-static int read_pid_file(const struct conf *conf, pid_t *pid, struct failure *failure)
+static int read_pid_file(const struct container *container, pid_t *pid, struct failure *failure)
 {
-    char path[CONF_PATH_MAX];
+    char path[RUNTIME_PATH_MAX];
     char text[16];
-    int fd = open(locate(conf, PID_FILE, path), O_RDONLY | O_CLOEXEC);
+    int fd = open(locate(container, PID_FILE, path), O_RDONLY | O_CLOEXEC);
     ssize_t size;
 
     if (fd < 0 && errno == ENOENT)
         return failure_set(failure,
-                           "the runtime %s has started no container; is it an OCI runtime?",
-                           conf->runtime);
+                           "the runtime %s did not start a container; is it an OCI runtime?",
+                           container->options->runtime);
     if (fd < 0)
         return failure_set_errno(failure, "%s", path);
     size = read(fd, text, sizeof(text) - 1);
     close(fd);
     text[size > 0 ? size : 0] = '\0';
     *pid = atoi(text);
-    return *pid > 1 ? 0 : failure_set(failure, "%s: is no process number: %s", path, text);
+    return *pid > 1 ? 0 : failure_set(failure, "%s: is not a process number: %s", path, text);
 }
 
-int container_attach(struct container *container, const struct conf *conf, struct failure *failure)
+int container_attach(struct container *container, struct failure *failure)
 {
-    if (read_pid_file(conf, &container->pid, failure) < 0)
+    if (read_pid_file(container, &container->pid, failure) < 0)
         return -1;
-    if (!conf->terminal)
+    if (!container->options->terminal)
         return 0;
     container->input = receive_console(container->console_listener, failure);
     close(container->console_listener);
@@ -259,8 +269,7 @@ int container_attach(struct container *container, const struct conf *conf, struc
     return container->output < 0 ? failure_set_errno(failure, "terminal") : 0;
 }
 
-int container_explain(const struct container *container, const struct conf *conf, int wait_status,
-                      struct failure *failure)
+int container_explain(const struct container *container, int wait_status, struct failure *failure)
 {
     char text[FAILURE_TEXT_SIZE - 100];
     ssize_t size = read(container->error, text, sizeof(text) - 1);
@@ -268,7 +277,8 @@ int container_explain(const struct container *container, const struct conf *conf
 
     if (size <= 0)
         return failure_set(failure, "the runtime %s ended without a message (%s %d%s%s)",
-                           conf->runtime, WIFSIGNALED(wait_status) ? "signal" : "status", reason,
+                           container->options->runtime,
+                           WIFSIGNALED(wait_status) ? "signal" : "status", reason,
                            WIFSIGNALED(wait_status) ? ", " : "",
                            WIFSIGNALED(wait_status) ? strsignal(reason) : "");
     while (size > 0 && text[size - 1] == '\n')

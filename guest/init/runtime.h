@@ -15,10 +15,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "guest/init/conf.h"
 #include "guest/init/failure.h"
+#include "guest/init/options.h"
+
+#define RUNTIME_PATH_MAX 4096
 
 struct container {
+    const char *directory; /* "" in a VM, the instance's on a host: /bundle and /run are there */
+    const struct process_options *options;
     pid_t runtime; /* crun while it runs, else 0 */
     pid_t pid;     /* the container's first process while it runs, else 0 */
     /* The ends that init holds, non-blocking, -1 = none. The owner of what is left is the caller.
@@ -30,24 +34,23 @@ struct container {
     int error_end;        /* the other end of `error`, while there is a second step to come */
 };
 
-/* Starts the runtime. Without standard input the container reads /dev/null. With conf->trace the
- * container is created only. */
-int container_start(struct container *container, const struct conf *conf, struct failure *failure);
+/* Starts the runtime; the container keeps both pointers. Without standard input the container reads
+ * /dev/null. With options->trace the container is created only. */
+int container_start(struct container *container, const char *directory,
+                    const struct process_options *options, struct failure *failure);
 
 /* The second step: starts the runtime once more, to start the container that was created. */
-int container_start_created(struct container *container, const struct conf *conf,
-                            struct failure *failure);
+int container_start_created(struct container *container, struct failure *failure);
 
 /* Once crun has ended well: learns the process, and with a terminal sets `input` and `output`. */
-int container_attach(struct container *container, const struct conf *conf, struct failure *failure);
+int container_attach(struct container *container, struct failure *failure);
 
 /* Sends a signal to the container's first process. From outside of its namespace it gets it just as
  * under docker: ignored when it has no handler, but for SIGKILL and SIGSTOP. */
-void container_signal(const struct container *container, const struct conf *conf, int number);
+void container_signal(const struct container *container, int number);
 
 /* Once crun has failed with wait status `wait_status`: its message and docker's exit status.
  * Returns -1. */
-int container_explain(const struct container *container, const struct conf *conf, int wait_status,
-                      struct failure *failure);
+int container_explain(const struct container *container, int wait_status, struct failure *failure);
 
 #endif

@@ -167,7 +167,7 @@ static void store(unsigned char *at, uint64_t value, unsigned size)
         at[i] = (unsigned char)(value >> (8 * i));
 }
 
-void trace_tell(const struct trace *trace, const struct control *control)
+void trace_send(const struct trace *trace, struct control *control, unsigned process)
 {
     unsigned char payload[PROTOCOL_SYSCALLS_MAX * PROTOCOL_SYSCALL_SIZE];
     size_t used = 0;
@@ -184,7 +184,7 @@ void trace_tell(const struct trace *trace, const struct control *control)
             used += PROTOCOL_SYSCALL_SIZE;
         }
         if (used == sizeof(payload) || (i == PROTOCOL_SYSCALL_NUMBERS && used > 0)) {
-            control_send(control, PROTOCOL_SYSCALLS, payload, used);
+            control_send(control, PROTOCOL_SYSCALLS, process, payload, used);
             used = 0;
         }
     }

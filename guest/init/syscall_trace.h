@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Counts the system calls of the container, by ptrace(2), when the host asks for it
- * (trace=1 in init.conf). Every process and thread of the container is followed, from the command's
- * own execve on; none of them sees more of it than a TracerPid.
+ * (trace=1 in the settings of RUN). Every process and thread of the container is followed, from the
+ * command's own execve on; none of them sees more of it than a TracerPid.
  *
  * Theory: PTRACE_SEIZE, so that nothing is stopped that would not stop anyway. Each stop that
  * waitpid() reports is handed to trace_take_stop(), which notes it and lets the process go on just
@@ -44,7 +44,7 @@ void trace_take_stop(struct trace *trace, pid_t pid, int status);
 /* `pid` is no more. */
 void trace_forget(struct trace *trace, pid_t pid);
 
-/* Sends all rows to the host. */
-void trace_tell(const struct trace *trace, const struct control *control);
+/* Sends all rows to the host, as those of the process of that number. */
+void trace_send(const struct trace *trace, struct control *control, unsigned process);
 
 #endif

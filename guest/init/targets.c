@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,20 +136,20 @@ static int make_target(struct walk *walk, const char *path, bool is_file, struct
     return 0;
 }
 
-int targets_make(const struct conf *conf, struct failure *failure)
+int targets_make(const char *directory, struct failure *failure)
 {
     static struct walk walk;
-    char path[CONF_PATH_MAX];
+    char path[PATH_MAX];
     FILE *list;
     char *line = NULL;
     size_t size = 0;
     int result = 0;
 
-    snprintf(path, sizeof(path), "%s" PROTOCOL_TARGETS, conf->directory);
+    snprintf(path, sizeof(path), "%s" PROTOCOL_TARGETS, directory);
     list = fopen(path, "re");
     if (!list)
         return failure_set_errno(failure, "%s", path);
-    snprintf(path, sizeof(path), "%s" PROTOCOL_ROOTFS_PATH, conf->directory);
+    snprintf(path, sizeof(path), "%s" PROTOCOL_ROOTFS_PATH, directory);
     walk.root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (walk.root < 0)
         result = failure_set_errno(failure, "%s", path);

@@ -3,7 +3,6 @@
 #ifndef MICROVM_GUEST_INIT_TARGETS_H
 #define MICROVM_GUEST_INIT_TARGETS_H
 
-#include "guest/init/conf.h"
 #include "guest/init/failure.h"
 
 /*
@@ -12,6 +11,6 @@
  * nothing: then what it leads to is made. Fails when the image has a directory where a file is
  * needed, or the other way round.
  */
-int targets_make(const struct conf *conf, struct failure *failure);
+int targets_make(const char *directory, struct failure *failure);
 
 #endif

@@ -1,35 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Init on a host, as process 1 of a container's outer namespaces: the client is reached by
- * the UNIX sockets that a monitor would connect a guest's vsock to, and marks travel as frames.
+ * init on a host, as process 1 of a container's outer namespaces: the connections to the client are
+ * inherited, and marks travel as messages.
  */
-#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "guest/init/transport.h"
 
-static int start_connect(const struct conf *conf, unsigned port, struct failure *failure)
+static int start_connect(unsigned port, struct failure *failure)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = PROTOCOL_CONTROL_FD + (int)(port - PROTOCOL_PORT_CONTROL);
 
-    if (fd < 0)
-        return failure_set_errno(failure, "socket");
-    if (snprintf(address.sun_path, sizeof(address.sun_path), "%s/vsock_%u", conf->directory,
-                 port) >= (int)sizeof(address.sun_path))
-        errno = ENAMETOOLONG;
-    else if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
-        return fd;
-    failure_set_errno(failure, "%s", address.sun_path);
-    close(fd);
-    return -1;
+    if (fd >= PROTOCOL_FDS_END || fcntl(fd, F_GETFD) < 0)
+        return failure_set(failure, "descriptor %d, for port %u, was not inherited", fd, port);
+    return fd;
 }
 
-/* A UNIX socket is connected at once or not at all. */
+/* The two ends of a pair are connected from the start. */
 static int finish_connect(int fd, unsigned port, struct failure *failure)
 {
     (void)fd;
@@ -38,12 +28,11 @@ static int finish_connect(int fd, unsigned port, struct failure *failure)
     return 0;
 }
 
-static void mark(const struct control *control, enum doorbell_mark number)
+static void mark(struct control *control, enum doorbell_mark number)
 {
     const unsigned char payload[sizeof(struct protocol_mark)] = {(unsigned char)number};
 
-    if (control->fd >= 0)
-        control_send(control, PROTOCOL_MARK, payload, sizeof(payload));
+    control_send(control, PROTOCOL_MARK, PROTOCOL_CONTAINER, payload, sizeof(payload));
 }
 
 /* The kernel ends whatever is left in this process's namespace. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Init in a virtual machine: the host is reached by vsock, marks and end by the doorbell.
+/* init in a VM: the host is reached by vsock, marks and end by the doorbell.
  */
 #include <errno.h>
 #include <linux/reboot.h>
@@ -17,7 +17,7 @@
 
 #define CONNECT_TIMEOUT_S 60 /* the kernel's 2 s is short for a host that emulates */
 
-static int start_connect(const struct conf *conf, unsigned port, struct failure *failure)
+static int start_connect(unsigned port, struct failure *failure)
 {
     const struct sockaddr_vm address = {
         .svm_family = AF_VSOCK,
@@ -27,7 +27,6 @@ static int start_connect(const struct conf *conf, unsigned port, struct failure 
     const struct timeval timeout = {.tv_sec = CONNECT_TIMEOUT_S};
     int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    (void)conf;
     if (fd < 0)
         return failure_set_errno(failure, "vsock socket");
     setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &timeout, sizeof(timeout));
@@ -55,7 +54,7 @@ static int finish_connect(int fd, unsigned port, struct failure *failure)
     return failure_set_errno(failure, "vsock connection to port %u of the host", port);
 }
 
-static void mark(const struct control *control, enum doorbell_mark number)
+static void mark(struct control *control, enum doorbell_mark number)
 {
     (void)control;
     doorbell_ring(DOORBELL_MARK, number);

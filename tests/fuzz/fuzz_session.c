@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a guest's init and its monitor say to the client: frames, tables of system calls,
+ * What a guest's init and its monitor say to the client: messages, tables of system calls,
  * exit statuses, control events, output. The session, a real one on real sockets, ends whatever was
  * said, by a status or by one line of why.
  */
@@ -14,10 +14,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "tests/fuzz/script.h"
+#include "vmm/base/bytes.h"
 #include "vmm/base/log.h"
 #include "vmm/sandbox/session.h"
 
@@ -29,38 +29,20 @@ struct talk {
     struct timeline timeline;
     struct syscall_table calls;
     struct script script;
+    struct guest_request request; /* empty: nobody would read it */
     int control, output, monitor;
     atomic_bool ended; /* nobody listens any more */
 };
 
-static char directory[] = "/tmp/microvm-fuzz-XXXXXX";
 static struct talk talk;
-
-static void clean_up(void)
-{
-    rmdir(directory);
-}
 
 static void prepare(void)
 {
     log_configure(-1, LOG_LEVEL_ERROR);
     signal(SIGPIPE, SIG_IGN);
-    if (!mkdtemp(directory) || !freopen("/dev/null", "w", stdout))
+    if (!freopen("/dev/null", "w", stdout))
         abort();
-    atexit(clean_up);
     stderr = fopen("/dev/null", "w"); /* the guest's console goes there; the fuzzer has its own */
-}
-
-static int connect_to(unsigned port)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s/vsock_%u", directory, port);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-        abort();
-    unlink(address.sun_path);
-    return fd;
 }
 
 /* Until the client has taken all that was sent: later words do not overtake earlier ones. */
@@ -75,23 +57,45 @@ static void wait_for_client(int fd)
     }
 }
 
-/* A frame as it should be, but for what it says. */
-static void say_frame(struct script *script)
+static void say(unsigned type, unsigned process, const void *payload, size_t size)
 {
-    unsigned char frame[FRAME_SIZE_MAX];
-    unsigned char payload[PROTOCOL_PAYLOAD_MAX];
-    size_t size = script_u8(script);
-    unsigned type = script_u8(script) % 8;
+    unsigned char message[sizeof(struct protocol_header) + PROTOCOL_REPORT_MAX];
 
+    store_le16(message, (uint16_t)type);
+    store_le16(message + 2, (uint16_t)process);
+    store_le32(message + 4, (uint32_t)size);
+    if (size > 0)
+        memcpy(message + sizeof(struct protocol_header), payload, size);
+    (void)send(talk.control, message, sizeof(struct protocol_header) + size, MSG_NOSIGNAL);
+}
+
+static void say_hello(void)
+{
+    unsigned char payload[sizeof(struct protocol_hello)];
+
+    store_le32(payload, PROTOCOL_MAGIC);
+    store_le32(payload + 4, PROTOCOL_VERSION);
+    store_le32(payload + 8, PROTOCOL_FEATURE_SYSCALLS);
+    say(PROTOCOL_HELLO, 0, payload, sizeof(payload));
+}
+
+/* A message as it should be, but for what it says. */
+static void say_message(struct script *script)
+{
+    unsigned char payload[PROTOCOL_REPORT_MAX];
+    size_t size = script_u8(script);
+    unsigned type = script_u8(script) % 16;
+    unsigned process = type & 8 ? 1 : 0;
+
+    type &= 7;
     if (type == PROTOCOL_SYSCALLS)
         size = (1 + size % PROTOCOL_SYSCALLS_MAX) * PROTOCOL_SYSCALL_SIZE;
     else if (type == PROTOCOL_STARTED)
         size = 0;
-    else if (type == PROTOCOL_EXIT || type == PROTOCOL_MARK)
+    else if (type == PROTOCOL_EXITED || type == PROTOCOL_MARK)
         size = 1;
     script_bytes(script, payload, size);
-    size = frame_build(frame, (enum protocol_type)type, payload, size);
-    (void)send(talk.control, frame, size, MSG_NOSIGNAL);
+    say(type, process, payload, size);
 }
 
 static void say_step(struct script *script)
@@ -101,7 +105,7 @@ static void say_step(struct script *script)
     size_t size;
 
     if (what >= 3) {
-        say_frame(script);
+        say_message(script);
         return;
     }
     size = script_u16(script) % sizeof(bytes);
@@ -120,6 +124,8 @@ static void say_step(struct script *script)
 static void *say_all(void *unused)
 {
     (void)unused;
+    if (script_u8(&talk.script) % 8 != 0) /* else what comes first is anything */
+        say_hello();
     while (talk.script.left > 0 && !atomic_load(&talk.ended))
         say_step(&talk.script);
     wait_for_client(talk.control);
@@ -138,20 +144,21 @@ static void set_up(uint8_t flags)
     session->terminal_wanted = flags & 1;
     session->calls = flags & 2 ? &talk.calls : NULL;
     session->timeline = &talk.timeline;
+    session->request = &talk.request;
     session->link = (struct monitor_link)MONITOR_LINK_INIT;
     session->link.pid = NOBODY;
     /* The fuzzer has uses for signals of its own. */
     sigprocmask(SIG_BLOCK, NULL, &before);
-    if (session_prepare(session, NULL) < 0 || session_listen(session, directory, NULL) < 0 ||
+    if (session_prepare(session, NULL) < 0 || session_connect(session, NULL) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         abort();
     sigprocmask(SIG_SETMASK, &before, NULL);
     session->link.control_fd = ends[0];
     talk.monitor = ends[1];
-    talk.control = connect_to(PROTOCOL_PORT_CONTROL);
-    talk.output = connect_to(flags & 1 ? PROTOCOL_PORT_STDIN : PROTOCOL_PORT_STDOUT);
-    if (!(flags & 1))
-        close(connect_to(PROTOCOL_PORT_STDERR));
+    talk.control = dup(session->guest_ends[SESSION_PORT_CONTROL]);
+    talk.output = dup(session->guest_ends[flags & 1 ? SESSION_PORT_STDIN : SESSION_PORT_STDOUT]);
+    if (talk.control < 0 || talk.output < 0)
+        abort();
 }
 
 /* One line that is harmless to a terminal. */

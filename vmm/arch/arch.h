@@ -84,7 +84,6 @@ struct arch_boot_input {
     int kernel_fd;            /* vmlinux (x86_64); Image (aarch64): see arch_kernel_unpack() */
     const char *kernel_name;  /* for messages */
     int initramfs_fd;         /* -1 = none */
-    int initramfs_tail_fd;    /* appended to it; -1 = none */
     const char *command_line; /* complete */
 };
 

@@ -30,8 +30,8 @@
 #include "vmm/cli/run_options.h"
 #include "vmm/cli/vm_options.h"
 #include "vmm/compare/compare.h"
+#include "vmm/compare/cpio.h"
 #include "vmm/container/instance.h"
-#include "vmm/sandbox/cpio.h"
 #include "vmm/sandbox/registry.h"
 
 #define RUNS_DEFAULT    5

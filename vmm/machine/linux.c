@@ -24,7 +24,6 @@ int linux_open(const struct machine_spec *spec, struct fd_table *descriptors,
         return error_set(err, EINVAL, "no kernel: give one by --kernel");
     input->kernel_name = spec->kernel_name;
     input->initramfs_fd = fd_table_take(descriptors, "initramfs");
-    input->initramfs_tail_fd = fd_table_take(descriptors, "initramfs-tail");
     if (asprintf(&linux_guest->command_line, "%s %s%s%s",
                  spec->earlycon ? COMMAND_LINE_EARLY : COMMAND_LINE_QUIET,
                  arch_command_line(spec->earlycon), spec->command_line ? " " : "",
@@ -62,10 +61,8 @@ void linux_close(struct linux_guest *linux_guest)
 {
     cleanup_close(&linux_guest->input.kernel_fd);
     cleanup_close(&linux_guest->input.initramfs_fd);
-    cleanup_close(&linux_guest->input.initramfs_tail_fd);
     linux_guest->input.kernel_fd = -1;
     linux_guest->input.initramfs_fd = -1;
-    linux_guest->input.initramfs_tail_fd = -1;
 }
 
 void linux_release(struct linux_guest *linux_guest)

@@ -16,7 +16,7 @@ struct linux_guest {
 
 #define LINUX_GUEST_INIT                                                                           \
     {                                                                                              \
-        .input = {.kernel_fd = -1, .initramfs_fd = -1, .initramfs_tail_fd = -1},                   \
+        .input = {.kernel_fd = -1, .initramfs_fd = -1},                                            \
     }
 
 /* Takes its files out of the table, and makes the command line. Errors: EINVAL (no kernel). */

@@ -8,7 +8,6 @@
  *   kvm                  /dev/kvm
  *   kernel               an ELF file: a bzImage has been unpacked by whoever launches
  *   initramfs            optional
- *   initramfs-tail       optional: appended to it
  *   memory               a file, with memory_backing "file"
  *   disks[].descriptor   one a disk
  *   console              optional: stream socket of the console

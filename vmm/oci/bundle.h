@@ -3,8 +3,8 @@
  * The OCI runtime bundle of one container, in memory: config.json (OCI runtime
  * specification 1.0, as crun reads it) with docker's defaults, and the small files it mounts.
  *
- * One bundle serves both sandboxes: packed into an initramfs it runs in a VM, written to a
- * directory it runs under crun on this machine. Only the parameters below differ.
+ * One bundle serves all sandboxes: it is sent to guest init, which writes it where the runtime
+ * finds it, in a VM or on the host. Only the parameters below differ.
  */
 #ifndef MICROVM_OCI_BUNDLE_H
 #define MICROVM_OCI_BUNDLE_H
@@ -53,12 +53,8 @@ struct bundle_file {
     size_t size;
 };
 
-#define BUNDLE_FILES_MAX   6
-#define BUNDLE_BOUND_FILES 3
-
-/* Of these, what the container sees in its /etc and may write to. */
-extern const char *const bundle_bound_files[BUNDLE_BOUND_FILES];
-
+#define BUNDLE_FILES_MAX 6
+#define BUNDLE_NAME_SIZE 16 /* of the longest name, with its NUL */
 struct bundle {
     struct bundle_file files[BUNDLE_FILES_MAX]; /* the first is config.json */
     size_t count;

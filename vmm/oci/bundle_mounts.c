@@ -34,7 +34,7 @@ static const struct fixed_mount fixed_mounts[] = {
     {"/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=67108864"}},
 };
 
-const char *const bundle_bound_files[BUNDLE_BOUND_FILES] = {"hosts", "hostname", "resolv.conf"};
+static const char *const bound_files[] = {"hosts", "hostname", "resolv.conf"};
 
 static size_t depth(const char *path)
 {
@@ -95,12 +95,12 @@ static int add_bound_files(struct bundle_mounts *mounts, const struct bundle_opt
     static const char *const writable[] = {"rbind", "rprivate", NULL};
     static const char *const read_only[] = {"rbind", "rprivate", "ro", NULL};
 
-    for (size_t i = 0; i < BUNDLE_BOUND_FILES; i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(bound_files); i++) {
         AUTO_FREE char *source = NULL;
         AUTO_FREE char *destination = NULL;
 
-        if (asprintf(&source, "%s/%s", options->bundle_path, bundle_bound_files[i]) < 0 ||
-            asprintf(&destination, "/etc/%s", bundle_bound_files[i]) < 0 ||
+        if (asprintf(&source, "%s/%s", options->bundle_path, bound_files[i]) < 0 ||
+            asprintf(&destination, "/etc/%s", bound_files[i]) < 0 ||
             add_plain_mount(mounts, destination, "bind", source,
                             options->read_only ? read_only : writable) < 0)
             return -ENOMEM;

@@ -88,22 +88,47 @@ static int mount_proc(struct error *err)
     return 0;
 }
 
+/* Gives init its descriptors, each where it looks for it, and nothing else. The client's may be
+ * anywhere, also in each other's places: all are copied out of the way first. */
+static int place_descriptors(const struct container_process *process, struct error *err)
+{
+    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int sources[PROTOCOL_FDS_END] = {null, null, STDERR_FILENO, process->lock};
+
+    for (int i = 0; i < 1 + PROTOCOL_STREAMS; i++)
+        sources[PROTOCOL_CONTROL_FD + i] = process->connections[i];
+    for (int i = 0; i < PROTOCOL_FDS_END; i++) {
+        if (sources[i] < 0)
+            continue;
+        sources[i] = fcntl(sources[i], F_DUPFD_CLOEXEC, PROTOCOL_FDS_END);
+        if (sources[i] < 0)
+            return error_set_errno(err, errno, "descriptors of init");
+    }
+    for (int i = 0; i < PROTOCOL_FDS_END; i++) {
+        if (sources[i] < 0)
+            close(i);
+        else if (dup2(sources[i], i) < 0)
+            return error_set_errno(err, errno, "descriptors of init");
+    }
+    /* What the client's caller has left open is not for the container; since Linux 5.11. */
+    (void)close_range(PROTOCOL_FDS_END, ~0U, CLOSE_RANGE_CLOEXEC);
+    return 0;
+}
+
 static int execute_init(const struct container_process *process, struct error *err)
 {
     const char *const arguments[] = {"microvm-init", "--host", process->root.directory, NULL};
     char *const environment[] = {NULL};
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     sigset_t none;
+    int rc;
 
     sigemptyset(&none);
     for (int number = 1; number < SIGRTMAX; number++)
         signal(number, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
-        dup2(process->lock, PROTOCOL_LOCK_FD) < 0)
-        return error_set_errno(err, errno, "standard streams of init");
-    /* What the client's caller has left open is not for the container; since Linux 5.11. */
-    (void)close_range(PROTOCOL_LOCK_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    rc = place_descriptors(process, err);
+    if (rc < 0)
+        return rc;
     /* execve() changes none of its arguments, whatever its prototype says (POSIX.1-2017, exec,
      * rationale). NOLINTNEXTLINE(performance-no-int-to-ptr): that is all the cast is for. */
     execve(process->init, (char *const *)(uintptr_t)arguments, environment);
@@ -123,20 +148,19 @@ static int child_main(void *argument)
     const struct child *child = argument;
     const struct container_process *process = child->process;
     struct error err = ERROR_INIT;
-    int rc;
+    int channel;
 
     close(child->other);
-    rc = take_identity(child->channel, process->root.rootless, &err);
-
-    if (rc == 0)
-        rc = enter_namespaces(process->runtime, &err);
-    if (rc == 0)
-        rc = mount_proc(&err);
-    if (rc == 0)
-        rc = container_root_mount(&process->root, &err);
-    if (rc == 0)
+    /* Out of the way of the descriptors that init gets. */
+    channel = fcntl(child->channel, F_DUPFD_CLOEXEC, PROTOCOL_FDS_END);
+    if (channel < 0)
+        _exit(1);
+    close(child->channel);
+    if (take_identity(channel, process->root.rootless, &err) == 0 &&
+        enter_namespaces(process->runtime, &err) == 0 && mount_proc(&err) == 0 &&
+        container_root_mount(&process->root, &err) == 0)
         (void)execute_init(process, &err); /* returns to say why not */
-    (void)io_write_all(child->channel, &err, sizeof(err));
+    (void)io_write_all(channel, &err, sizeof(err));
     _exit(1);
 }
 

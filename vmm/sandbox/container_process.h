@@ -23,6 +23,9 @@ struct container_process {
     struct container_root root;
     struct id_map ids; /* without root */
     int lock;          /* the instance's lock, which the process keeps */
+    /* Its ends of the connections to the client, for control and PROTOCOL_STREAMS streams; -1 =
+     * none. The caller closes its own. */
+    const int *connections;
 };
 
 /*

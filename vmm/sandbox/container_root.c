@@ -23,13 +23,11 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 #include "vmm/base/spawn.h"
-#include "vmm/oci/bundle.h"
 
 #define LOOP_TRIES      64
 #define LOOP_PATH       32
 #define DISK_READ_AHEAD 256UL /* in sectors of 512 bytes: what Linux has for disks */
-#define BOUND_FILE_MAX  (1U << 20)
-#define IMAGE_FD        3 /* in squashfuse */
+#define IMAGE_FD        3     /* in squashfuse */
 #define WALK_FILES      32
 
 /*
@@ -218,31 +216,22 @@ static int mount_overlay(const struct container_root *root, const char *upper, c
 }
 
 /*
- * A file of the bundle that the container sees and may write: on the writable layer instead of
- * beside the bundle, where it would fill up the runtime directory of everybody.
+ * The directory of the bundle: on the writable layer, since the container sees some of its files
+ * and may write to them, and in the runtime directory it would fill that up for everybody.
  */
-static int move_file(const char *directory, const char *overlay, const char *name,
-                     struct error *err)
+static int mount_bundle(const char *directory, const char *overlay, struct error *err)
 {
     AUTO_FREE char *from = NULL;
+    AUTO_FREE char *rootfs = NULL;
     AUTO_FREE char *to = NULL;
-    AUTO_FREE char *text = NULL;
-    AUTO_CLOSE int fd = -1;
-    size_t size;
-    int rc;
 
-    if (asprintf(&from, "%s" PROTOCOL_BUNDLE_DIR "/%s", directory, name) < 0 ||
-        asprintf(&to, "%s/%s", overlay, name) < 0)
-        return error_set_errno(err, ENOMEM, "%s", name);
-    rc = io_read_file(AT_FDCWD, from, BOUND_FILE_MAX, &text, &size, err);
-    if (rc < 0)
-        return rc;
-    fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    rc = fd < 0 ? -errno : io_write_all(fd, text, size);
-    if (rc < 0)
-        return error_set_errno(err, -rc, "%s", to);
-    if (fchmod(fd, 0644) < 0 || mount(to, from, NULL, MS_BIND, NULL) < 0)
-        return error_set_errno(err, errno, "%s", from);
+    if (asprintf(&from, "%s" PROTOCOL_BUNDLE_DIR, overlay) < 0 ||
+        asprintf(&rootfs, "%s" PROTOCOL_ROOTFS_PATH, overlay) < 0 ||
+        asprintf(&to, "%s" PROTOCOL_BUNDLE_DIR, directory) < 0)
+        return error_set_errno(err, ENOMEM, "bundle");
+    if (mkdir(from, 0700) < 0 || mkdir(rootfs, 0700) < 0 ||
+        mount(from, to, NULL, MS_BIND, NULL) < 0)
+        return error_set_errno(err, errno, "%s", to);
     return 0;
 }
 
@@ -268,15 +257,19 @@ int container_root_mount(const struct container_root *root, struct error *err)
                          "choose another by MICROVM_RUNTIME",
                          root->directory);
     rc = mount_lower(root, lower, err);
-    if (rc == 0 && root->no_devices)
+    if (rc < 0)
+        return rc;
+    if (root->no_devices) {
         rc = refuse_devices(lower, err);
-    if (rc == 0)
-        rc = mount_writable(root, overlay, err);
-    if (rc == 0)
-        rc = make_layers(lower, upper, work, err);
-    if (rc == 0)
-        rc = mount_overlay(root, upper, layers, target, err);
-    for (size_t i = 0; i < BUNDLE_BOUND_FILES && rc == 0; i++)
-        rc = move_file(root->directory, overlay, bundle_bound_files[i], err);
-    return rc;
+        if (rc < 0)
+            return rc;
+    }
+    rc = mount_writable(root, overlay, err);
+    if (rc < 0)
+        return rc;
+    rc = mount_bundle(root->directory, overlay, err);
+    if (rc < 0)
+        return rc;
+    rc = make_layers(lower, upper, work, err);
+    return rc < 0 ? rc : mount_overlay(root, upper, layers, target, err);
 }

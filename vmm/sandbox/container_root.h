@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A container's root file system on this machine: the image's squashfs below, a writable
- * layer above, as guest init puts them together in a machine. Everything is mounted in the calling
+ * A container's root file system on the host: the image's squashfs below, a writable
+ * layer above, as guest init puts them together in a VM. Everything is mounted in the calling
  * process's mount namespace and gone with it.
  *
  * With root's rights the kernel does it (a loop device, overlayfs). Without, in a user namespace,
@@ -16,7 +16,7 @@
 
 #include "vmm/base/error.h"
 
-/* Within the instance's directory; beside PROTOCOL_ROOTFS_PATH, where the result is. */
+/* Within the instance's directory, beside PROTOCOL_BUNDLE_DIR, in which the result is. */
 #define CONTAINER_ROOT_LOWER   "/lower"
 #define CONTAINER_ROOT_OVERLAY "/overlay"
 

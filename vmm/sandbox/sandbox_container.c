@@ -3,7 +3,7 @@
  * Runs a bundle as a plain container on this host: the same bundle, init and session as in a VM,
  * and the host's kernel instead of a guest's.
  *
- *   client (session) -- UNIX sockets -- init, process 1 of the outer namespaces
+ *   client (session) -- socket pairs -- init, process 1 of the outer namespaces
  *                                         '-- OCI runtime -- the container
  *
  * The layout of the instance's directory is that of a guest's root: /bundle, /bundle/rootfs, /run,
@@ -34,7 +34,6 @@
 #include "vmm/sandbox/writable_disk.h"
 
 #define RUNTIME_STATE  PROTOCOL_RUN_DIR "/runtime"
-#define CONF_TEXT_MAX  8192
 #define MEMORY_MINIMUM (6ULL << 20) /* docker's */
 #define LAYER_SHARE    2 /* of the memory, as a guest's kernel gives a tmpfs half of its */
 #define MEMORY_MAXIMUM (1ULL << 62) /* config.json has signed numbers, and swap on top */
@@ -211,8 +210,8 @@ int container_place(struct sandbox_request *request, struct bundle_options *opti
 
 static int make_directories(const struct sandbox_request *request, struct error *err)
 {
-    static const char *const names[] = {PROTOCOL_BUNDLE_DIR, PROTOCOL_ROOTFS_PATH, PROTOCOL_RUN_DIR,
-                                        CONTAINER_ROOT_LOWER, CONTAINER_ROOT_OVERLAY};
+    static const char *const names[] = {PROTOCOL_BUNDLE_DIR, PROTOCOL_RUN_DIR, CONTAINER_ROOT_LOWER,
+                                        CONTAINER_ROOT_OVERLAY};
 
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
         if (mkdirat(request->directory_fd, names[i] + 1, 0700) < 0)
@@ -221,12 +220,12 @@ static int make_directories(const struct sandbox_request *request, struct error 
 }
 
 /* `path` begins with a slash. */
-static int write_file(const struct sandbox_request *request, const char *path, mode_t mode,
-                      const void *data, size_t size, struct error *err)
+static int write_file(const struct sandbox_request *request, const char *path, const char *text,
+                      struct error *err)
 {
     AUTO_CLOSE int fd = openat(request->directory_fd, path + 1,
-                               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-    int rc = fd < 0 ? -errno : io_write_all(fd, data, size);
+                               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int rc = fd < 0 ? -errno : io_write_all(fd, text, strlen(text));
 
     return rc < 0 ? error_set_errno(err, -rc, "%s%s", request->directory, path) : 0;
 }
@@ -239,46 +238,43 @@ static const char *runtime_configuration(const struct sandbox_request *request)
     return runtime ? runtime->configuration(request->cgroup_path && !ignores_groups(request)) : "";
 }
 
-static int write_conf(const struct sandbox_request *request, struct error *err)
+/* What init is sent, as soon as it runs. */
+static int make_guest_request(const struct sandbox_request *request,
+                              struct guest_request *guest_request, struct error *err)
 {
-    char text[CONF_TEXT_MAX];
-    int size;
+    AUTO_FREE char *run = NULL;
 
     if (strpbrk(request->runtime_path, "\n") || strpbrk(request->directory, "\n"))
         return error_set(
             err, EINVAL, "%s: its path has a newline, which cannot be passed on; choose another",
             strpbrk(request->runtime_path, "\n") ? "runtime program" : "runtime directory");
-    size =
-        snprintf(text, sizeof(text),
+    if (asprintf(&run,
                  "terminal=%d\nstdin=%d\ntrace=%d\nruntime=%s\nruntime_option=--root=%s%s\n%s",
                  request->terminal, request->interactive,
                  request->explanation && !request->explanation->calls_unseen, request->runtime_path,
-                 request->directory, RUNTIME_STATE, runtime_configuration(request));
-
-    if (size >= (int)sizeof(text))
-        return error_set_errno(err, ENAMETOOLONG, "%s", request->runtime_path);
-    return write_file(request, PROTOCOL_CONF_PATH, 0600, text, (size_t)size, err);
+                 request->directory, RUNTIME_STATE, runtime_configuration(request)) < 0)
+        return error_set_errno(err, ENOMEM, "request to init");
+    return guest_request_make(request->bundle, "", run, guest_request, err);
 }
 
-/* The files that the container sees are root's, and readable by its users. */
-static int write_bundle(const struct sandbox_request *request, struct error *err)
+/* The directories that it mounts on, and a note for whoever cleans up after us. */
+static int prepare_directory(const struct sandbox_request *request, struct error *err)
 {
     int rc = make_directories(request, err);
 
-    for (unsigned i = 0; rc == 0 && i < request->bundle->count; i++) {
-        const struct bundle_file *file = &request->bundle->files[i];
-        char path[128];
+    if (rc < 0 || !request->cgroup_path)
+        return rc;
+    return write_file(request, "/" SANDBOX_CGROUP_FILE, request->cgroup_path, err);
+}
 
-        snprintf(path, sizeof(path), PROTOCOL_BUNDLE_DIR "/%s", file->name);
-        rc = write_file(request, path, file->mode, file->data, file->size, err);
-    }
-    if (rc == 0)
-        rc = write_conf(request, err);
-    /* For whoever cleans up after us. */
-    if (rc == 0 && request->cgroup_path)
-        rc = write_file(request, "/" SANDBOX_CGROUP_FILE, 0600, request->cgroup_path,
-                        strlen(request->cgroup_path), err);
-    return rc;
+/* How large the writable layer may become; 0 = as large as the kernel lets it. The bundle is on it.
+ */
+static uint64_t layer_bytes(const struct sandbox_request *request,
+                            const struct guest_request *guest_request)
+{
+    if (request->limits.memory_bytes == 0)
+        return 0;
+    return request->limits.memory_bytes / LAYER_SHARE + guest_request->size;
 }
 
 static int start(const struct sandbox_request *request, struct session *session, struct error *err)
@@ -291,9 +287,10 @@ static int start(const struct sandbox_request *request, struct session *session,
         .root = {.directory = request->directory,
                  .rootless = geteuid() != 0,
                  .no_devices = closes_devices(request),
-                 .layer_bytes = request->limits.memory_bytes / LAYER_SHARE},
+                 .layer_bytes = layer_bytes(request, session->request)},
         .ids = request->ids,
         .lock = request->lock_fd,
+        .connections = session->guest_ends,
     };
     int rc;
 
@@ -343,7 +340,9 @@ static void finish_cgroup(const struct sandbox_request *request)
 
 int container_run(const struct sandbox_request *request, int *status, struct error *err)
 {
+    AUTO_GUEST_REQUEST struct guest_request guest_request = {0};
     struct session session = {
+        .request = &guest_request,
         .interactive = request->interactive,
         .terminal_wanted = request->terminal,
         .calls = request->explanation ? &request->explanation->calls : NULL,
@@ -355,13 +354,14 @@ int container_run(const struct sandbox_request *request, int *status, struct err
     int init_status;
     int rc = session_prepare(&session, err);
 
-    if (rc == 0)
-        rc = session_listen(&session, request->directory, err);
-
     if (request->explanation && runtime)
         request->explanation->calls_unseen = runtime->calls_unseen;
     if (rc == 0)
-        rc = write_bundle(request, err);
+        rc = make_guest_request(request, &guest_request, err);
+    if (rc == 0)
+        rc = prepare_directory(request, err);
+    if (rc == 0)
+        rc = session_connect(&session, err);
     if (rc == 0)
         rc = start(request, &session, err);
     if (rc == 0)
@@ -371,7 +371,7 @@ int container_run(const struct sandbox_request *request, int *status, struct err
     finish_cgroup(request);
     if (rc == 0)
         rc = session_result(&session, init_status, status, err);
-    if (rc == 0 && session.last.type == PROTOCOL_FAILURE)
+    if (rc == 0 && session.last.type == PROTOCOL_FAILED)
         sandbox_note_failure(request, session.last.text);
     return rc;
 }

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs a bundle inside a VM: packs it behind the initramfs, describes the
- * machine, launches the monitor, and holds the session with the guest.
+ * Runs a bundle inside a VM: describes the VM, launches the monitor, and holds the session with the
+ * guest, which is sent the bundle while its kernel boots.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "guest/protocol.h"
 #include "vmm/base/cleanup.h"
@@ -17,80 +15,40 @@
 #include "vmm/machine/guest_files.h"
 #include "vmm/machine/host_check.h"
 #include "vmm/machine/kvm.h"
-#include "vmm/sandbox/cpio.h"
 #include "vmm/sandbox/registry.h"
 #include "vmm/sandbox/session.h"
 #include "vmm/sandbox/writable_disk.h"
 
-/* Paths within a cpio archive have no leading slash. */
-#define BUNDLE_DIRECTORY (PROTOCOL_BUNDLE_DIR + 1)
-#define CONF_PATH        (PROTOCOL_CONF_PATH + 1)
-
-static int add_conf(struct cpio *cpio, const struct sandbox_request *request, struct error *err)
+/* What the guest's init is sent, as soon as it connects. */
+static int make_guest_request(const struct sandbox_request *request,
+                              struct guest_request *guest_request, struct error *err)
 {
-    AUTO_FREE char *text = NULL;
-    int size = asprintf(&text, "terminal=%d\nstdin=%d\ntrace=%d\noverlay=%s\nhostname=%s\n",
-                        request->terminal, request->interactive, request->explanation != NULL,
-                        request->disk_bytes > 0 ? "disk" : "tmpfs", request->hostname);
+    AUTO_FREE char *setup = NULL;
+    AUTO_FREE char *run = NULL;
 
-    if (size < 0)
-        return error_set_errno(err, ENOMEM, "init.conf");
-    return cpio_add_file(cpio, CONF_PATH, 0644, text, (size_t)size, err);
-}
-
-static int pack_bundle(const struct sandbox_request *request, struct cpio *cpio, struct error *err)
-{
-    int rc = cpio_add_directory(cpio, BUNDLE_DIRECTORY, 0755, err);
-
-    for (unsigned i = 0; rc == 0 && i < request->bundle->count; i++) {
-        const struct bundle_file *file = &request->bundle->files[i];
-        char path[128];
-
-        snprintf(path, sizeof(path), "%s/%s", BUNDLE_DIRECTORY, file->name);
-        rc = cpio_add_file(cpio, path, file->mode, file->data, file->size, err);
-    }
-    if (rc == 0)
-        rc = add_conf(cpio, request, err);
-    if (rc == 0)
-        rc = cpio_finish(cpio, err);
-    return rc;
-}
-
-/* The archive of the bundle, in an anonymous file. */
-static int write_bundle(const struct sandbox_request *request, struct error *err)
-{
-    AUTO_CLOSE int fd = memfd_create("bundle", MFD_CLOEXEC);
-    struct cpio cpio = {0};
-    int rc;
-
-    if (fd < 0)
-        return error_set_errno(err, errno, "bundle");
-    rc = pack_bundle(request, &cpio, err);
-    if (rc == 0) {
-        rc = io_write_all(fd, cpio.data, cpio.size);
-        if (rc < 0)
-            error_set_errno(err, -rc, "bundle");
-    }
-    cpio_release(&cpio);
-    return rc < 0 ? rc : steal_fd(&fd);
+    if (asprintf(&setup, "overlay=%s\nhostname=%s\n", request->disk_bytes > 0 ? "disk" : "tmpfs",
+                 request->hostname) < 0 ||
+        asprintf(&run, "terminal=%d\nstdin=%d\ntrace=%d\n", request->terminal, request->interactive,
+                 request->explanation != NULL) < 0)
+        return error_set_errno(err, ENOMEM, "request to the guest");
+    return guest_request_make(request->bundle, setup, run, guest_request, err);
 }
 
 /* What a VM is made from, while it is launched. */
 struct vm_files {
-    int kernel, initramfs, bundle, kvm;
+    int kernel, initramfs, kvm;
     int disk; /* of the writable layer, -1 = in memory */
 };
 
 #define VM_FILES_INIT                                                                              \
     {                                                                                              \
-        -1, -1, -1, -1, -1                                                                         \
+        -1, -1, -1, -1                                                                             \
     }
 
 static void close_files(struct vm_files *files)
 {
     cleanup_close(&files->kernel);
     cleanup_close(&files->initramfs);
-    cleanup_close(&files->bundle);
     cleanup_close(&files->kvm);
     cleanup_close(&files->disk);
 }
@@ -107,9 +65,6 @@ static int open_files(const struct sandbox_request *request, struct vm_files *fi
     files->kvm = kvm_open(err);
     if (files->kvm < 0)
         return files->kvm;
-    files->bundle = write_bundle(request, err);
-    if (files->bundle < 0)
-        return files->bundle;
     if (request->disk_bytes > 0)
         files->disk = disk_create(request->disk_bytes, err);
     return request->disk_bytes > 0 && files->disk < 0 ? files->disk : 0;
@@ -119,18 +74,29 @@ static int list_files(const struct vm_files *files, struct fd_table *descriptors
 {
     int rc = fd_table_add(descriptors, "kvm", files->kvm, err);
 
-    if (rc == 0)
-        rc = fd_table_add(descriptors, "kernel", files->kernel, err);
-    if (rc == 0)
-        rc = fd_table_add(descriptors, "initramfs", files->initramfs, err);
-    return rc < 0 ? rc : fd_table_add(descriptors, "initramfs-tail", files->bundle, err);
+    if (rc < 0)
+        return rc;
+    rc = fd_table_add(descriptors, "kernel", files->kernel, err);
+    return rc < 0 ? rc : fd_table_add(descriptors, "initramfs", files->initramfs, err);
+}
+
+static int list_disks(const struct sandbox_request *request, const struct vm_files *files,
+                      struct machine_spec *spec, struct fd_table *descriptors, struct error *err)
+{
+    int rc = machine_spec_add_disk(spec, descriptors, request->root_fd, "root file system", true,
+                                   "root", err);
+
+    if (rc < 0 || files->disk < 0)
+        return rc;
+    return machine_spec_add_disk(spec, descriptors, files->disk, "writable layer", false, "overlay",
+                                 err);
 }
 
 static int describe_machine(const struct sandbox_request *request, const struct vm_files *files,
                             struct machine_spec *spec, struct fd_table *descriptors,
                             struct error *err)
 {
-    int rc = list_files(files, descriptors, err);
+    int rc;
 
     spec->memory_bytes = request->memory_bytes;
     spec->vcpu_count = request->vcpu_count;
@@ -139,15 +105,10 @@ static int describe_machine(const struct sandbox_request *request, const struct 
     spec->timed = request->explanation;
     spec->narrated = request->explanation && request->explanation->live;
     spec->kernel_name = strdup(request->kernel_path);
-    if (rc == 0 && !spec->kernel_name)
-        rc = error_set_errno(err, ENOMEM, "machine");
-    if (rc == 0)
-        rc = machine_spec_add_disk(spec, descriptors, request->root_fd, "root file system", true,
-                                   "root", err);
-    if (rc == 0 && files->disk >= 0)
-        rc = machine_spec_add_disk(spec, descriptors, files->disk, "writable layer", false,
-                                   "overlay", err);
-    return rc;
+    if (!spec->kernel_name)
+        return error_set_errno(err, ENOMEM, "VM");
+    rc = list_files(files, descriptors, err);
+    return rc < 0 ? rc : list_disks(request, files, spec, descriptors, err);
 }
 
 static int launch_vm(const struct sandbox_request *request, struct session *session,
@@ -171,7 +132,9 @@ static int launch_vm(const struct sandbox_request *request, struct session *sess
     if (rc == 0)
         rc = describe_machine(request, &files, &spec, &descriptors, err);
     if (rc == 0)
-        rc = session_connect_guest(session, &descriptors, err);
+        rc = session_connect(session, err);
+    if (rc == 0)
+        rc = session_list_guest_ends(session, &descriptors, err);
     if (rc == 0)
         rc = monitor_launch(&launch, &session->link, err);
     if (rc == 0)
@@ -210,7 +173,9 @@ static int vm_place(struct sandbox_request *request, struct bundle_options *opti
 
 static int vm_run(const struct sandbox_request *request, int *status, struct error *err)
 {
+    AUTO_GUEST_REQUEST struct guest_request guest_request = {0};
     struct session session = {
+        .request = &guest_request,
         .interactive = request->interactive,
         .terminal_wanted = request->terminal,
         .calls = request->explanation ? &request->explanation->calls : NULL,
@@ -223,6 +188,8 @@ static int vm_run(const struct sandbox_request *request, int *status, struct err
     int rc = session_prepare(&session, err);
 
     if (rc == 0)
+        rc = make_guest_request(request, &guest_request, err);
+    if (rc == 0)
         rc = launch_vm(request, &session, err);
     if (rc == 0)
         rc = session_run(&session, err);
@@ -230,7 +197,7 @@ static int vm_run(const struct sandbox_request *request, int *status, struct err
     monitor_status = monitor_link_reap(&session.link);
     if (rc == 0)
         rc = session_result(&session, monitor_status, status, err);
-    if (rc == 0 && session.last.type == PROTOCOL_FAILURE)
+    if (rc == 0 && session.last.type == PROTOCOL_FAILED)
         sandbox_note_failure(request, session.last.text);
     return rc;
 }

@@ -2,9 +2,9 @@
 /*
  * The client's side of one container in a machine.
  *
- * Order of an end: EXIT comes; each output stream reaches its end, which the guest had sent before
- * EXIT; DRAINED goes out; the guest rings its doorbell; the monitor says so and ends. When the
- * machine dies before, the streams end because the monitor's sockets do.
+ * Order of an end: EXITED comes; each output stream reaches its end, which the guest had sent
+ * before EXITED; DRAINED goes out; the guest rings its doorbell; the monitor says so and ends. When
+ * the machine dies before, the streams end because the monitor's sockets do.
  *
  * Signals: until the container runs they are kept and delivered when it does; the second SIGINT,
  * SIGTERM or SIGQUIT then stops the machine, so that nobody needs to wait for a guest that hangs,
@@ -28,7 +28,6 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/io.h"
-#include "vmm/base/unix_socket.h"
 
 /* Of the command, not of the runner: docker's. */
 #define STATUS_NOT_EXECUTABLE 126
@@ -82,7 +81,7 @@ int session_prepare(struct session *session, struct error *err)
     session->stream_event = -1;
     session->signal_fd = -1;
     for (unsigned i = 0; i < SESSION_PORTS; i++)
-        session->listeners[i] = session->connections[i] = session->guest_ends[i] = -1;
+        session->connections[i] = session->guest_ends[i] = -1;
     session->narration[0] = session->narration[1] = -1;
     fill_signals(&handled);
     blocked = handled;
@@ -99,22 +98,44 @@ int session_prepare(struct session *session, struct error *err)
 
 /* ---- to the guest and to the monitor ---- */
 
-/* Returns whether it has gone out. A guest that reads nothing for so long loses the frame; the
- * client must not hang with it. */
-static bool send_frame(const struct session *session, enum protocol_type type, const void *payload,
-                       size_t size)
+static bool request_is_sent(const struct session *session)
 {
-    unsigned char frame[FRAME_SIZE_MAX];
-    size_t total = frame_build(frame, type, payload, size);
+    return session->request_sent == session->request->size;
+}
+
+/* A guest that is gone is noticed where its messages are read. */
+void session_send_request(struct session *session)
+{
+    const struct guest_request *request = session->request;
+    ssize_t count;
+
+    if (request_is_sent(session))
+        return;
+    count = send(session->connections[SESSION_PORT_CONTROL], request->data + session->request_sent,
+                 request->size - session->request_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count > 0)
+        session->request_sent += (size_t)count;
+    else if (count < 0 && errno != EAGAIN && errno != EINTR)
+        session->request_sent = request->size;
+}
+
+/* Returns whether it has gone out. A guest that reads nothing for so long loses the message; the
+ * client must not hang with it. */
+static bool send_message(const struct session *session, enum protocol_type type,
+                         const void *payload, size_t size)
+{
+    unsigned char message[GUEST_MESSAGE_SIZE_MAX];
+    size_t total = guest_message_encode(message, type, payload, size);
     int fd = session->connections[SESSION_PORT_CONTROL];
 
-    return fd >= 0 && send(fd, frame, total, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)total;
+    return fd >= 0 && request_is_sent(session) &&
+           send(fd, message, total, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)total;
 }
 
 /* All output is written. A guest that cannot be told so must not wait for it. */
 static void send_drained(const struct session *session)
 {
-    if (!send_frame(session, PROTOCOL_DRAINED, NULL, 0))
+    if (!send_message(session, PROTOCOL_DRAINED, NULL, 0))
         (void)shutdown(session->connections[SESSION_PORT_CONTROL], SHUT_RDWR);
 }
 
@@ -122,7 +143,7 @@ static void send_signal(const struct session *session, uint8_t number)
 {
     const struct protocol_signal payload = {number};
 
-    (void)send_frame(session, PROTOCOL_SIGNAL, &payload, sizeof(payload));
+    (void)send_message(session, PROTOCOL_SIGNAL, &payload, sizeof(payload));
 }
 
 static void send_window(const struct session *session)
@@ -135,7 +156,7 @@ static void send_window(const struct session *session)
         return;
     store_le16(payload, rows);
     store_le16(payload + 2, columns);
-    (void)send_frame(session, PROTOCOL_WINDOW, payload, sizeof(payload));
+    (void)send_message(session, PROTOCOL_WINDOW, payload, sizeof(payload));
 }
 
 static void stop_machine(struct session *session, int number)
@@ -227,39 +248,26 @@ static int start_streams(struct session *session, enum session_port port, int fd
 /* The guest has its ends by now, and nobody else. */
 static int start_guest_streams(struct session *session, struct error *err)
 {
-    int rc = 0;
-
     for (unsigned i = 0; i < SESSION_PORTS; i++) {
+        int rc;
+
         if (session->guest_ends[i] < 0)
             continue;
         close(session->guest_ends[i]);
         session->guest_ends[i] = -1;
-        if (rc == 0)
-            rc = start_streams(session, i, session->connections[i], err);
-    }
-    return rc;
-}
-
-/* Accepts what init has connected by now; each port once. */
-static int accept_connections(struct session *session, struct error *err)
-{
-    for (unsigned i = 0; i < SESSION_PORTS; i++) {
-        int fd;
-        int rc;
-
-        if (session->listeners[i] < 0)
-            continue;
-        fd = unix_socket_accept(session->listeners[i], 0);
-        if (fd < 0)
-            continue;
-        close(session->listeners[i]);
-        session->listeners[i] = -1;
-        session->connections[i] = fd;
-        rc = start_streams(session, i, fd, err);
+        rc = start_streams(session, i, session->connections[i], err);
         if (rc < 0)
             return rc;
     }
     return 0;
+}
+
+/* The guest may not have connected its streams: nobody would ever end them. */
+static void end_streams(const struct session *session)
+{
+    for (unsigned i = SESSION_PORT_STDIN; i < SESSION_PORTS; i++)
+        if (session->connections[i] >= 0)
+            (void)shutdown(session->connections[i], SHUT_RDWR);
 }
 
 /* Only an init of ours may tell the time of its steps: a guest has the doorbell for that. */
@@ -269,49 +277,78 @@ static int handle_mark(struct session *session, uint8_t mark, struct error *err)
         .type = CONTROL_EVENT_MARK, .mark = mark, .time_ns = io_now_ns()};
 
     if (session->keeper != SESSION_KEEPER_INIT)
-        return error_set(err, EPROTO, "the guest has sent a mark in place of ringing its doorbell");
+        return error_set(err, EPROTO, "the guest sent a mark instead of ringing its doorbell");
     timeline_note_event(session->timeline, &event);
+    return 0;
+}
+
+static int handle_hello(const struct session *session, const struct guest_message *message,
+                        struct error *err)
+{
+    if (session->calls && !(message->features & PROTOCOL_FEATURE_SYSCALLS))
+        return error_set(err, ENOTSUP,
+                         "--explain: this initramfs cannot count system calls; use the one that "
+                         "came with this microvm");
     return 0;
 }
 
 static int take_calls(struct session *session, const struct guest_message *message,
                       struct error *err)
 {
-    int rc = 0;
-
     if (!session->calls || session->finished)
-        return error_set(err, EPROTO, "the guest tells system calls that nobody asked for");
-    for (unsigned i = 0; rc == 0 && i < message->call_count; i++)
-        rc = syscall_table_add(session->calls, &message->calls[i], err);
-    return rc;
+        return error_set(err, EPROTO,
+                         "the guest sent counts of system calls that nobody asked for");
+    for (unsigned i = 0; i < message->call_count; i++) {
+        int rc = syscall_table_add(session->calls, &message->calls[i], err);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static void handle_started(struct session *session)
+{
+    session->started = true;
+    send_window(session);
+    for (unsigned i = 0; i < session->early_count; i++)
+        send_signal(session, session->early_signals[i]);
+    session->early_count = 0;
+}
+
+/* EXITED or FAILED. */
+static void handle_last(struct session *session, const struct guest_message *message)
+{
+    if (!session->finished)
+        session->last = *message;
+    session->finished = true;
+    if (!session->started)
+        end_streams(session);
 }
 
 static int handle_message(struct session *session, const struct guest_message *message,
                           struct error *err)
 {
-    if (message->type == PROTOCOL_MARK)
+    switch (message->type) {
+    case PROTOCOL_HELLO:
+        return handle_hello(session, message, err);
+    case PROTOCOL_MARK:
         return handle_mark(session, message->mark, err);
-    if (message->type == PROTOCOL_SYSCALLS)
+    case PROTOCOL_SYSCALLS:
         return take_calls(session, message, err);
-    if (message->type == PROTOCOL_STARTED) {
-        session->started = true;
-        send_window(session);
-        for (unsigned i = 0; i < session->early_count; i++)
-            send_signal(session, session->early_signals[i]);
-        session->early_count = 0;
+    case PROTOCOL_STARTED:
+        handle_started(session);
+        return 0;
+    default:
+        handle_last(session, message);
         return 0;
     }
-    if (!session->finished)
-        session->last = *message;
-    session->finished = true;
-    /* Its streams were connected before it spoke; make sure that they are known before the end. */
-    return accept_connections(session, err);
 }
 
-static int take_frames(struct session *session, struct error *err)
+static int take_messages(struct session *session, struct error *err)
 {
     int fd = session->connections[SESSION_PORT_CONTROL];
-    unsigned char buffer[FRAME_SIZE_MAX];
+    unsigned char buffer[sizeof(session->reader.buffer)];
     const unsigned char *data = buffer;
     ssize_t count = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
     size_t size = count > 0 ? (size_t)count : 0;
@@ -323,7 +360,7 @@ static int take_frames(struct session *session, struct error *err)
         session->connections[SESSION_PORT_CONTROL] = -1;
         return 0;
     }
-    while ((rc = frame_read(&session->frames, &data, &size, &message, err)) == 1) {
+    while ((rc = guest_message_read(&session->reader, &data, &size, &message, err)) == 1) {
         rc = handle_message(session, &message, err);
         if (rc < 0)
             return rc;
@@ -340,7 +377,7 @@ static int take_event(struct session *session, struct error *err)
 
     if (session->keeper == SESSION_KEEPER_INIT) {
         session->keeper_gone = true; /* its pid_fd says no more than that */
-        return accept_connections(session, err);
+        return 0;
     }
     rc = control_receive_event(session->link.control_fd, &event, err);
 
@@ -384,11 +421,10 @@ static int handle_polls(struct session *session, const struct pollfd *polls, str
         return error_set_errno(err, errno, "standard streams");
     if (polls[2].revents)
         rc = take_event(session, err);
-    if (rc == 0 && polls[3].revents)
-        rc = take_frames(session, err);
-    for (unsigned i = 0; rc == 0 && i < SESSION_PORTS; i++)
-        if (polls[4 + i].revents)
-            rc = accept_connections(session, err);
+    if (rc == 0 && (polls[3].revents & POLLOUT))
+        session_send_request(session);
+    if (rc == 0 && (polls[3].revents & ~POLLOUT))
+        rc = take_messages(session, err);
     return rc;
 }
 
@@ -420,15 +456,14 @@ int session_run(struct session *session, struct error *err)
     if (session->terminal_wanted && session->interactive)
         terminal_make_raw(STDIN_FILENO, &session->terminal);
     while (rc == 0 && !session->abandoned && !all_is_said(session)) {
-        struct pollfd polls[4 + SESSION_PORTS] = {
+        struct pollfd polls[] = {
             {.fd = session->signal_fd, .events = POLLIN},
             {.fd = session->stream_event, .events = POLLIN},
             {.fd = keeper_fd(session), .events = POLLIN},
-            {.fd = session->connections[SESSION_PORT_CONTROL], .events = POLLIN},
+            {.fd = session->connections[SESSION_PORT_CONTROL],
+             .events = request_is_sent(session) ? POLLIN : POLLIN | POLLOUT},
         };
 
-        for (unsigned i = 0; i < SESSION_PORTS; i++)
-            polls[4 + i] = (struct pollfd){.fd = session->listeners[i], .events = POLLIN};
         if (poll(polls, ARRAY_LENGTH(polls), monitor_link_patience_ms(&session->link)) < 0)
             continue;
         rc = handle_polls(session, polls, err);
@@ -508,7 +543,7 @@ int session_result(const struct session *session, int keeper_status, int *status
                                   : keeper_error(session->keeper, keeper_status, err);
     if (session->output_error)
         return error_set_errno(err, session->output_error, "cannot write the command's output");
-    if (session->last.type == PROTOCOL_FAILURE && session->last.status != STATUS_NOT_EXECUTABLE &&
+    if (session->last.type == PROTOCOL_FAILED && session->last.status != STATUS_NOT_EXECUTABLE &&
         session->last.status != STATUS_NOT_FOUND)
         return told_error("the guest's init", session->last.text, err);
     *status = session->last.status;
@@ -523,9 +558,6 @@ void session_release(struct session *session)
     for (unsigned i = 0; i < SESSION_STREAMS; i++)
         quiet = stream_release(session->streams[i]) && quiet;
     quiet = stream_release(session->narrator) && quiet;
-    for (unsigned i = 0; i < SESSION_PORTS; i++)
-        if (session->listeners[i] >= 0)
-            close(session->listeners[i]);
     for (unsigned i = 0; i < SESSION_PORTS; i++)
         if (session->guest_ends[i] >= 0)
             close(session->guest_ends[i]);

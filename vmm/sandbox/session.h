@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The client's side of one container, in a machine or on this one: standard streams,
- * terminal, signals, messages of guest and monitor, in one poll loop from the launch to the end.
+ * The client's side of one container, in a VM or on the host: standard streams, terminal, signals,
+ * messages of guest and monitor, in one poll loop from the launch to the end.
  */
 #ifndef MICROVM_SANDBOX_SESSION_H
 #define MICROVM_SANDBOX_SESSION_H
@@ -15,12 +15,12 @@
 #include "vmm/monitor/control_protocol.h"
 #include "vmm/monitor/monitor_link.h"
 #include "vmm/report/timeline.h"
-#include "vmm/sandbox/frames.h"
+#include "vmm/sandbox/guest_messages.h"
 #include "vmm/sandbox/stream.h"
 
 enum session_stream { SESSION_STDIN, SESSION_STDOUT, SESSION_STDERR, SESSION_STREAMS };
 
-/* The connections that the guest makes: its control connection, and one a stream. */
+/* The connections to guest init: control, and one a stream (guest/protocol.h). */
 enum session_port {
     SESSION_PORT_CONTROL,
     SESSION_PORT_STDIN,
@@ -31,9 +31,9 @@ enum session_port {
 
 /* Which process keeps what the session is with, and at whose end it ends. */
 enum session_keeper {
-    SESSION_KEEPER_MONITOR, /* of a machine: tells its events over link.control_fd */
-    SESSION_KEEPER_INIT, /* of a container on this machine: marks come as frames, link.pid_fd tells
-                            its end */
+    SESSION_KEEPER_MONITOR, /* of a VM: sends its events over link.control_fd */
+    SESSION_KEEPER_INIT,    /* of a container on the host: marks come as messages, link.pid_fd tells
+                               its end */
 };
 
 #define SESSION_SIGNALS_MAX 16
@@ -47,10 +47,12 @@ struct session {
     enum session_keeper keeper;
     struct monitor_link link;
 
-    int listeners[SESSION_PORTS];   /* -1 once init has connected, or not expected */
-    int connections[SESSION_PORTS]; /* -1 = none */
-    int guest_ends[SESSION_PORTS];  /* of those made for a VM, until that has them; -1 = none */
-    struct frame_reader frames;
+    const struct guest_request *request; /* what the guest is to run */
+    size_t request_sent;                 /* bytes of it that are on their way */
+
+    int connections[SESSION_PORTS]; /* our ends, -1 = none */
+    int guest_ends[SESSION_PORTS];  /* until the guest has them; -1 = none */
+    struct guest_message_reader reader;
     struct stream *streams[SESSION_STREAMS];
     int narration[2]; /* pipe from the monitor to standard error, -1 = none */
     struct stream *narrator;
@@ -63,7 +65,7 @@ struct session {
     unsigned early_count;
     int stop_signal; /* the one that made us stop the machine, 0 = none */
 
-    bool finished; /* EXIT or FAILURE has come, `last` is it */
+    bool finished; /* EXITED or FAILED has come, `last` is it */
     struct guest_message last;
     bool drained;     /* and has been answered */
     bool keeper_gone; /* after its last message, which is `end` if there was one */
@@ -77,20 +79,24 @@ struct session {
  * exit). Release by session_release(), also on failure. */
 int session_prepare(struct session *session, struct error *err);
 
-/* A container's init connects to sockets in `directory`. Errors: ENAMETOOLONG, of bind(2). */
-int session_listen(struct session *session, const char *directory, struct error *err);
+/* Makes the connections that the streams need, and sends the request: the guest finds it there.
+ * Errors: of socketpair(2). */
+int session_connect(struct session *session, struct error *err);
 
-/*
- * A guest finds its connections made: one end of each goes into the table, as "vsock-PORT" (stays
- * the session's, which closes it when it runs). Errors: of socketpair(2).
- */
-int session_connect_guest(struct session *session, struct fd_table *descriptors, struct error *err);
+/* Adds the guest's ends to the table of a VM's descriptors, as "vsock-PORT"; they stay the
+ * session's. Errors: E2BIG. */
+int session_list_guest_ends(const struct session *session, struct fd_table *descriptors,
+                            struct error *err);
 
-/* Runs until the machine has ended and all output is written. `session->link` is connected. */
+/* Sends what has not been sent yet of the request, as far as there is room for it now. */
+void session_send_request(struct session *session);
+
+/* Closes the guest's ends, which it has by now; runs until the sandbox has ended and all output is
+ * written. `session->link` is connected. */
 int session_run(struct session *session, struct error *err);
 
 /* Docker's exit status of a session that has run, or what went wrong. With a status of 126 or 127
- * from the runtime, `session->last` is a FAILURE that says why. */
+ * from the runtime, `session->last` is a FAILED that says why. */
 int session_result(const struct session *session, int keeper_status, int *status,
                    struct error *err);
 

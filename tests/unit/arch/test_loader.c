@@ -104,7 +104,6 @@ static int load_file(struct scene *scene, int fd)
         .kernel_fd = fd,
         .kernel_name = "test-kernel",
         .initramfs_fd = -1,
-        .initramfs_tail_fd = -1,
         .command_line = "quiet",
     };
     int unpacked = -1;
@@ -153,28 +152,27 @@ static void segments_are_placed(void **state)
     assert_loaded(scene);
 }
 
-static void initramfs_ends_memory_and_has_its_tail(void **state)
+static void initramfs_ends_memory(void **state)
 {
     struct scene *scene = *state;
     struct arch_boot_input input = {
         .kernel_fd = file_of(scene->file, sizeof(scene->file)),
         .kernel_name = "test-kernel",
         .initramfs_fd = file_of("0123456789", 10),
-        .initramfs_tail_fd = file_of("tail", 4),
         .command_line = "quiet",
     };
     const struct setup_header *header;
     const struct boot_params *zero_page;
 
     assert_int_equal(arch_boot_load(&input, &scene->memory, &scene->boot, &scene->err), 0);
-    assert_int_equal(scene->boot.initramfs_size, 16);
+    assert_int_equal(scene->boot.initramfs_size, 10);
     assert_int_equal(scene->boot.initramfs_base, MEMORY_SIZE - 4096);
-    assert_memory_equal(at(scene, scene->boot.initramfs_base), "0123456789\0\0tail", 16);
+    assert_memory_equal(at(scene, scene->boot.initramfs_base), "0123456789", 10);
     assert_int_equal(arch_boot_finish(&input, &scene->memory, 100, &scene->boot, &scene->err), 0);
     zero_page = (const struct boot_params *)at(scene, scene->boot.boot_data);
     header = &zero_page->hdr;
     assert_int_equal(header->ramdisk_image, scene->boot.initramfs_base);
-    assert_int_equal(header->ramdisk_size, 16);
+    assert_int_equal(header->ramdisk_size, 10);
     assert_string_equal(at(scene, header->cmd_line_ptr), "quiet");
     assert_int_equal(((const struct setup_data *)at(scene, header->setup_data))->type, SETUP_DTB);
     assert_int_equal(((const struct setup_data *)at(scene, header->setup_data))->len, 100);
@@ -421,7 +419,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(segments_are_placed, setup, teardown),
-        cmocka_unit_test_setup_teardown(initramfs_ends_memory_and_has_its_tail, setup, teardown),
+        cmocka_unit_test_setup_teardown(initramfs_ends_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(too_long_a_command_line_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(too_little_memory_says_how_much_is_missing, setup,
                                         teardown),

@@ -18,7 +18,7 @@
 #include "guest/init/syscall_trace.c"   // NOLINT(bugprone-suspicious-include)
 #include "tests/unit/unit.h"
 #include "vmm/base/bytes.h"
-#include "vmm/sandbox/frames.h"
+#include "vmm/sandbox/guest_messages.h"
 
 #define CALLS       7 /* of the process, and as many of its child */
 #define ERRORS      3
@@ -144,11 +144,11 @@ static void death_by_a_signal_stays_one(void **state)
     assert_int_equal(WTERMSIG(status), SIGTERM);
 }
 
-static void the_host_reads_what_is_told(void **state)
+static void the_host_reads_what_is_sent(void **state)
 {
-    struct control control = {0};
+    static struct control control;
     struct syscall_table table = {0};
-    struct frame_reader reader = {0};
+    struct guest_message_reader reader = {0};
     struct guest_message message;
     unsigned char bytes[8192];
     const unsigned char *data = bytes;
@@ -164,16 +164,18 @@ static void the_host_reads_what_is_told(void **state)
     for (unsigned i = 0; i <= PROTOCOL_SYSCALL_NUMBERS; i += 8)
         trace.rows[i] = (struct trace_row){i + 1, i, i * 1000ULL};
     control.fd = ends[0];
-    trace_tell(&trace, &control);
+    trace_send(&trace, &control, PROTOCOL_CONTAINER);
     size = (size_t)read(ends[1], bytes, sizeof(bytes));
-    while ((rc = frame_read(&reader, &data, &size, &message, NULL)) == 1) {
+    while ((rc = guest_message_read(&reader, &data, &size, &message, NULL)) == 1) {
+        if (message.type == PROTOCOL_HELLO)
+            continue;
         assert_int_equal(message.type, PROTOCOL_SYSCALLS);
         for (unsigned i = 0; i < message.call_count; i++)
             assert_int_equal(syscall_table_add(&table, &message.calls[i], NULL), 0);
         messages++;
     }
     assert_int_equal(rc, 0);
-    assert_int_equal(messages, 2); /* 65 rows, 36 in a frame */
+    assert_int_equal(messages, 2); /* 65 rows, 36 in a message */
     assert_int_equal(table.count, PROTOCOL_SYSCALL_NUMBERS / 8 + 1);
     for (unsigned i = 0; i < table.count; i++) {
         const struct syscall_row *row = &table.rows[i];
@@ -195,7 +197,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_are_counted_and_nothing_changes),
         cmocka_unit_test(death_by_a_signal_stays_one),
-        cmocka_unit_test(the_host_reads_what_is_told),
+        cmocka_unit_test(the_host_reads_what_is_sent),
     };
 
     if (argc == 2 && strcmp(argv[1], "traced") == 0)

@@ -8,7 +8,7 @@
 #include "tests/unit/unit.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/syscall_name.h"
-#include "vmm/sandbox/frames.h"
+#include "vmm/sandbox/guest_messages.h"
 
 static char *written(const struct syscall_table *table)
 {
@@ -89,20 +89,22 @@ static void names_are_the_kernels(void **state)
     assert_null(syscall_name(UINT32_MAX));
 }
 
-/* Reads one frame of that payload; returns the result. */
-static int read_frame(const unsigned char *payload, size_t size, struct guest_message *message)
+/* Reads one message of that payload; returns the result. */
+static int read_message(const unsigned char *payload, size_t size, struct guest_message *message)
 {
-    unsigned char frame[FRAME_SIZE_MAX];
-    struct frame_reader reader = {0};
-    const unsigned char *data = frame;
-    size_t left = frame_build(frame, PROTOCOL_SYSCALLS, payload, size);
+    unsigned char bytes[sizeof(struct protocol_header) + PROTOCOL_REPORT_MAX] = {PROTOCOL_SYSCALLS};
+    struct guest_message_reader reader = {.greeted = true};
+    const unsigned char *data = bytes;
+    size_t left = sizeof(struct protocol_header) + size;
 
-    return frame_read(&reader, &data, &left, message, NULL);
+    store_le32(bytes + 4, (uint32_t)size);
+    memcpy(bytes + sizeof(struct protocol_header), payload, size);
+    return guest_message_read(&reader, &data, &left, message, NULL);
 }
 
-static void frames_hold_whole_rows(void **state)
+static void messages_hold_whole_rows(void **state)
 {
-    unsigned char payload[PROTOCOL_PAYLOAD_MAX] = {0};
+    unsigned char payload[PROTOCOL_REPORT_MAX] = {0};
     struct guest_message message;
 
     (void)state;
@@ -110,27 +112,27 @@ static void frames_hold_whole_rows(void **state)
     payload[4] = 3;
     payload[12 + 7] = 1;
     payload[20] = 9;
-    assert_int_equal(read_frame(payload, PROTOCOL_SYSCALL_SIZE, &message), 1);
+    assert_int_equal(read_message(payload, PROTOCOL_SYSCALL_SIZE, &message), 1);
     assert_int_equal(message.call_count, 1);
     assert_int_equal(message.calls[0].number, 7);
     assert_int_equal(message.calls[0].calls, 3);
     assert_true(message.calls[0].errors == 1ULL << 56);
     assert_int_equal(message.calls[0].ns, 9);
-    assert_int_equal(read_frame(payload, PROTOCOL_SYSCALLS_MAX * PROTOCOL_SYSCALL_SIZE, &message),
+    assert_int_equal(read_message(payload, PROTOCOL_SYSCALLS_MAX * PROTOCOL_SYSCALL_SIZE, &message),
                      1);
     assert_int_equal(message.call_count, PROTOCOL_SYSCALLS_MAX);
-    assert_int_equal(read_frame(payload, 0, &message), -EPROTO);
-    assert_int_equal(read_frame(payload, PROTOCOL_SYSCALL_SIZE - 1, &message), -EPROTO);
-    assert_int_equal(read_frame(payload, PROTOCOL_SYSCALL_SIZE + 1, &message), -EPROTO);
-    assert_int_equal(read_frame(payload, PROTOCOL_PAYLOAD_MAX, &message), -EPROTO);
+    assert_int_equal(read_message(payload, 0, &message), -EPROTO);
+    assert_int_equal(read_message(payload, PROTOCOL_SYSCALL_SIZE - 1, &message), -EPROTO);
+    assert_int_equal(read_message(payload, PROTOCOL_SYSCALL_SIZE + 1, &message), -EPROTO);
+    assert_int_equal(read_message(payload, PROTOCOL_REPORT_MAX, &message), -EPROTO);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_longest_come_first), cmocka_unit_test(impossible_rows_are_refused),
-        cmocka_unit_test(sums_do_not_wrap),       cmocka_unit_test(names_are_the_kernels),
-        cmocka_unit_test(frames_hold_whole_rows),
+        cmocka_unit_test(the_longest_come_first),   cmocka_unit_test(impossible_rows_are_refused),
+        cmocka_unit_test(sums_do_not_wrap),         cmocka_unit_test(names_are_the_kernels),
+        cmocka_unit_test(messages_hold_whole_rows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

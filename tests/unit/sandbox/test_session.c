@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A client's session with a guest and a monitor that do not do their part: it ends all the
  * same. This test is both of them; the monitor's process is a child that waits to be killed. */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit/unit.h"
 #include "vmm/base/io.h"
-#include "vmm/base/remove_tree.h"
 #include "vmm/sandbox/session.h"
 
-static char directory[64];
+static const struct guest_request request = {.size = 0};
 static struct session session;
+static int guest, output; /* the guest's ends */
 static struct timeline timeline;
 static struct error problem;
 static int monitor_fd;
@@ -36,10 +34,8 @@ static int set_up(void **state)
     int pair[2];
 
     (void)state;
-    snprintf(directory, sizeof(directory), "/tmp/test-session-XXXXXX");
-    session = (struct session){.timeline = &timeline};
-    if (!mkdtemp(directory) || session_prepare(&session, &problem) < 0 ||
-        session_listen(&session, directory, &problem) < 0 ||
+    session = (struct session){.timeline = &timeline, .request = &request};
+    if (session_prepare(&session, &problem) < 0 || session_connect(&session, &problem) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return -1;
     session.link = (struct monitor_link){.pid = fork(), .pid_fd = -1, .control_fd = pair[0]};
@@ -48,6 +44,8 @@ static int set_up(void **state)
             pause();
     }
     monitor_fd = pair[1];
+    guest = dup(session.guest_ends[SESSION_PORT_CONTROL]);
+    output = dup(session.guest_ends[SESSION_PORT_STDOUT]);
     return session.link.pid < 0 ? -1 : pthread_create(&thread, NULL, run, NULL);
 }
 
@@ -57,9 +55,12 @@ static int tear_down(void **state)
     kill(session.link.pid, SIGKILL);
     waitpid(session.link.pid, NULL, 0);
     close(session.link.control_fd);
-    close(monitor_fd);
+    if (monitor_fd >= 0)
+        close(monitor_fd);
+    close(guest);
+    close(output);
     session_release(&session);
-    return remove_tree(AT_FDCWD, directory);
+    return 0;
 }
 
 /* Sends a signal and waits until the session has taken it. */
@@ -89,16 +90,6 @@ static int wait_for_result(int *status)
     return session_result(&session, 0, status, &problem);
 }
 
-static int connect_to(unsigned port)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s/vsock_%u", directory, port);
-    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
-    return fd;
-}
-
 static void a_monitor_that_does_not_stop_is_left(void **state)
 {
     int status = -1;
@@ -114,14 +105,50 @@ static void a_monitor_that_does_not_stop_is_left(void **state)
 
 static void a_guest_that_only_says_that_it_ends_is_stopped(void **state)
 {
-    const unsigned char frames[] = {PROTOCOL_STARTED, 0, 0, 0, PROTOCOL_EXIT, 0, 1, 0, 3};
-    int output = connect_to(PROTOCOL_PORT_STDOUT); /* never ends */
-    int guest = connect_to(PROTOCOL_PORT_CONTROL);
+    static const unsigned char messages[] = {
+        PROTOCOL_HELLO,
+        0,
+        0,
+        0,
+        12,
+        0,
+        0,
+        0,
+        'M',
+        'i',
+        'V',
+        'M',
+        PROTOCOL_VERSION,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0, /* no features */
+        PROTOCOL_STARTED,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        PROTOCOL_EXITED,
+        0,
+        0,
+        0,
+        1,
+        0,
+        0,
+        0,
+        3,
+    };
     unsigned char got[1];
     int status = -1;
 
     (void)state;
-    assert_int_equal(io_write_all(guest, frames, sizeof(frames)), 0);
+    assert_int_equal(io_write_all(guest, messages, sizeof(messages)), 0);
     usleep(50000); /* until it has read them */
     send_signal(SIGINT);
     assert_int_equal(recv(guest, got, sizeof(got), MSG_DONTWAIT), -1); /* there is nobody for it */
@@ -130,10 +157,34 @@ static void a_guest_that_only_says_that_it_ends_is_stopped(void **state)
     send_signal(SIGINT);
     assert_int_equal(wait_for_result(&status), 0);
     assert_int_equal(status, 3);
-    close(guest);
-    close(output);
+    (void)shutdown(output, SHUT_RDWR); /* it had never ended */
     while (!stream_is_done(session.streams[SESSION_STDOUT]))
         usleep(1000);
+}
+
+/* Its init could not even connect the streams: nobody waits for their end. */
+static void a_guest_that_fails_without_streams_is_drained(void **state)
+{
+    static const unsigned char messages[] = {
+        PROTOCOL_HELLO,   0, 0, 0, 12, 0, 0, 0, 'M', 'i', 'V', 'M',
+        PROTOCOL_VERSION, 0, 0, 0, 0,  0, 0, 0, /* no features */
+        PROTOCOL_FAILED,  0, 0, 0, 4,  0, 0, 0, 125, 'b', 'a', 'd',
+    };
+    static const unsigned char drained[] = {PROTOCOL_DRAINED, 0, 0, 0, 0, 0, 0, 0};
+    unsigned char got[sizeof(drained)];
+    int flags = fcntl(guest, F_GETFL);
+    int status = -1;
+
+    (void)state;
+    assert_int_equal(io_write_all(guest, messages, sizeof(messages)), 0);
+    assert_int_equal(fcntl(guest, F_SETFL, flags & ~O_NONBLOCK), 0);
+    assert_int_equal(io_read_full(guest, got, sizeof(got)), sizeof(got));
+    assert_memory_equal(got, drained, sizeof(got));
+    kill(session.link.pid, SIGKILL); /* it has that end, too */
+    close(monitor_fd);
+    monitor_fd = -1;
+    assert_int_equal(wait_for_result(&status), -EIO);
+    assert_string_equal(problem.text, "bad");
 }
 
 int main(void)
@@ -141,6 +192,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_monitor_that_does_not_stop_is_left, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_guest_that_only_says_that_it_ends_is_stopped, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_guest_that_fails_without_streams_is_drained, set_up,
                                         tear_down),
     };
 

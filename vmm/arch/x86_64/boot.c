@@ -101,39 +101,24 @@ static int file_size(int fd, const char *what, uint64_t *size, struct error *err
     return 0;
 }
 
-/* Sizes of the initramfs' parts. */
-struct initramfs {
-    uint64_t size, tail_size;
-};
-
-/* Where the initramfs goes: the end of RAM below the hole. Each part begins at a multiple of 4, as
- * cpio wants. */
+/* Where the initramfs goes: the end of RAM below the hole. */
 static int plan_initramfs(const struct arch_boot_input *input, const struct guest_memory *memory,
-                          struct arch_boot *boot, struct initramfs *parts, struct error *err)
+                          struct arch_boot *boot, struct error *err)
 {
     uint64_t limit = memory->regions[0].size;
-    uint64_t size;
-    int rc = file_size(input->initramfs_fd, "initramfs", &parts->size, err);
+    int rc = file_size(input->initramfs_fd, "initramfs", &boot->initramfs_size, err);
 
     if (rc < 0)
         return rc;
-    rc = file_size(input->initramfs_tail_fd, "initramfs", &parts->tail_size, err);
-    if (rc < 0)
-        return rc;
-    if (parts->size > limit || parts->tail_size > limit)
+    if (boot->initramfs_size > limit - LAYOUT_KERNEL)
         return error_set(err, ENOMEM, "memory is smaller than the initramfs (option -m)");
-    size = align_up(parts->size, 4) + parts->tail_size;
-    if (size > limit - LAYOUT_KERNEL)
-        return error_set(err, ENOMEM, "memory is smaller than the initramfs (option -m)");
-    boot->initramfs_size = size;
-    boot->initramfs_base = align_down(limit - size, LAYOUT_PAGE);
+    boot->initramfs_base = align_down(limit - boot->initramfs_size, LAYOUT_PAGE);
     return 0;
 }
 
 int arch_boot_load(const struct arch_boot_input *input, const struct guest_memory *memory,
                    struct arch_boot *boot, struct error *err)
 {
-    struct initramfs parts = {0};
     int rc;
 
     *boot = (struct arch_boot){
@@ -147,18 +132,14 @@ int arch_boot_load(const struct arch_boot_input *input, const struct guest_memor
     if (memory->regions[0].size < arch_memory_minimum())
         return error_set(err, ENOMEM, "memory: Linux needs at least %llu MiB (option -m)",
                          (unsigned long long)(arch_memory_minimum() >> 20));
-    rc = plan_initramfs(input, memory, boot, &parts, err);
+    rc = plan_initramfs(input, memory, boot, err);
     if (rc < 0)
         return rc;
     rc = load_kernel(input, memory, boot->initramfs_base, boot, err);
     if (rc < 0)
         return rc;
-    rc = guest_file_read(input->initramfs_fd, "initramfs", 0, parts.size, memory,
-                         boot->initramfs_base, boot, err);
-    if (rc < 0)
-        return rc;
-    return guest_file_read(input->initramfs_tail_fd, "initramfs", 0, parts.tail_size, memory,
-                           boot->initramfs_base + align_up(parts.size, 4), boot, err);
+    return guest_file_read(input->initramfs_fd, "initramfs", 0, boot->initramfs_size, memory,
+                           boot->initramfs_base, boot, err);
 }
 
 static void add_ram(struct boot_params *zero_page, uint64_t base, uint64_t end)

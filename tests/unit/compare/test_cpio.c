@@ -7,7 +7,7 @@
 
 #include "tests/unit/unit.h"
 #include "vmm/base/io.h"
-#include "vmm/sandbox/cpio.h"
+#include "vmm/compare/cpio.h"
 
 /* Runs `cpio OPTIONS` on the archive; returns its output, which the caller frees. */
 static char *read_back(const struct cpio *cpio, const char *options)

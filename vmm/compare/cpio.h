@@ -3,8 +3,8 @@
  * Write a cpio archive of the "newc" format, as Linux unpacks its initramfs from (kernel
  * documentation, driver-api/early-userspace/buffer-format.rst), into memory.
  */
-#ifndef MICROVM_SANDBOX_CPIO_H
-#define MICROVM_SANDBOX_CPIO_H
+#ifndef MICROVM_COMPARE_CPIO_H
+#define MICROVM_COMPARE_CPIO_H
 
 #include <stddef.h>
 #include <sys/types.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Write a cpio archive into memory; see cpio.h. */
-#include "vmm/sandbox/cpio.h"
+#include "vmm/compare/cpio.h"
 
 #include <errno.h>
 #include <limits.h>
