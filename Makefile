@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Targets for people: all (default), demo, check, bench, fuzz, lint, kernel, install, clean. See docs/internals/contributing.md.
-# Each folder keeps its own rules in module.mk; this file holds only what they share.
+# Each folder has its own rules in module.mk; this file has what they share.
 
 ARCH  ?= $(shell uname -m)
 BUILD ?= build
@@ -22,7 +22,7 @@ CFLAGS_COMMON  += -fPIE
 # Our own code is never unwound at run time; a debugger has its own tables.
 CFLAGS_COMMON  += -fno-asynchronous-unwind-tables
 
-# One short line a product; `make V=1` shows the whole commands.
+# One short line per product; `make V=1` shows the whole commands.
 ifeq ($(V),1)
 brief =
 else
@@ -38,7 +38,7 @@ all:
 # objects(sources): the object file of each source, below $(BUILD)/obj.
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-# Tables that are made, not written; `#include <gen/NAME>` finds them.
+# Generated tables; `#include <gen/NAME>` finds them.
 GENERATED = $(BUILD)/gen/architecture.h $(BUILD)/gen/syscall_names.inc $(BUILD)/gen/syscall_names_32.inc
 
 $(BUILD)/gen/architecture.h: vmm/arch/$(ARCH)/names.h
@@ -46,7 +46,7 @@ $(BUILD)/gen/architecture.h: vmm/arch/$(ARCH)/names.h
 	$(call brief,GEN)cp $< $@
 
 # The kernel's names of its system calls on this architecture, and on its 32-bit variant (none on some): lines of
-# `[number] = "name",`. A number may be given by another macro, so the preprocessor says it. Two of the macros are no calls.
+# `[number] = "name",`. Another macro may define a number, so the preprocessor evaluates it. Two of the macros are not system calls.
 $(BUILD)/gen/syscall_names.inc: header = <asm/unistd.h>
 $(BUILD)/gen/syscall_names_32.inc: header = <asm/unistd_32.h>
 $(BUILD)/gen/syscall_names.inc $(BUILD)/gen/syscall_names_32.inc: Makefile

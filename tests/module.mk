@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-# Tests and linters. Each folder below tests/ brings its own rules in module.mk.
+# Tests and linters. Each folder below tests/ has its own rules in module.mk.
 
 include $(wildcard tests/*/module.mk)
 
 .PHONY: prerequisites format lint-tidy
 
-# Every test: the other architecture's compiler, units (plain and sanitized), imports of images, bare-metal guests, the fuzz
-# targets shortly, real boots.
+# Every test: the other architecture's compiler, units (plain and sanitized), imports of images, bare-metal guests, a short
+# run of the fuzz targets, real boots.
 CHECKS = cross unit images guests fuzz e2e
 check: $(CHECKS)
 
 prerequisites:
 	tests/install-prerequisites
 
-# A person's first command: what is needed, a build, a real image in a micro-VM.
+# A user's first command: installs what is needed, builds, runs a real image in a micro-VM.
 demo:
 	@BUILD=$(BUILD) tests/demo
 
-# The same on a machine that has nothing.
+# The same on an empty system.
 .PHONY: check-long demo-bare
 check-long: demo-bare
 demo-bare:

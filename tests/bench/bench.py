@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures microvm beside its rivals; writes a table for people and JSON for programs. docs/reference/specification.md
-says what is promised of these figures. Run it by `make bench`; as root, because it stages what it measures in a root
-directory of its own in memory, so that no disk and no shared file system is measured with it."""
+"""Measures microvm and other monitors; writes a table for people and JSON for programs. docs/reference/specification.md
+has the promises about these numbers. Run it by `make bench`; as root, because it puts what it measures into its own
+root directory in memory, so that it measures neither a disk nor a shared file system."""
 
 import argparse
 import json
@@ -35,7 +35,7 @@ def make_initramfs(init, path):
 
 
 def step_ms(run, step):
-    """When a step of microvm's own timeline was reached, in ms after the start of the command."""
+    """When microvm's own timeline reached a step, in ms after the start of the command."""
     for entry in run["timeline"]["steps"]:
         if entry["step"] == step:
             return (run["timeline"]["start_ns"] + entry["at_ns"] - run["start"]) / 1e6
@@ -43,7 +43,7 @@ def step_ms(run, step):
 
 
 def measure_boot(stamp, root, machines, runs):
-    """Boots each in turn, `runs` times after one that only warms the caches."""
+    """Boots all of them `runs` times, interleaved, after one boot that only warms the caches."""
     first = {machine.name: [] for machine in machines}
     end = {machine.name: [] for machine in machines}
     timeline = None
@@ -65,7 +65,7 @@ def measure_boot(stamp, root, machines, runs):
 
 
 def measure_run(stamp, stage, image, runs):
-    """Runs a container that says one word: to the first byte of its output, and to the end of the command."""
+    """Runs a container that prints one word: to the first byte of its output, and to the end of the command."""
     environment = {"MICROVM_STORE": "/store", "MICROVM_KERNEL": "/vmlinux", "MICROVM_INITRAMFS": "/guest.cpio",
                    "MICROVM_RUNTIME": "/run/microvm", "PATH": "/bin"}
     argv = ["/microvm", "run", "--timeline=json", "-m", contenders.MEMORY, image, "echo", "hello"]

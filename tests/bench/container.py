@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`microvm run --isolation=container` beside its OCI runtime alone: what does the way around crun cost?
+"""Compares `microvm run --isolation=container` with its OCI runtime alone: what do microvm's own steps cost?
 
-The runtime alone gets everything for free that the container path makes and removes at each run: the root is mounted
-once, before the first run (squashfs, tmpfs and overlay as ours, with its pages in memory), the bundle is written, and
-nobody reads an image store, keeps an instance, relays output or sees to it that nothing outlives the caller. Both get
+The runtime alone gets for free everything that the container path creates and removes at each run: the root is mounted
+once, before the first run (squashfs, tmpfs and overlay like ours, with its pages in memory), the bundle is written, and
+nothing reads an image store, keeps an instance, relays output or ensures that no process outlives the caller. Both get
 the same config.json, which the container path itself has written (same seccomp filter, mounts, masks, devices, cgroup),
-the same command, no network, directories in memory. Two runtimes are compared with: the crun that comes with microvm,
-and the distribution's, where it is installed.
+the same command, no network, directories in memory. There are two runtimes: the crun that is bundled with microvm, and
+the distribution's, if it is installed.
 
 bench.py calls measure(); as a program it does the same on the host by the wall clock, without a VM.
 """
@@ -36,7 +36,7 @@ def environment():
 
 
 def capture_bundle(stage, image):
-    """Has the container path write a bundle, and copies it while the container runs."""
+    """Runs the container path, which writes a bundle, and copies the bundle while the container runs."""
     ours = stage.path(f"/run/microvm/{NAME}")
     child = subprocess.Popen(["chroot", stage.root, "/microvm", "run", "--isolation=container", "-i", "--name", NAME, image, "cat"],
                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment() | {"PATH": os.environ["PATH"]})
@@ -78,14 +78,14 @@ def prepare_alone(stage, image, command):
         if mount["type"] == "bind":
             mount["source"] = ALONE + "/bundle/" + Path(mount["source"]).name
     (bundle / "config.json").write_text(json.dumps(config, separators=(",", ":")))
-    # With this hierarchy in sight crun makes no container at all; process 1 of the container path covers it, too.
+    # If crun sees this hierarchy it creates no container; process 1 of the container path hides it, too.
     unified = stage.path(UNIFIED)
     if unified.exists():
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", unified], check=True)
 
 
 def find_runtimes(microvm):
-    """The runtimes to be compared with: (name, file on the host, path in the stage)."""
+    """The runtimes to compare with: (name, file on the host, path in the stage)."""
     found = [("crun", str(Path(microvm).parent / "crun"), "/crun")]
     packaged = shutil.which("crun")
     if packaged:
@@ -111,7 +111,7 @@ def run_once(stamp, stage, name, argv):
 
 def measure(stamp, stage, microvm, image, runs):
     """Runs `echo hello` by the container path and by each runtime alone, interleaved; `stage` has the programs and the
-    store. Ratios are medians of the ratios of runs beside each other."""
+    store. Ratios are medians of the ratios of adjacent runs."""
     command = ["echo", "hello"]
     prepare_alone(stage, image, command)
     commands = {"microvm run --isolation=container": ["/microvm", "run", "--isolation=container", image] + command}

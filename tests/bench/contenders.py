@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands that are compared: how each monitor is started, and how it shows what happens.
+"""The compared commands: how to start each monitor, and how it shows what happens.
 
 Each boots the same kernel with the same initramfs, 128 MiB and one virtual CPU. For its rivals, the leanest
 command line that we know is used: their slow defaults would make the comparison unfair.
@@ -8,14 +8,14 @@ command line that we know is used: their slow defaults would make the comparison
 import shutil
 
 MEMORY = "128m"
-# Said to every kernel. What a monitor adds of its own accord is its own.
+# For every kernel. What a monitor adds by itself counts as its own cost.
 COMMAND_LINE = "console=hvc0 quiet panic=-1 reboot=t tsc=reliable no_timer_check swiotlb=noforce noreplace-smp 8250.nr_uarts=0"
-# What init writes to the serial port as its first act (init.c).
+# What init first writes to the serial port (init.c).
 FIRST_BYTE = b"\x01"
 
 
 class Contender:
-    """A monitor under test. `ready` is the output by which it shows that user space has begun."""
+    """A monitor under test. `ready` is the output that shows that user space has started."""
 
     def __init__(self, name, note, command, ready, files=()):
         self.name, self.note, self.command, self.ready, self.files = name, note, command, ready, files
@@ -33,7 +33,7 @@ def microvm(kernel, initrd, binary):
         b"bench: holding")
 
 
-# isa-serial stays on, because init's first byte must be seen; the guest's kernel does not look for it.
+# isa-serial stays on, because init's first byte must be visible; the guest's kernel does not probe for it.
 QEMU_BASE = [
     "-M", "microvm,x-option-roms=off,pit=off,pic=off,rtc=off,acpi=off,isa-serial=on,auto-kernel-cmdline=@AUTO@",
     "-accel", "kvm,kernel-irqchip=on", "-cpu", "host", "-m", MEMORY, "-smp", "1", "-nodefaults", "-no-user-config",
@@ -46,8 +46,8 @@ QEMU_DEVICES = [
 
 
 def qemu(kernel, initrd):
-    """QEMU's microvm machine with the console and entropy devices that `microvm boot` always has, the same
-    without any virtio device, and, where it is installed, Debian's build of QEMU for this machine alone."""
+    """QEMU's microvm machine type with the console and entropy devices that `microvm boot` always has, the same
+    without any virtio device, and, if installed, Debian's build of QEMU for this machine type only."""
     end = ["-kernel", kernel, "-initrd", initrd, "-append", "@CMDLINE@"]
     found = []
 
@@ -65,7 +65,7 @@ def qemu(kernel, initrd):
 
 
 def kvmtool(bzimage, initrd):
-    """kvmtool, or why it is not measured. It boots nothing but a bzImage, and keeps its sockets in ~/.lkvm."""
+    """kvmtool, or why it is not measured. It only boots a bzImage, and keeps its sockets in ~/.lkvm."""
     binary = shutil.which("lkvm") or shutil.which("kvmtool")
     if not binary:
         return [], "no lkvm in PATH; Debian 12 has no package of it"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Import of images: throughput beside umoci and skopeo with mksquashfs, and how time and memory grow with an image.
+"""Import of images: throughput compared with umoci and with skopeo and mksquashfs, and how time and memory grow with an image.
 
 All begin with the same OCI layout. `microvm image load` verifies every digest and writes one squashfs. `umoci unpack`
 writes a directory, and no more. `skopeo copy` verifies and copies the blobs, and `mksquashfs` packs a directory with the
@@ -32,13 +32,13 @@ SQUASH = ["-comp", "lz4", "-b", "32K", "-noappend", "-no-progress", "-quiet"]
 
 
 class Stopwatch:
-    """Runs commands by bench/stamp: a small parent, whose own memory would else be the least peak of all."""
+    """Runs commands by bench/stamp: a small parent, so that the parent's memory does not become the peak."""
 
     def __init__(self, build):
         self.stamp, self.microvm = str(build / "bench/stamp"), str(build / "microvm")
 
     def run(self, argv, environment=None):
-        """Returns wall time, processor time and peak memory, the descendants' included."""
+        """Returns wall time, processor time and peak memory, including the descendants'."""
         done = timed(self.stamp, None, [shutil.which(argv[0])] + argv[1:], os.environ | (environment or {}))
         if done["status"] != 0:
             raise RuntimeError(f"{' '.join(argv)}: {done['output']}")
@@ -55,7 +55,7 @@ def together(*runs):
 
 
 def compare(watch, layout, work, runs):
-    """Each contender once a round, on fresh directories."""
+    """Each contender once per round, in new directories."""
     results = {name: [] for name in ("microvm image load", "umoci unpack", "skopeo + mksquashfs", "skopeo + umoci + mksquashfs")}
     store, bundle, copy, packed = (work / name for name in ("store", "bundle", "copy", "root.squashfs"))
     for number in range(runs + 1):
@@ -132,7 +132,7 @@ def main():
     watch = Stopwatch(Path(options.build).resolve())
 
     with tempfile.TemporaryDirectory(prefix="microvm-bench-") as directory:
-        # Ours alone: the caller has a mount namespace of its own, and so it is gone with us.
+        # Only for us: the caller has its own mount namespace, so the mount disappears with us.
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=700", "bench", directory], check=True)
         try:
             work = Path(directory)

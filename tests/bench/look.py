@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Look at one running monitor from outside: its exits to user space, system calls and memory.
+"""Observe one running monitor from outside: its exits to user space, system calls and memory.
 
 The guest's init holds after its first act (see init.c). Until then strace has recorded every system call and the host
 kernel's trace events every exit; then the memory map is read. The same instruments serve every monitor, so that
@@ -32,7 +32,7 @@ def name_port(port):
 
 
 def name_address(address):
-    """Virtio windows are 0x200 bytes at QEMU's microvm machine, a page at microvm; the first is number 0."""
+    """Virtio windows are 0x200 bytes in QEMU's microvm machine type, a page in microvm; the first is number 0."""
     if 0xfeb00000 <= address < 0xfeb10000:
         return f"virtio-mmio {(address - 0xfeb00000) // 0x200}"
     if 0xd0000000 <= address < 0xd0100000:
@@ -41,7 +41,7 @@ def name_address(address):
 
 
 def count_exits(trace):
-    """Counts exits to user space until init's first act, by reason and by what was touched."""
+    """Counts exits to user space until init's first act, by reason and by address."""
     reasons, places, touched, unnamed_port = {}, {}, {}, set()
 
     def add(table, key):
@@ -54,7 +54,7 @@ def count_exits(trace):
         task, event, text = match.groups()
         if event == "kvm_pio":
             port = int(re.search(r" at (0x[0-9a-f]+)", text)[1], 16)
-            # A read is traced when user space has answered, a write before it is asked.
+            # The kernel traces a read after user space has handled it, a write before.
             if task in unnamed_port:
                 unnamed_port.discard(task)
                 add(places, name_port(port))
@@ -78,8 +78,8 @@ def count_exits(trace):
 
 
 def count_calls(log):
-    """From strace's log: the monitor (who calls KVM_RUN first) and the calls of all its threads until then, since its
-    execve. Returns (process, calls, calls by name, calls of everybody, guest memory as (address, size) list)."""
+    """From strace's log: the monitor (the first process to call KVM_RUN) and the calls of all its threads until then, since its
+    execve. Returns (process, calls, calls by name, calls of all processes, guest memory as (address, size) list)."""
     parent, calls, names, everybody, memory, pending = {}, {}, {}, 0, [], {}
 
     def process_of(task):
@@ -147,7 +147,7 @@ def trace_switch(on):
 
 
 def wait_ready(child, word, output):
-    """Reads the child's output until init has said that it holds."""
+    """Reads the child's output until init reports that it waits."""
     deadline = time.monotonic() + READY_TIMEOUT_S
     seen = b""
     os.set_blocking(child.stdout.fileno(), False)
@@ -160,7 +160,7 @@ def wait_ready(child, word, output):
 
 
 def look_at(contender, root, scratch):
-    """Boots below `root` with init holding; returns a dictionary of counts."""
+    """Boots below `root` with an init that waits; returns a dictionary of counts."""
     log = Path(scratch) / f"strace.{contender.name}"
     trace_switch(True)
     child = subprocess.Popen(["strace", "-f", "-qq", "--pidns-translation", "-s", "4096", "-o", str(log), "chroot", root] + contender.argv("hold"),

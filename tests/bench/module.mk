@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# `make bench`: microvm beside its rivals, as a table and as $(BUILD)/bench/bench.json.
+# `make bench`: compares microvm with other monitors, as a table and as $(BUILD)/bench/bench.json.
 
 .PHONY: bench
 BENCH_PROGRAMS = $(BUILD)/bench/stamp $(BUILD)/bench/init
@@ -11,7 +11,7 @@ $(BUILD)/bench/stamp: $(BUILD)/obj/tests/bench/stamp.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_COMMON) -o $@ $<
 
-# Freestanding: the guest's first user instruction is the first of this file.
+# Freestanding: the guest's first user instruction is the first instruction of this file.
 $(BUILD)/bench/init: tests/bench/bench_init.c guest/doorbell_abi.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -Os -Wall -Wextra -Werror -I. -static -nostdlib -ffreestanding -fno-stack-protector -fno-pie -no-pie \

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A root directory in memory for the programs under test, and the stop watch: what every measurement shares."""
+"""A root directory in memory for the programs under test, and the stopwatch, for every measurement."""
 
 import json
 import os
@@ -24,7 +24,7 @@ class Stage:
             subprocess.run(["mount", "--rbind", source, self.path("/" + name)], check=True)
         for name in ("tmp", "run"):
             self.path("/" + name).mkdir()
-        self.add("/etc/ld.so.cache")  # without it each library is searched for in a dozen directories
+        self.add("/etc/ld.so.cache")  # without it the loader searches each library in a dozen directories
 
     def __enter__(self):
         return self
@@ -52,7 +52,7 @@ class Stage:
 
 def timed(stamp, root, argv, environment=None, byte=None):
     """Runs argv once, below the directory `root` or (None) here. Returns the time stamps in ms after the start, processor
-    time and peak memory, and what was written. `byte`: which output is waited for, instead of any."""
+    time and peak memory, and the output. `byte`: the output to wait for, instead of any."""
     options = (["--root", root] if root else []) + (["--byte", str(byte)] if byte is not None else [])
     done = subprocess.run([stamp] + options + argv, capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:

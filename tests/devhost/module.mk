@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The test of the development host itself.
+# Tests the development host itself.
 
 .PHONY: check-devhost
 check: check-devhost

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# $(BUILD)/escape/microvm: a monitor that tries to escape from its jail as soon as that has closed (tests/e2e/vm/escape.sh).
+# $(BUILD)/escape/microvm: a monitor that tries to escape from its jail as soon as it is in it (tests/e2e/vm/escape.sh).
 
 $(BUILD)/escape/microvm: $(call objects,$(MICROVM_SOURCES) tests/escape/attempts.c)
 	@mkdir -p $(@D)

@@ -21,7 +21,7 @@ COMMANDS = {
     "run-machine": (["run", "-m", "64m", "--kernel", "@kernel", "busybox", "true"], True, False),
 }
 
-# These remove what the others must keep.
+# These remove what the others need.
 REMOVES = {"image-rm"}
 
 
@@ -108,7 +108,7 @@ def descriptors(world, name, count):
             script = 'exec "$@" ' + " ".join(f"{fd}{'<' if fd == '0' else '>'}&-" for fd in closed)
             outcome = world.run(arguments, ["sh", "-c", script, "sh"])
             wrong = []
-            # What has nowhere to go is not missed; output that has, is whole.
+            # Output to a closed stream does not matter; other output must be complete.
             if "2" not in closed or outcome.status == 0:
                 outcome.out = outcome.out if "1" not in closed else plain.out
                 wrong = judge(outcome, plain)
@@ -118,14 +118,14 @@ def descriptors(world, name, count):
         yield f"closed {closed}", two
 
 
-# A file system of its own for one directory, with what is in it and PAGES free pages. Its last look is on standard error.
+# A separate file system for one directory, with its content and PAGES free pages. Its final state is on standard error.
 SMALL = """
 set -e; dir=$0 pages=$1; shift
 mount -t tmpfs -o mode=700,nr_inodes=100000 none "$dir.small"
 cp -a "$dir/." "$dir.small/"
 used=$(df -k --output=used "$dir.small" | tail -n 1)
 size=$((used + 4 * pages))
-mount -o "remount,size=$((size > 0 ? size : 4))k" "$dir.small" # a size of 0 is none
+mount -o "remount,size=$((size > 0 ? size : 4))k" "$dir.small" # a size of 0 means no limit
 mount --move "$dir.small" "$dir"
 set +e; "$@"; status=$?
 cp -a "$dir/." "$dir.small/"
@@ -141,7 +141,7 @@ def full(world, name, count):
     if changes:
         world.reset()
     for place in ("store", "tmp") if name.startswith("image") else ("run", "tmp"):
-        # Free pages of 4 KiB: from none to what is enough.
+        # Free pages of 4 KiB: from none to enough.
         enough = 300 if name == "image-load" and place == "store" else 20
         for pages in [0, *sample(enough, count)]:
             def one(place=place, pages=pages):
@@ -149,7 +149,7 @@ def full(world, name, count):
                 os.mkdir(directory + ".small")
                 outcome = world.run(arguments, ["unshare", "--mount", "--propagation", "private", "sh", "-c", SMALL, directory,
                                                 str(pages)])
-                if place == "store":  # judged is what the command has left there
+                if place == "store":  # check what the command has left there
                     shutil.rmtree(directory)
                     os.rename(directory + ".small", directory)
                 else:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each tests/fuzz/fuzz_NAME.c becomes a libFuzzer program, with sanitizers, linked with one archive of all our code.
-# `make fuzz FUZZ_SECONDS=600 FUZZ="vsock"` runs some of them, longer. What they have learned stays in
-# $(BUILD)/fuzz/corpus/NAME, and an input that breaks something is left in $(BUILD)/fuzz/broken/.
+# `make fuzz FUZZ_SECONDS=600 FUZZ="vsock"` runs some of them, longer. Their corpora stay in
+# $(BUILD)/fuzz/corpus/NAME; an input that makes one fail is in $(BUILD)/fuzz/broken/.
 
 FUZZ_SECONDS ?= 10
 FUZZ_TARGETS  = $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ         ?= $(FUZZ_TARGETS:fuzz_%=%)
 FUZZ_HELPERS  = $(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c))
-# Warnings are the business of the normal build.
+# The normal build reports warnings.
 FUZZ_CFLAGS   = -std=gnu17 -O1 -g -w -D_GNU_SOURCE -I. -I$(BUILD) -MMD -MP -DFAKE_REGION_SIZE=65536U \
     -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 
@@ -19,7 +19,7 @@ $(BUILD)/fuzz/obj/%.o: %.c | $(GENERATED)
 	@mkdir -p $(@D)
 	$(call brief,CC fuzz)clang $(FUZZ_CFLAGS) -c -o $@ $<
 
-# Expanded late, since the list of sources comes from tests/unit/module.mk.
+# Expanded late, because the list of sources comes from tests/unit/module.mk.
 $(BUILD)/fuzz/code.a: $$(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$$(UNIT_SOURCES) $$(FUZZ_HELPERS))
 	@rm -f $@
 	$(call brief,AR)$(AR) rcsD $@ $^

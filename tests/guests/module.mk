@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# `make guests`: bare-metal guests on this machine's KVM, or in the development host where there is none.
+# `make guests`: bare-metal guests on the host's KVM, or in the development host if the host has none.
 
 GUEST_FLAGS = -std=gnu17 -O1 -I. -Wall -Wextra -Werror -ffreestanding -fno-pie -fno-pic -mno-red-zone \
     -mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -mcmodel=small

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Import of images made and packed by other programs.
+# Tests the import of images made and packed by other programs.
 
 .PHONY: images
 images: $(BUILD)/microvm $(BUILD)/microvm-import

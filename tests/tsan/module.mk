@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# `make tsan`: the machine's threads under ThreadSanitizer, on a KVM of memory (tests/faults/fake_kvm.h).
+# `make tsan`: the VM's threads under ThreadSanitizer, on a fake KVM (tests/faults/fake_kvm.h).
 
 TSAN_SOURCES = $(filter-out vmm/cli/microvm.c,$(filter vmm/base/% vmm/arch/% vmm/machine/% devices/%,$(MICROVM_SOURCES))) \
     tests/faults/fake_kvm.c tests/tsan/vcpus.c

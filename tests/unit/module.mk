@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each tests/unit/ROOM/test_NAME.c becomes two programs: $(BUILD)/tests/test_NAME, and, with AddressSanitizer and
-# UndefinedBehaviorSanitizer, $(BUILD)/tests-san/test_NAME. Both link what they use out of one archive of all our code.
+# UndefinedBehaviorSanitizer, $(BUILD)/tests-san/test_NAME. Both link what they use from one archive of all our code.
 # `make unit UNIT="queue mmio"` runs some of them.
 
 UNIT_FILES   = $(wildcard tests/unit/*/test_*.c)
 UNIT_TESTS   = $(basename $(notdir $(UNIT_FILES)))
 UNIT_HELPERS = $(filter-out $(UNIT_FILES),$(wildcard tests/unit/*/*.c))
-# All but the main() of each program.
+# Everything except the main() of each program.
 UNIT_SOURCES = $(sort $(filter-out %/microvm.c %/microvm_import.c,$(MICROVM_SOURCES) $(IMPORT_SOURCES))) $(UNIT_HELPERS)
 UNIT_LIBS    = -lcmocka -larchive -lsquashfs -lz -lfdt -ljansson -lnettle -lpthread
 UNIT        ?= $(UNIT_TESTS:test_%=%)
@@ -34,5 +34,5 @@ $(foreach file,$(UNIT_FILES),$(eval $(call unit_programs,$(file))))
 # It counts how often guest addresses are translated.
 $(BUILD)/tests/test_queue_areas $(BUILD)/tests-san/test_queue_areas: LDFLAGS_COMMON += -Wl,--wrap=guest_memory_at
 
-# They are made by chains of patterns, and still wanted the next time.
+# Chains of pattern rules make them; keep them for the next time.
 .SECONDARY: $(UNIT_FILES:%.c=$(BUILD)/obj/%.o) $(UNIT_FILES:%.c=$(BUILD)/san/%.o)
