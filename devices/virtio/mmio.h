@@ -67,7 +67,7 @@ enum virtio_mmio_register_group {
     VIRTIO_MMIO_GROUPS
 };
 enum virtio_mmio_register_group virtio_mmio_register_group(uint64_t offset);
-const char *virtio_mmio_register_group_name(enum virtio_mmio_register_group purpose); /* "status" */
+const char *virtio_mmio_register_group_name(enum virtio_mmio_register_group group); /* "status" */
 
 /* What became of used buffers of one queue: each decision to notify the driver, or not to. */
 struct virtio_mmio_queue_counts {

@@ -60,7 +60,7 @@ enum virtio_mmio_register_group virtio_mmio_register_group(uint64_t offset)
     }
 }
 
-const char *virtio_mmio_register_group_name(enum virtio_mmio_register_group purpose)
+const char *virtio_mmio_register_group_name(enum virtio_mmio_register_group group)
 {
     static const char *const names[VIRTIO_MMIO_GROUPS] = {
         [VIRTIO_MMIO_GROUP_IDENTITY] = "identity",     [VIRTIO_MMIO_GROUP_FEATURES] = "features",
@@ -69,7 +69,7 @@ const char *virtio_mmio_register_group_name(enum virtio_mmio_register_group purp
         [VIRTIO_MMIO_GROUP_CONFIG] = "config",         [VIRTIO_MMIO_GROUP_NOTHING] = "nothing",
     };
 
-    return names[purpose];
+    return names[group];
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

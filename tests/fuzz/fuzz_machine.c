@@ -367,7 +367,7 @@ static void play_step(struct script *script)
     }
 }
 
-static void build(bool narrated)
+static void build(bool traced)
 {
     static const struct machine_spec spec_of = {.vcpu_count = 1, .vsock = true, .disk_count = 1};
     struct machine_spec spec = spec_of;
@@ -383,7 +383,7 @@ static void build(bool narrated)
         .count = 2,
     };
     world.host = (struct machine_callbacks){.console_output = look, .trace = look_at_line};
-    spec.narrated = spec.timed = narrated;
+    spec.traced = spec.timed = traced;
     world.disk = memfd_create("disk", MFD_CLOEXEC);
     disk = dup(world.disk);
     spec.disks[0] =

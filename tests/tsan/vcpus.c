@@ -352,7 +352,7 @@ static void run_machine(bool told)
         .vcpu_count = VCPUS,
         .vsock = true,
         .timed = told,
-        .narrated = told,
+        .traced = told,
     };
     struct host host = {0};
     struct machine_callbacks callbacks = {

@@ -249,11 +249,11 @@ static void check_jail(struct doctor *doctor)
         report(doctor, WARN, "monitor's jail", "%s", err.text);
         return;
     }
-    for (int rung = 0; rung < JAIL_SYSCALLS; rung++) {
-        if (jail.held[rung])
+    for (int step = 0; step < JAIL_SYSCALLS; step++) {
+        if (jail.held[step])
             continue;
         report(doctor, WARN, "monitor's jail", "without %s: %s",
-               jail_rung_title((enum jail_rung)rung), jail.why[rung].text);
+               jail_step_title((enum jail_step)step), jail.why[step].text);
         complete = false;
     }
     if (complete)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The monitor's jail; see jail.h. A rung is a function; the table is their order. */
+/* The monitor's jail; see jail.h. A step is a function; the table is their order. */
 #include "vmm/confine/jail.h"
 
 #include <errno.h>
@@ -71,8 +71,8 @@ static int drop_capabilities(const struct jail_plan *plan, struct error *err)
 
 static const struct {
     const char *title;
-    int (*climb)(const struct jail_plan *plan, struct error *err);
-} rungs[JAIL_RUNGS] = {
+    int (*apply)(const struct jail_plan *plan, struct error *err);
+} steps[JAIL_STEPS] = {
     [JAIL_NAMESPACES] = {"namespaces of its own", check_namespaces},
     [JAIL_EMPTY_ROOT] = {"empty root directory", empty_root},
     [JAIL_LANDLOCK] = {"Landlock: no file by its name", forbid_files},
@@ -81,9 +81,9 @@ static const struct {
     [JAIL_SYSCALLS] = {"system calls: a list for each thread", NULL},
 };
 
-const char *jail_rung_title(enum jail_rung rung)
+const char *jail_step_title(enum jail_step step)
 {
-    return rungs[rung].title;
+    return steps[step].title;
 }
 
 void jail_plan_format(const struct jail_plan *plan, char text[JAIL_PLAN_SIZE])
@@ -108,14 +108,14 @@ int jail_enter(const struct jail_plan *plan, struct jail_report *report, struct 
 
     if (rc < 0)
         return rc;
-    for (int rung = 0; rung < JAIL_SYSCALLS; rung++) {
-        struct error *why = &report->why[rung];
+    for (int step = 0; step < JAIL_SYSCALLS; step++) {
+        struct error *why = &report->why[step];
 
         *why = (struct error)ERROR_INIT;
-        rc = rungs[rung].climb(plan, why);
-        report->held[rung] = rc == 0;
-        if (rc < 0 && (plan->required || rung == JAIL_CAPABILITIES))
-            return error_set(err, -rc, "jail: %s: %s", rungs[rung].title, why->text);
+        rc = steps[step].apply(plan, why);
+        report->held[step] = rc == 0;
+        if (rc < 0 && (plan->required || step == JAIL_CAPABILITIES))
+            return error_set(err, -rc, "jail: %s: %s", steps[step].title, why->text);
     }
     return 0;
 }

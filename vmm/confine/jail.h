@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The monitor's jail: what it gives up before a guest runs, as a ladder of rungs. Each alone keeps
+ * The monitor's jail: what it gives up before a guest runs, as a ladder of steps. Each alone keeps
  * a monitor that a guest has taken over from what it forbids; docs/internals/threat-model.md says
  * what that is.
  *
@@ -17,20 +17,20 @@
 #include "vmm/base/error.h"
 #include "vmm/base/syscall_rule.h"
 
-enum jail_rung {
+enum jail_step {
     JAIL_NAMESPACES, /* mount, pid, network, UTS and IPC namespaces, without root also a user one */
     JAIL_EMPTY_ROOT, /* nothing in its root directory */
     JAIL_LANDLOCK,   /* no file by its name */
     JAIL_USER,       /* started by root: a user of its own */
     JAIL_CAPABILITIES, /* none, no way to new ones, no core dumps, nobody looks into it */
     JAIL_SYSCALLS,     /* by jail_close(): a list for each thread */
-    JAIL_RUNGS
+    JAIL_STEPS
 };
 
 struct jail_plan {
     int namespaces; /* CLONE_NEW… that the process was made with */
     uint32_t user;  /* to become, if it is root; 0 = stay */
-    bool required;  /* a rung that cannot be had is an error */
+    bool required;  /* a step that cannot be had is an error */
 };
 
 #define JAIL_PLAN_SIZE 48 /* bytes of its text */
@@ -40,16 +40,16 @@ void jail_plan_format(const struct jail_plan *plan, char text[JAIL_PLAN_SIZE]);
 int jail_plan_parse(const char *text, struct jail_plan *plan, struct error *err);
 
 struct jail_report {
-    bool held[JAIL_RUNGS];
-    struct error why[JAIL_RUNGS]; /* of those that are not */
+    bool held[JAIL_STEPS];
+    struct error why[JAIL_STEPS]; /* of those that are not */
 };
 
-/* The name of a rung for people: "empty root directory". */
-const char *jail_rung_title(enum jail_rung rung);
+/* The name of a step for people: "empty root directory". */
+const char *jail_step_title(enum jail_step step);
 
 /*
- * Climbs all rungs but the last. Those that this host cannot give are noted, or, when all are
- * required, an error that names the first; without the capabilities' rung it fails anyway.
+ * Climbs all steps but the last. Those that this host cannot give are noted, or, when all are
+ * required, an error that names the first; without the capabilities' step it fails anyway.
  */
 int jail_enter(const struct jail_plan *plan, struct jail_report *report, struct error *err);
 
@@ -60,7 +60,7 @@ int jail_enter(const struct jail_plan *plan, struct jail_report *report, struct 
 int jail_close(const struct syscall_rules *lists, size_t count, struct error *err);
 
 /*
- * What of it this host can give, found by a child process that climbs the rungs and ends; root's
+ * What of it this host can give, found by a child process that climbs the steps and ends; root's
  * takes the user id `user`. Errors: of clone(2), of pipe(2), EIO (the child failed).
  */
 int jail_try(uint32_t user, struct jail_report *report, struct error *err);

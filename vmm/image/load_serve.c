@@ -26,7 +26,7 @@
 
 #define LOOK_INTERVAL 200 /* ms between looks at the time and the disk */
 
-static int send_answer(int channel, const struct load_message *message, int fd, struct error *err)
+static int send_reply(int channel, const struct load_message *message, int fd, struct error *err)
 {
     /* It waits for the answer, so there is room; an import that does not has no use of it. */
     ssize_t count =
@@ -94,13 +94,13 @@ static int find_stored(const struct load *load, struct load_message *message)
     return load_find_stored(store, message->config, message->digest, &message->size);
 }
 
-static int answer(struct load *load, int channel, struct load_message *message, struct error *err)
+static int reply(struct load *load, int channel, struct load_message *message, struct error *err)
 {
     AUTO_CLOSE int fd = -1;
 
     if (message->call == LOAD_FIND_STORED) {
         message->result = find_stored(load, message);
-        return send_answer(channel, message, -1, err);
+        return send_reply(channel, message, -1, err);
     }
     if (message->call == LOAD_NEW_FILE)
         fd = new_file(load, message);
@@ -109,7 +109,7 @@ static int answer(struct load *load, int channel, struct load_message *message, 
     else
         fd = open_member(load, message);
     message->result = fd < 0 ? fd : 0;
-    return send_answer(channel, message, fd, err);
+    return send_reply(channel, message, fd, err);
 }
 
 static int refuse(struct error *err)
@@ -174,7 +174,7 @@ static int handle(struct load *load, int channel, struct load_message *message, 
     case LOAD_OPEN_FILE:
     case LOAD_OPEN_MEMBER:
     case LOAD_FIND_STORED:
-        return answer(load, channel, message, err);
+        return reply(load, channel, message, err);
     case LOAD_BLOB:
     case LOAD_ROOT:
         return note_file(load, message, err);

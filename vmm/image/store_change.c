@@ -60,7 +60,7 @@ static bool has_digest(const struct store *store, size_t index, const char *dige
 }
 
 /* Is there another entry of the same manifest? */
-static bool has_twin(const struct store *store, size_t index)
+static bool has_another_entry(const struct store *store, size_t index)
 {
     for (size_t i = 0; i < store->count; i++) {
         if (i != index && has_digest(store, i, store->entries[index].digest))
@@ -85,7 +85,7 @@ static int release_name(struct store *store, const char *name, const char *diges
     for (size_t i = 0; i < store->count; i++) {
         if (strcmp(store->entries[i].name, name) != 0 || has_digest(store, i, digest))
             continue;
-        if (has_twin(store, i))
+        if (has_another_entry(store, i))
             json_array_remove(items, i);
         else
             json_object_del(json_array_get(items, i), "annotations");

@@ -310,7 +310,7 @@ static int attach_transport(const struct devices_setup *setup, struct device *de
         .pause_fd = pause_fd,
         .delegate_queue = delegate_queue,
         .reclaim_queue = reclaim_queue,
-        .trace = setup->spec->narrated && setup->host->trace ? trace : NULL,
+        .trace = setup->spec->traced && setup->host->trace ? trace : NULL,
     };
     const struct bus_range range = {
         .name = device->name,

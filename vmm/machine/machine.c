@@ -245,7 +245,7 @@ static int build_doorbell(struct machine *machine, struct error *err)
         .mark = doorbell_mark,
         .exit = doorbell_exit,
         .panic = doorbell_panic,
-        .trace = machine->spec->narrated && machine->host.trace ? trace_doorbell : NULL,
+        .trace = machine->spec->traced && machine->host.trace ? trace_doorbell : NULL,
     };
     return bus_add(at.bus == ARCH_BUS_PORT ? &machine->shared.ports : &machine->shared.memory,
                    &range, err);

@@ -39,7 +39,7 @@ struct machine_callbacks {
     void (*stage)(void *opaque, enum machine_stage stage);
     void (*mark)(void *opaque, uint32_t mark);                           /* vCPU threads */
     void (*console_output)(void *opaque, const void *data, size_t size); /* I/O loop */
-    /* One line about what `who` does, if spec->narrated. Any thread, within a device's lock. */
+    /* One line about what `who` does, if spec->traced. Any thread, within a device's lock. */
     void (*trace)(void *opaque, const char *who, const char *line);
 };
 

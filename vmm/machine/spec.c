@@ -69,7 +69,7 @@ static const struct field machine_fields[] = {
     {"vsock", FIELD_BOOL, MACHINE(vsock), 0, 0, NULL, NULL},
     {"earlycon", FIELD_BOOL, MACHINE(earlycon), 0, 0, NULL, NULL},
     {"timed", FIELD_BOOL, MACHINE(timed), 0, 0, NULL, NULL},
-    {"narrated", FIELD_BOOL, MACHINE(narrated), 0, 0, NULL, NULL},
+    {"traced", FIELD_BOOL, MACHINE(traced), 0, 0, NULL, NULL},
 };
 
 static const struct list lists[] = {

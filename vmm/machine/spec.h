@@ -50,8 +50,8 @@ struct machine_spec {
     unsigned disk_count;
     bool vsock;
     bool earlycon;
-    bool timed;    /* counts say where time went, too (`run --explain`) */
-    bool narrated; /* what happens is told as it happens */
+    bool timed;  /* counts say where time went, too (`run --explain`) */
+    bool traced; /* devices report what they do as they do it */
 };
 
 /* Releases all members. */

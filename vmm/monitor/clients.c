@@ -30,7 +30,7 @@ static void client_drop(struct clients_client *client)
 }
 
 /* A client that cannot be told any more. The loop hears of its end, as of one that has gone. */
-static void client_give_up(const struct clients_client *client)
+static void client_disconnect(const struct clients_client *client)
 {
     shutdown(client->fd, SHUT_RDWR);
 }
@@ -44,7 +44,7 @@ void clients_release(struct clients *clients)
     string_list_release(&clients->history);
 }
 
-void clients_tell(struct clients *clients, const struct control_event *event)
+void clients_send(struct clients *clients, const struct control_event *event)
 {
     AUTO_FREE char *json = NULL;
 
@@ -57,7 +57,7 @@ void clients_tell(struct clients *clients, const struct control_event *event)
         struct clients_client *client = &clients->clients[i];
 
         if (client->fd >= 0 && send(client->fd, json, strlen(json), MSG_NOSIGNAL) < 0)
-            client_give_up(client);
+            client_disconnect(client);
     }
 }
 
@@ -69,7 +69,7 @@ static void send_history(struct clients_client *client)
 
     for (size_t i = 0; i < history->count; i++) {
         if (send(client->fd, history->items[i], strlen(history->items[i]), MSG_NOSIGNAL) < 0) {
-            client_give_up(client);
+            client_disconnect(client);
             return;
         }
     }
@@ -84,11 +84,11 @@ static void handle_client(void *opaque, uint32_t events)
 
     (void)events;
     if (rc > 0)
-        clients->command(clients->opaque, &command);
+        clients->handle_command(clients->opaque, &command);
     else if (rc != -EAGAIN)
         client_drop(client);
     if (clients->client_count == 0)
-        clients->last_gone(clients->opaque);
+        clients->on_last_disconnect(clients->opaque);
 }
 
 static struct clients_client *free_client(struct clients *clients)
@@ -123,7 +123,7 @@ static void accept_client(void *opaque, uint32_t events)
     send_history(client);
 }
 
-bool clients_greet(struct clients *clients, int wait_ms)
+bool clients_accept_first(struct clients *clients, int wait_ms)
 {
     struct pollfd listener = {.fd = clients->listener_fd, .events = POLLIN};
 

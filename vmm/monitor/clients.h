@@ -34,21 +34,21 @@ struct clients {
     unsigned client_count;
     struct string_list history;
     void *opaque;
-    void (*command)(void *opaque, const struct control_command *command);
-    void (*last_gone)(void *opaque);
+    void (*handle_command)(void *opaque, const struct control_command *command);
+    void (*on_last_disconnect)(void *opaque);
 };
 
 void clients_init(struct clients *clients, struct event_loop *loop, int listener_fd);
 void clients_release(struct clients *clients); /* closes connections */
 
 /* Tells all. A client that does not read loses its connection. */
-void clients_tell(struct clients *clients, const struct control_event *event);
+void clients_send(struct clients *clients, const struct control_event *event);
 
 /*
  * Waits for the client that started this process (it has connected before, so there is next to no
  * wait), at most `wait_ms`. Returns whether there is a client.
  */
-bool clients_greet(struct clients *clients, int wait_ms);
+bool clients_accept_first(struct clients *clients, int wait_ms);
 
 /* From here on further clients may come. */
 int clients_open(struct clients *clients, struct error *err);

@@ -40,7 +40,7 @@
 
 #define SPEC_MAX       65536
 #define PENDING_MAX    64  /* marks that wait for the I/O loop; a guest's further ones are lost */
-#define MARKS_MAX      128 /* marks that are told at all */
+#define MARKS_MAX      128 /* marks that are sent at all */
 #define CLIENT_WAIT_MS 10000
 /* vCPUs, queues, interrupts, vsock connections, and some. */
 #define DESCRIPTORS_MAX 512
@@ -60,14 +60,14 @@ struct monitor {
     struct clients clients;
     struct console_log console;
     struct trace_pipe trace_pipe;
-    unsigned marks_told;
+    unsigned marks_sent;
     /* Under the lock: from vCPU threads to the loop. */
     pthread_mutex_t marks_lock;
     struct pending_mark pending[PENDING_MAX];
     unsigned pending_count;
     struct control_event init_counts; /* taken at the first mark of init */
     bool init_counted;
-    bool init_counts_told;      /* loop only */
+    bool init_counts_sent;      /* loop only */
     struct control_event event; /* being made; too large for a stack. Loop only */
 };
 
@@ -127,13 +127,13 @@ static struct control_event *event_begin(struct monitor *monitor, enum control_e
     return event;
 }
 
-static void tell_stage(void *opaque, enum machine_stage stage)
+static void send_stage(void *opaque, enum machine_stage stage)
 {
     struct monitor *monitor = opaque;
     struct control_event *event = event_begin(monitor, CONTROL_EVENT_STAGE);
 
     event->stage = stage;
-    clients_tell(&monitor->clients, event);
+    clients_send(&monitor->clients, event);
 }
 
 static void add_count(void *opaque, const char *name, uint64_t value)
@@ -142,7 +142,7 @@ static void add_count(void *opaque, const char *name, uint64_t value)
 }
 
 /* vCPU threads. */
-static void take_mark(void *opaque, uint32_t mark)
+static void on_mark(void *opaque, uint32_t mark)
 {
     struct monitor *monitor = opaque;
     struct pending_mark pending = {.mark = mark, .time_ns = io_now_ns()};
@@ -161,7 +161,7 @@ static void take_mark(void *opaque, uint32_t mark)
 }
 
 /* Each turn of the loop. */
-static void tell_marks(void *opaque)
+static void send_marks(void *opaque)
 {
     struct monitor *monitor = opaque;
     struct pending_mark marks[PENDING_MAX];
@@ -174,21 +174,21 @@ static void tell_marks(void *opaque)
     monitor->pending_count = 0;
     counted = monitor->init_counted;
     pthread_mutex_unlock(&monitor->marks_lock);
-    for (unsigned i = 0; i < count && monitor->marks_told < MARKS_MAX; i++) {
+    for (unsigned i = 0; i < count && monitor->marks_sent < MARKS_MAX; i++) {
         struct control_event *event = event_begin(monitor, CONTROL_EVENT_MARK);
 
         event->mark = marks[i].mark;
         event->time_ns = marks[i].time_ns;
-        clients_tell(&monitor->clients, event);
-        monitor->marks_told++;
+        clients_send(&monitor->clients, event);
+        monitor->marks_sent++;
     }
-    if (counted && !monitor->init_counts_told) { /* written once, before `counted` was */
-        monitor->init_counts_told = true;
-        clients_tell(&monitor->clients, &monitor->init_counts);
+    if (counted && !monitor->init_counts_sent) { /* written once, before `counted` was */
+        monitor->init_counts_sent = true;
+        clients_send(&monitor->clients, &monitor->init_counts);
     }
 }
 
-static void take_console(void *opaque, const void *data, size_t size)
+static void on_console_output(void *opaque, const void *data, size_t size)
 {
     struct monitor *monitor = opaque;
 
@@ -199,7 +199,7 @@ static void trace(void *opaque, const char *who, const char *line)
 {
     struct monitor *monitor = opaque;
 
-    trace_pipe_tell(&monitor->trace_pipe, who, line);
+    trace_pipe_write(&monitor->trace_pipe, who, line);
 }
 
 static void handle_command(void *opaque, const struct control_command *command)
@@ -218,7 +218,7 @@ static void handle_command(void *opaque, const struct control_command *command)
     }
 }
 
-static void last_client_gone(void *opaque)
+static void stop_without_clients(void *opaque)
 {
     const struct monitor *monitor = opaque;
 
@@ -278,7 +278,7 @@ static int catch_signals(struct monitor *monitor, struct error *err)
 /* What the machine does not take: its own part of the table, and the streams of this process. */
 static int attach(struct monitor *monitor, struct machine_callbacks *host, struct error *err)
 {
-    event_loop_each_turn(monitor->loop, tell_marks, monitor);
+    event_loop_each_turn(monitor->loop, send_marks, monitor);
     monitor->console.fd = fd_table_take(&monitor->descriptors, "console-log");
     trace_pipe_init(&monitor->trace_pipe, fd_table_take(&monitor->descriptors, "trace"));
     host->console_fd = fd_table_take(&monitor->descriptors, "console");
@@ -314,9 +314,9 @@ static int enter_jail(const char *text, struct error *err)
     rc = jail_enter(&plan, &report, err);
     if (rc < 0)
         return rc;
-    for (int rung = 0; rung < JAIL_SYSCALLS; rung++)
-        if (!report.held[rung])
-            log_info("jail: without %s: %s", jail_rung_title(rung), report.why[rung].text);
+    for (int step = 0; step < JAIL_SYSCALLS; step++)
+        if (!report.held[step])
+            log_info("jail: without %s: %s", jail_step_title(step), report.why[step].text);
     /* A client that dies takes its monitor along, whatever system call that waits in; a change of
      * user has forgotten it. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -337,9 +337,9 @@ static int build(struct monitor *monitor, const char *names, const char *plan, s
         .descriptors = &monitor->descriptors,
         .console_fd = -1,
         .confine = confine,
-        .stage = tell_stage,
-        .mark = take_mark,
-        .console_output = take_console,
+        .stage = send_stage,
+        .mark = on_mark,
+        .console_output = on_console_output,
         .trace = trace,
     };
     int rc = begin(monitor, names, err);
@@ -347,8 +347,8 @@ static int build(struct monitor *monitor, const char *names, const char *plan, s
     /* Whatever failed: whoever reports it looks at the clients. */
     clients_init(&monitor->clients, monitor->loop, fd_table_take(&monitor->descriptors, "control"));
     monitor->clients.opaque = monitor;
-    monitor->clients.command = handle_command;
-    monitor->clients.last_gone = last_client_gone;
+    monitor->clients.handle_command = handle_command;
+    monitor->clients.on_last_disconnect = stop_without_clients;
     if (rc < 0)
         return rc;
     rc = read_spec(monitor, err);
@@ -368,11 +368,11 @@ static int run(struct monitor *monitor, struct error *err)
 {
     int rc;
 
-    clients_tell(&monitor->clients, event_begin(monitor, CONTROL_EVENT_RUNNING));
+    clients_send(&monitor->clients, event_begin(monitor, CONTROL_EVENT_RUNNING));
     rc = machine_start(monitor->machine, err);
     if (rc < 0)
         return rc;
-    if (!clients_greet(&monitor->clients, CLIENT_WAIT_MS))
+    if (!clients_accept_first(&monitor->clients, CLIENT_WAIT_MS))
         machine_stop(monitor->machine); /* nobody is there to run it for */
     rc = clients_open(&monitor->clients, err);
     if (rc < 0)
@@ -393,15 +393,15 @@ static void describe_reset(struct monitor *monitor, struct control_event *event)
                    "kernel says before its console works");
 }
 
-static void tell_end(struct monitor *monitor, const struct machine_end *end)
+static void send_end(struct monitor *monitor, const struct machine_end *end)
 {
     struct control_event *event = event_begin(monitor, CONTROL_EVENT_COUNTS);
 
     event->at = CONTROL_COUNTS_END;
     machine_visit_counts(monitor->machine, add_count, event);
-    if (monitor->spec.narrated)
+    if (monitor->spec.traced)
         add_count(event, "trace.dropped", monitor->trace_pipe.lost);
-    clients_tell(&monitor->clients, event);
+    clients_send(&monitor->clients, event);
     event = event_begin(monitor, CONTROL_EVENT_END);
     event->reason = end->reason;
     event->status = end->status;
@@ -414,17 +414,17 @@ static void tell_end(struct monitor *monitor, const struct machine_end *end)
     else if (end->reason == MACHINE_PANIC &&
              !console_log_find_panic(event->console, event->text, sizeof(event->text)))
         snprintf(event->text, sizeof(event->text), "the guest reports that it panicked");
-    clients_tell(&monitor->clients, event);
+    clients_send(&monitor->clients, event);
 }
 
-static void tell_error(struct monitor *monitor, const struct error *err)
+static void send_error(struct monitor *monitor, const struct error *err)
 {
     struct control_event *event = event_begin(monitor, CONTROL_EVENT_END);
 
     event->reason = MACHINE_ERROR;
     snprintf(event->text, sizeof(event->text), "%s", err->text);
     console_log_tail(&monitor->console, event->console);
-    clients_tell(&monitor->clients, event);
+    clients_send(&monitor->clients, event);
 }
 
 static void release(struct monitor *monitor)
@@ -464,7 +464,7 @@ static int live(struct monitor *monitor, const char *names, const char *plan, st
     end = machine_finish(monitor->machine);
     if (rc < 0)
         return rc;
-    tell_end(monitor, end);
+    send_end(monitor, end);
     return 0;
 }
 
@@ -483,9 +483,9 @@ int monitor_main(const char *names, const char *plan)
         return EXIT_FAILURE;
     rc = live(monitor, names, plan, &err);
     if (rc < 0) {
-        tell_error(monitor, &err);
+        send_error(monitor, &err);
         if (monitor->clients.client_count == 0 && monitor->loop)
-            clients_greet(&monitor->clients, CLIENT_WAIT_MS);
+            clients_accept_first(&monitor->clients, CLIENT_WAIT_MS);
     }
     release(monitor);
     return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

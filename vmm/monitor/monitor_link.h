@@ -63,7 +63,7 @@ struct monitor_launch {
     int directory_fd;      /* console.log is made in it; -1 = none is kept */
     int lock_fd;           /* the instance's lock, which the monitor keeps */
     int *control_listener; /* listens at control.sock; consumed, and -1 then */
-    int trace_fd;          /* writing end of a pipe, with spec->narrated; or -1 */
+    int trace_fd;          /* writing end of a pipe, with spec->traced; or -1 */
     struct monitor_jail jail;
     const struct machine_spec *spec;
     const struct fd_table *descriptors; /* those of spec.h */

@@ -17,58 +17,58 @@
 
 _Static_assert(LINE_MAX_SIZE <= PIPE_BUF, "a line is one whole write");
 
-void trace_pipe_init(struct trace_pipe *narrator, int fd)
+void trace_pipe_init(struct trace_pipe *pipe, int fd)
 {
-    *narrator = (struct trace_pipe){.fd = fd, .begun_ns = io_now_ns()};
-    pthread_mutex_init(&narrator->lock, NULL);
+    *pipe = (struct trace_pipe){.fd = fd, .begun_ns = io_now_ns()};
+    pthread_mutex_init(&pipe->lock, NULL);
     if (fd >= 0 && fcntl(fd, F_SETFL, O_WRONLY | O_NONBLOCK) < 0)
-        narrator->fd = -1; /* one that may block is none */
+        pipe->fd = -1; /* one that may block is none */
 }
 
 /* Returns whether the line has gone out. */
-static bool put(struct trace_pipe *narrator, const char *line, size_t size)
+static bool put(struct trace_pipe *pipe, const char *line, size_t size)
 {
     ssize_t count;
 
     do {
-        count = write(narrator->fd, line, size);
+        count = write(pipe->fd, line, size);
     } while (count < 0 && errno == EINTR);
     if (count < 0 && errno != EAGAIN)
-        narrator->fd = -1; /* the client has gone */
+        pipe->fd = -1; /* the client has gone */
     return count > 0;
 }
 
-static bool put_left_out(struct trace_pipe *narrator)
+static bool put_left_out(struct trace_pipe *pipe)
 {
     char line[80];
     int size;
 
-    if (narrator->left_out == 0)
+    if (pipe->left_out == 0)
         return true;
     size = snprintf(line, sizeof(line), "(%" PRIu64 " lines left out: not read in time)\n",
-                    narrator->left_out);
-    if (!put(narrator, line, (size_t)size))
+                    pipe->left_out);
+    if (!put(pipe, line, (size_t)size))
         return false;
-    narrator->left_out = 0;
+    pipe->left_out = 0;
     return true;
 }
 
-void trace_pipe_tell(struct trace_pipe *narrator, const char *who, const char *line)
+void trace_pipe_write(struct trace_pipe *pipe, const char *who, const char *line)
 {
     char text[LINE_MAX_SIZE];
     int size;
 
-    pthread_mutex_lock(&narrator->lock);
-    if (narrator->fd >= 0) {
+    pthread_mutex_lock(&pipe->lock);
+    if (pipe->fd >= 0) {
         size = snprintf(text, sizeof(text) - 1, "%10.3f ms  %s %s",
-                        (double)(io_now_ns() - narrator->begun_ns) / 1e6, who, line);
+                        (double)(io_now_ns() - pipe->begun_ns) / 1e6, who, line);
         if (size > (int)sizeof(text) - 2)
             size = (int)sizeof(text) - 2;
         text[size] = '\n';
-        if (!put_left_out(narrator) || !put(narrator, text, (size_t)size + 1)) {
-            narrator->left_out++;
-            narrator->lost++;
+        if (!put_left_out(pipe) || !put(pipe, text, (size_t)size + 1)) {
+            pipe->left_out++;
+            pipe->lost++;
         }
     }
-    pthread_mutex_unlock(&narrator->lock);
+    pthread_mutex_unlock(&pipe->lock);
 }

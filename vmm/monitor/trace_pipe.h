@@ -21,9 +21,9 @@ struct trace_pipe {
 };
 
 /* `fd` is the writing end of a pipe, made non-blocking here, or -1. */
-void trace_pipe_init(struct trace_pipe *narrator, int fd);
+void trace_pipe_init(struct trace_pipe *pipe, int fd);
 
 /* Writes "TIME ms  WHO LINE". Any thread. */
-void trace_pipe_tell(struct trace_pipe *narrator, const char *who, const char *line);
+void trace_pipe_write(struct trace_pipe *pipe, const char *who, const char *line);
 
 #endif

@@ -103,7 +103,7 @@ static int describe_machine(const struct sandbox_request *request, const struct 
     spec->vsock = true;
     spec->earlycon = request->earlycon;
     spec->timed = request->explanation;
-    spec->narrated = request->explanation && request->explanation->live;
+    spec->traced = request->explanation && request->explanation->live;
     spec->kernel_name = strdup(request->kernel_path);
     if (!spec->kernel_name)
         return error_set_errno(err, ENOMEM, "VM");

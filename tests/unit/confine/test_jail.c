@@ -372,8 +372,8 @@ static void plans_survive_as_text(void **state)
     assert_int_equal(jail_plan_parse("1:2:3:4", &back, NULL), -EINVAL);
 }
 
-/* What is required and cannot be had is an error that names the rung; else it is noted. */
-static void a_missing_rung_is_told(void **state)
+/* What is required and cannot be had is an error that names the step; else it is noted. */
+static void a_missing_step_is_reported(void **state)
 {
     int status = 0;
     pid_t child = fork();
@@ -416,7 +416,7 @@ int main(void)
         cmocka_unit_test(other_things_kill),
         cmocka_unit_test(lists_are_short),
         cmocka_unit_test(plans_survive_as_text),
-        cmocka_unit_test(a_missing_rung_is_told),
+        cmocka_unit_test(a_missing_step_is_reported),
         cmocka_unit_test(trying_it_leaves_the_caller_as_it_was),
         cmocka_unit_test(threads_made_later_have_no_capabilities),
         cmocka_unit_test(no_core_is_dumped),

@@ -94,27 +94,27 @@ static void trace(void *opaque, const char *line)
 {
     struct fake_machine *machine = opaque;
 
-    fprintf(machine->story_file, "%s\n", line);
+    fprintf(machine->trace_file, "%s\n", line);
 }
 
 static void begin_story(struct fake_machine *machine)
 {
-    if (machine->story_file)
-        fclose(machine->story_file);
-    free(machine->story);
-    machine->story_file = open_memstream(&machine->story, &machine->story_size);
-    require(machine->story_file);
+    if (machine->trace_file)
+        fclose(machine->trace_file);
+    free(machine->trace);
+    machine->trace_file = open_memstream(&machine->trace, &machine->trace_size);
+    require(machine->trace_file);
 }
 
-const char *fake_story(struct fake_machine *machine)
+const char *fake_trace(struct fake_machine *machine)
 {
-    static char story[16384];
+    static char trace[16384];
 
-    fflush(machine->story_file);
-    require(machine->story_size < sizeof(story));
-    memcpy(story, machine->story, machine->story_size + 1);
+    fflush(machine->trace_file);
+    require(machine->trace_size < sizeof(trace));
+    memcpy(trace, machine->trace, machine->trace_size + 1);
     begin_story(machine);
-    return story;
+    return trace;
 }
 
 /* ---- the machine ----------------------------------------------------------------------------- */
@@ -161,9 +161,9 @@ void fake_machine_create_telling(struct fake_machine *machine, struct virtio_dev
 
 void fake_machine_destroy(struct fake_machine *machine)
 {
-    if (machine->story_file)
-        fclose(machine->story_file);
-    free(machine->story);
+    if (machine->trace_file)
+        fclose(machine->trace_file);
+    free(machine->trace);
     virtio_mmio_destroy(machine->mmio);
     require(machine->watch_count == 0); /* a device unwatches what it has watched */
     free(machine->low);

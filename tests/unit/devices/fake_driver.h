@@ -51,9 +51,9 @@ struct fake_machine {
     unsigned interrupts;
     unsigned fd_events; /* handler calls, to see busy loops */
     unsigned pauses;    /* of listeners that could not accept */
-    char *story;        /* what the device told, a line each, if made for it */
-    size_t story_size;
-    FILE *story_file;
+    char *trace;        /* what the device told, a line each, if made for it */
+    size_t trace_size;
+    FILE *trace_file;
 };
 
 /* One descriptor to be. */
@@ -65,9 +65,9 @@ struct fake_buffer {
 
 /* Takes `device` over. Aborts on failure, as all functions here do: a broken test is no result. */
 void fake_machine_create(struct fake_machine *machine, struct virtio_device *device);
-/* The same, and the device tells its story; fake_story() returns what came since the last call. */
+/* The same, and the device tells its trace; fake_trace() returns what came since the last call. */
 void fake_machine_create_telling(struct fake_machine *machine, struct virtio_device *device);
-const char *fake_story(struct fake_machine *machine);
+const char *fake_trace(struct fake_machine *machine);
 void fake_machine_destroy(struct fake_machine *machine);
 
 /* `size` zeroed bytes of guest memory, aligned to 16; the address, and where it is mapped here. */

@@ -56,7 +56,7 @@ static void assert_story(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(expected, sizeof(expected), format, arguments);
     va_end(arguments);
-    assert_string_equal(fake_story(&machine), expected);
+    assert_string_equal(fake_trace(&machine), expected);
 }
 
 static void set_up_is_told(void **state)
@@ -97,7 +97,7 @@ static void a_request_is_told_from_notification_to_notification(void **state)
 
     (void)state;
     create_disk(0);
-    fake_story(&machine);
+    fake_trace(&machine);
     at = offer_read(3);
     fake_notify(&machine, 0);
     assert_true(fake_run(&machine, 100));
@@ -114,7 +114,7 @@ static void a_request_is_told_from_notification_to_notification(void **state)
 
 static void a_suppressed_notification_is_told(void **state)
 {
-    const char *story;
+    const char *trace;
 
     (void)state;
     create_disk(EVENT_IDX);
@@ -123,11 +123,11 @@ static void a_suppressed_notification_is_told(void **state)
     offer_read(SECTORS); /* behind the end */
     fake_notify(&machine, 0);
     assert_true(fake_run(&machine, 100));
-    story = fake_story(&machine);
-    assert_non_null(strstr(story, "sector 8, 512 bytes: VIRTIO_BLK_S_IOERR\n"));
+    trace = fake_trace(&machine);
+    assert_non_null(strstr(trace, "sector 8, 512 bytes: VIRTIO_BLK_S_IOERR\n"));
     assert_non_null(
-        strstr(story, "used buffer notification suppressed by the driver (used_event)"));
-    assert_null(strstr(story, "notification: interrupt"));
+        strstr(trace, "used buffer notification suppressed by the driver (used_event)"));
+    assert_null(strstr(trace, "notification: interrupt"));
 }
 
 static void an_indirect_table_is_told(void **state)
@@ -137,7 +137,7 @@ static void an_indirect_table_is_told(void **state)
 
     (void)state;
     create_disk(INDIRECT);
-    fake_story(&machine);
+    fake_trace(&machine);
     table = fake_allocate(&machine, 32);
     data = fake_allocate(&machine, 32);
     memset(fake_at(&machine, data), 0xff, 16); /* no known type */
@@ -167,7 +167,7 @@ static void a_broken_driver_is_told(void **state)
     fake_offer(&machine, 0, 999);
     fake_notify(&machine, 0);
     assert_true(fake_run(&machine, 100));
-    assert_non_null(strstr(fake_story(&machine), "transport: DEVICE_NEEDS_RESET: a bad request"));
+    assert_non_null(strstr(fake_trace(&machine), "transport: DEVICE_NEEDS_RESET: a bad request"));
 }
 
 static void packets_are_told_both_ways(void **state)
@@ -188,7 +188,7 @@ static void packets_are_told_both_ways(void **state)
     struct virtio_vsock_hdr header = vsock_packet_encode(&packet);
     struct virtio_device *device = NULL;
     struct fake_buffer buffer = {0, 64, true};
-    const char *story;
+    const char *trace;
 
     (void)state;
     assert_non_null(mkdtemp(directory));
@@ -203,11 +203,11 @@ static void packets_are_told_both_ways(void **state)
     fake_add(&machine, 1, &buffer, 1);
     fake_notify(&machine, 1);
     assert_true(fake_run(&machine, 100));
-    story = fake_story(&machine);
-    assert_non_null(strstr(story, "tx: VIRTIO_VSOCK_OP_RW (5), from 7:11 to 2:22, payload 3, "
+    trace = fake_trace(&machine);
+    assert_non_null(strstr(trace, "tx: VIRTIO_VSOCK_OP_RW (5), from 7:11 to 2:22, payload 3, "
                                   "buf_alloc 99, fwd_cnt 5, flags 0\n"));
-    assert_non_null(strstr(story, "rx: VIRTIO_VSOCK_OP_RST (3), from 2:22 to 7:11, payload 0,"));
-    assert_non_null(strstr(story, "rx: used: head 0, length 44, used ring index 0\n"));
+    assert_non_null(strstr(trace, "rx: VIRTIO_VSOCK_OP_RST (3), from 2:22 to 7:11, payload 0,"));
+    assert_non_null(strstr(trace, "rx: used: head 0, length 44, used ring index 0\n"));
     fake_machine_destroy(&machine);
     fake_vsock_forget(directory);
     assert_int_equal(rmdir(directory), 0);
@@ -280,7 +280,7 @@ static void lines_that_nobody_reads_are_left_out_and_counted(void **state)
     trace_pipe_init(&trace_pipe, ends[1]);
     memset(line, 'x', sizeof(line) - 1);
     for (unsigned i = 0; i < 1000; i++)
-        trace_pipe_tell(&trace_pipe, "who", line);
+        trace_pipe_write(&trace_pipe, "who", line);
     read_all(ends[0], text, sizeof(text) - 1);
     for (char *at = text; (at = strchr(at, '\n')); at++)
         lines++;
@@ -289,7 +289,7 @@ static void lines_that_nobody_reads_are_left_out_and_counted(void **state)
     assert_int_equal(trace_pipe.lost, 1000 - lines);
     assert_int_equal(text[strlen(text) - 1], '\n'); /* none is cut in two */
 
-    trace_pipe_tell(&trace_pipe, "who", "short");
+    trace_pipe_write(&trace_pipe, "who", "short");
     read_all(ends[0], text, sizeof(text) - 1);
     snprintf(line, sizeof(line), "(%lu lines left out: not read in time)\n", 1000 - lines);
     assert_memory_equal(text, line, strlen(line));
@@ -297,7 +297,7 @@ static void lines_that_nobody_reads_are_left_out_and_counted(void **state)
     assert_string_equal(strstr(last, " ms  ") + 5, "who short\n");
 
     close(ends[0]);
-    trace_pipe_tell(&trace_pipe, "who", "to nobody");
+    trace_pipe_write(&trace_pipe, "who", "to nobody");
     assert_int_equal(trace_pipe.fd, -1);
     close(ends[1]);
 }

@@ -93,7 +93,7 @@ static void tell(int channel, uint32_t call, uint32_t file, uint32_t part, const
     snprintf(message.digest, sizeof(message.digest), "%s", digest);
     snprintf(message.config, sizeof(message.config), "%s", config);
     snprintf(message.text, sizeof(message.text), "%s", text);
-    channel_tell(channel, &message, NULL);
+    channel_send(channel, &message, NULL);
 }
 
 static uint32_t make_file(int channel, const char *text)
@@ -101,7 +101,7 @@ static uint32_t make_file(int channel, const char *text)
     struct load_message message = {.call = LOAD_NEW_FILE};
     int fd = -1;
 
-    if (channel_ask(channel, &message, &fd, NULL) < 0 || io_write_all(fd, text, strlen(text)) < 0)
+    if (channel_call(channel, &message, &fd, NULL) < 0 || io_write_all(fd, text, strlen(text)) < 0)
         _exit(3);
     close(fd);
     return message.file;
@@ -218,7 +218,7 @@ static void say_failure(int channel)
     struct load_message message = {.call = LOAD_FAILED, .result = ENOSPC};
 
     snprintf(message.text, sizeof(message.text), "no \033]0;room");
-    channel_tell(channel, &message, NULL);
+    channel_send(channel, &message, NULL);
     pause();
 }
 
@@ -228,7 +228,7 @@ static void fill_disk(int channel)
     struct load_message message = {.call = LOAD_NEW_FILE};
     int fd = -1;
 
-    channel_ask(channel, &message, &fd, NULL);
+    channel_call(channel, &message, &fd, NULL);
     for (int i = 0; i < 64; i++)
         io_write_all(fd, block, sizeof(block));
     fsync(fd);
@@ -240,7 +240,7 @@ static void flood(int channel)
 {
     struct load_message message = {.call = LOAD_NEW_FILE};
 
-    while (channel_tell(channel, &message, NULL) == 0)
+    while (channel_send(channel, &message, NULL) == 0)
         ;
 }
 
@@ -288,7 +288,7 @@ static int ask_member(int channel, const char *path)
     int rc;
 
     snprintf(message.text, sizeof(message.text), "%s", path);
-    rc = channel_ask(channel, &message, &fd, NULL);
+    rc = channel_call(channel, &message, &fd, NULL);
     cleanup_close(&fd);
     return rc;
 }
@@ -306,11 +306,11 @@ static void ask_for_files(int channel)
         if (ask_member(channel, paths[i]) >= 0)
             snprintf(end.text, sizeof(end.text), "opened %s", paths[i]);
     }
-    if (channel_ask(channel, &message, &fd, NULL) >= 0)
+    if (channel_call(channel, &message, &fd, NULL) >= 0)
         snprintf(end.text, sizeof(end.text), "opened file 7");
     if (ask_member(channel, "inside") < 0)
         snprintf(end.text, sizeof(end.text), "cannot open what is inside");
-    channel_tell(channel, &end, NULL);
+    channel_send(channel, &end, NULL);
 }
 
 static void test_files(void **state)

@@ -52,7 +52,7 @@ static void full_spec_survives(void **state)
     assert_true(back.vsock);
     assert_true(back.earlycon);
     assert_true(back.timed);
-    assert_false(back.narrated);
+    assert_false(back.traced);
     machine_spec_clear(&back);
     assert_null(back.kernel_name);
 }
@@ -73,7 +73,7 @@ static void path_that_is_not_utf8_is_an_error(void **state)
 #define REST                                                                                       \
     "\"memory_backing\":\"file\",\"kernel_name\":\"k\","                                           \
     "\"command_line\":null,\"vsock\":false,\"earlycon\":false,"                                    \
-    "\"timed\":false,\"narrated\":false"
+    "\"timed\":false,\"traced\":false"
 
 static void others_are_refused(void **state)
 {
@@ -83,7 +83,7 @@ static void others_are_refused(void **state)
         "{}",
         "{\"memory_bytes\":1,\"vcpu_count\":1,\"disks\":[],\"memory_backing\":\"none\","
         "\"kernel_name\":null,\"command_line\":null,\"vsock\":false,\"earlycon\":false,"
-        "\"timed\":false,\"narrated\":false}",
+        "\"timed\":false,\"traced\":false}",
         "{\"memory_bytes\":1,\"vcpu_count\":0,\"disks\":[]," REST "}",
         "{\"memory_bytes\":1,\"vcpu_count\":65,\"disks\":[]," REST "}",
         "{\"memory_bytes\":0,\"vcpu_count\":1,\"disks\":[]," REST "}",

@@ -18,7 +18,7 @@ static char directory[32];
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
 static unsigned gone;
 
-static void last_gone(void *opaque)
+static void on_last_disconnect(void *opaque)
 {
     (void)opaque;
     gone++;
@@ -43,7 +43,7 @@ static void begin(void)
     assert_int_equal(listen(fd, 8), 0);
     assert_int_equal(event_loop_create(&loop, NULL), 0);
     clients_init(&clients, loop, fd);
-    clients.last_gone = last_gone;
+    clients.on_last_disconnect = on_last_disconnect;
     assert_int_equal(clients_open(&clients, NULL), 0);
 }
 
@@ -105,7 +105,7 @@ static void an_unknown_command_does_not_end_a_connection(void **state)
 
     (void)state;
     begin();
-    clients.command = count_command;
+    clients.handle_command = count_command;
     client = dial();
     event_loop_turn(loop);
     assert_int_equal(clients.client_count, 1);

@@ -8,7 +8,7 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/unix_socket.h"
 
-int channel_tell(int channel, const struct load_message *message, struct error *err)
+int channel_send(int channel, const struct load_message *message, struct error *err)
 {
     ssize_t count;
 
@@ -30,10 +30,10 @@ static int receive(int channel, struct load_message *message, int *fd, struct er
     return count == (ssize_t)sizeof(*message) ? 0 : error_set(err, EPROTO, "import: no answer");
 }
 
-int channel_ask(int channel, struct load_message *message, int *fd, struct error *err)
+int channel_call(int channel, struct load_message *message, int *fd, struct error *err)
 {
     AUTO_CLOSE int came = -1;
-    int rc = channel_tell(channel, message, err);
+    int rc = channel_send(channel, message, err);
 
     if (rc < 0)
         return rc;

@@ -23,7 +23,7 @@ int import_new_file(struct import *import, uint32_t *number, struct error *err)
 {
     struct load_message message = {.call = LOAD_NEW_FILE};
     int fd = -1;
-    int rc = channel_ask(import->channel, &message, &fd, err);
+    int rc = channel_call(import->channel, &message, &fd, err);
 
     if (rc < 0)
         return error_set_errno(err, -rc, "cannot write to the image store");
@@ -38,7 +38,7 @@ int import_open_member(const struct import *import, const char *path, struct err
     int rc = -ENAMETOOLONG;
 
     if (snprintf(message.text, sizeof(message.text), "%s", path) < (int)sizeof(message.text))
-        rc = channel_ask(import->channel, &message, &fd, err);
+        rc = channel_call(import->channel, &message, &fd, err);
     return rc < 0 ? error_set_errno(err, -rc, "%s", path) : fd;
 }
 
@@ -66,7 +66,7 @@ int import_add_blob(struct import *import, const char digest[DIGEST_SIZE], uint3
     memcpy(blobs[import->blob_count].digest, digest, DIGEST_SIZE);
     blobs[import->blob_count++].number = number;
     memcpy(message.digest, digest, DIGEST_SIZE);
-    return channel_tell(import->channel, &message, err);
+    return channel_send(import->channel, &message, err);
 }
 
 /* Writes a new file; returns its number in *number. */
@@ -101,7 +101,7 @@ int import_add_part(struct import *import, enum load_part part, const char *conf
     struct load_message message = {.call = LOAD_ROOT, .file = number, .part = part};
 
     memcpy(message.config, config_digest, DIGEST_SIZE);
-    return channel_tell(import->channel, &message, err);
+    return channel_send(import->channel, &message, err);
 }
 
 int import_stage_part(struct import *import, enum load_part part, const char *config_digest,
@@ -122,7 +122,7 @@ int import_open_blob(const struct import *import, const char *digest, struct err
 
     if (blob) {
         message.file = blob->number;
-        rc = channel_ask(import->channel, &message, &fd, err);
+        rc = channel_call(import->channel, &message, &fd, err);
     }
     return rc < 0 ? error_set_errno(err, -rc, "layer %.19s", digest) : fd;
 }
@@ -133,7 +133,7 @@ int import_find_stored(const struct import *import, const char *config_digest,
     struct load_message message = {.call = LOAD_FIND_STORED};
 
     memcpy(message.config, config_digest, DIGEST_SIZE);
-    if (channel_ask(import->channel, &message, NULL, NULL) <= 0)
+    if (channel_call(import->channel, &message, NULL, NULL) <= 0)
         return 0;
     memcpy(image->manifest_digest, message.digest, DIGEST_SIZE);
     memcpy(image->config_digest, config_digest, DIGEST_SIZE);
@@ -151,5 +151,5 @@ int import_add_image(struct import *import, const struct imported_image *image, 
     memcpy(message.digest, image->manifest_digest, DIGEST_SIZE);
     memcpy(message.config, image->config_digest, DIGEST_SIZE);
     snprintf(message.text, sizeof(message.text), "%s", image->name);
-    return channel_tell(import->channel, &message, err);
+    return channel_send(import->channel, &message, err);
 }

@@ -85,5 +85,5 @@ int import_run(const struct import_request *request, struct error *err)
     if (inner.source)
         source_close(inner.source);
     import_release(&import);
-    return channel_tell(request->channel, &end, err);
+    return channel_send(request->channel, &end, err);
 }

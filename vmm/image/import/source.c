@@ -89,7 +89,7 @@ static int move_to_spool(struct source *source, bool unpacked, struct error *err
 
 static int open_directory(struct source *source, struct error *err)
 {
-    int rc = source_judge_directory(source, err);
+    int rc = source_classify_directory(source, err);
 
     if (rc < 0)
         return rc;

@@ -263,7 +263,7 @@ static int scan(struct source *source, struct archive *archive, struct error *er
     if (rc != ARCHIVE_EOF)
         return archive_error_take(archive, err);
     sort_members(source);
-    rc = source_judge(marks, &source->kind, err);
+    rc = source_classify(marks, &source->kind, err);
     if (rc < 0)
         return rc;
     if (source->kind != SOURCE_ROOT && marks->is_overfull)

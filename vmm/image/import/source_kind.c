@@ -103,7 +103,8 @@ void source_note_document(struct source_marks *marks, const char *name, const ch
     }
 }
 
-static int judge_root(const struct source_marks *marks, enum source_kind *kind, struct error *err)
+static int classify_root(const struct source_marks *marks, enum source_kind *kind,
+                         struct error *err)
 {
     char safe[TEXT_NAME_SIZE];
 
@@ -116,13 +117,13 @@ static int judge_root(const struct source_marks *marks, enum source_kind *kind, 
     return 0;
 }
 
-int source_judge(const struct source_marks *marks, enum source_kind *kind, struct error *err)
+int source_classify(const struct source_marks *marks, enum source_kind *kind, struct error *err)
 {
     bool is_known = marks->is_index || marks->is_docker_manifest || marks->is_image_manifest;
     bool is_alone = (marks->has_index || marks->has_manifest) && !marks->has_folders;
 
     if (!is_known && !is_alone && !marks->has_layout && !marks->has_blobs)
-        return judge_root(marks, kind, err);
+        return classify_root(marks, kind, err);
     if (marks->has_index && (marks->is_index || !marks->has_manifest)) {
         *kind = SOURCE_OCI;
         return 0;
@@ -141,7 +142,7 @@ int source_judge(const struct source_marks *marks, enum source_kind *kind, struc
     return 0;
 }
 
-/* A document of the directory, as far as source_judge() needs it; what is no file is none. */
+/* A document of the directory, as far as source_classify() needs it; what is no file is none. */
 static int read_document(int directory, const char *name, struct source_marks *marks,
                          struct error *err)
 {
@@ -202,10 +203,10 @@ static int note_items(const struct source *source, struct source_marks *marks, s
     return errno ? error_set_errno(err, errno, "cannot read") : 0;
 }
 
-int source_judge_directory(struct source *source, struct error *err)
+int source_classify_directory(struct source *source, struct error *err)
 {
     struct source_marks marks = {.has_several_tops = true};
     int rc = note_items(source, &marks, err);
 
-    return rc < 0 ? rc : source_judge(&marks, &source->kind, err);
+    return rc < 0 ? rc : source_classify(&marks, &source->kind, err);
 }

@@ -59,10 +59,10 @@ void source_note_document(struct source_marks *marks, const char *name, const ch
 
 /* Says what the input is. Errors: EBADMSG (an image that lacks something), ENOTSUP (one of a kind
  * that is not known). */
-int source_judge(const struct source_marks *marks, enum source_kind *kind, struct error *err);
+int source_classify(const struct source_marks *marks, enum source_kind *kind, struct error *err);
 
 /* The same for the directory at source->directory. Errors: also of open(2) and read(2). */
-int source_judge_directory(struct source *source, struct error *err);
+int source_classify_directory(struct source *source, struct error *err);
 
 /* source_archive.c: fills kind, compressed and members from the archive at source->archive. */
 int source_scan(struct source *source, struct error *err);
