@@ -63,8 +63,8 @@ static uint64_t queue_memory(unsigned device, unsigned queue)
     return 0x100000U + device * DEVICE_MEMORY + queue * QUEUE_MEMORY;
 }
 
-/* A guest's stores: a device looks at memory that a guest changes all the time. That is no race of
- * ours: what must hold whatever is read there is the fuzzers' business. */
+/* A guest's stores: a device looks at memory that a guest changes all the time. That is not
+ * our race: the fuzz targets test what must hold whatever is read there. */
 __attribute__((no_sanitize("thread"))) static void poke(uint64_t address, const void *data,
                                                         size_t size)
 {

@@ -10,7 +10,7 @@ guest_start:
 1:  hlt
     jmp 1b
 
-/* Any interrupt of ours: counts, tells the local APIC. */
+/* Any of our interrupts: counts it, acknowledges it at the local APIC. */
     .globl interrupt_entry
 interrupt_entry:
     pushq %rax

@@ -293,7 +293,7 @@ static void frequency_is_counted_by_the_apic_timers_clock(void **state)
         assert_true((uint64_t)(ratio->ecx / 1000) * ratio->ebx <= UINT32_MAX);
         off = (uint64_t)llabs((long long)rate_read(ratio) - (long long)rates[i].khz);
         if (off > 1 + (uint64_t)rates[i].khz * rates[i].parts_per_million / 1000000)
-            fail_msg("%u kHz are told as %u", rates[i].khz, rate_read(ratio));
+            fail_msg("%u kHz read as %u", rates[i].khz, rate_read(ratio));
         assert_int_equal(leaf(&table, 0x16, 0)->eax, rates[i].khz / 1000);
     }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON that is wrong, and memory that is short, are told apart. */
+/* Malformed JSON and lack of memory are different errors. */
 #include <stdlib.h>
 
 #include <errno.h>

@@ -118,7 +118,7 @@ static void no_descriptor_leaks(void **state)
     assert_non_null(strstr(text, "fd 1 /memfd:output"));
     assert_non_null(strstr(text, "fd 2 /memfd:output"));
     assert_non_null(strstr(text, "fd 7 /memfd:output"));
-    assert_true(fcntl(high, F_GETFD) >= 0); /* nothing of ours has changed */
+    assert_true(fcntl(high, F_GETFD) >= 0); /* our own descriptors have not changed */
     close(leak);
     close(high);
 }

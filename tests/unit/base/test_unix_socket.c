@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* UNIX sockets: paths that are too long are told, descriptors arrive, and none is left over. */
+/* UNIX sockets: too long paths are errors, descriptors arrive, and none is left over. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

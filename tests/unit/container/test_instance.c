@@ -402,7 +402,7 @@ static void a_monitor_that_hangs(void **state)
     close(words[1]);
 }
 
-/* What a monitor of ours may rely on; the first thing that is wrong, or "". */
+/* What our monitor may rely on; the first thing that is wrong, or "". */
 static const char *look_around(const struct fd_table *descriptors)
 {
     struct stat status;

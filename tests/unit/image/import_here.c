@@ -47,7 +47,7 @@ int import_here(const struct load_options *options, struct string_list *ids,
 {
     int rc;
 
-    signal(SIGPIPE, SIG_IGN); /* when the load gives up first */
+    signal(SIGPIPE, SIG_IGN); /* when the load ends first */
     is_started = false;
     rc = load_run(options, start, ids, names, err);
     if (is_started)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tar archives in memory for tests, sound and crooked ones. Every failure ends the test.
+/* Tar archives in memory for tests, well-formed and malformed ones. Every failure ends the test.
  */
 #ifndef MICROVM_TESTS_UNIT_IMAGE_TAR_MAKER_H
 #define MICROVM_TESTS_UNIT_IMAGE_TAR_MAKER_H

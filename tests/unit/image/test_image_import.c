@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whole imports into a store: image archives made by hand, crooked ones too, the names
+ * Whole imports into a store: image archives made by hand, malformed ones too, the names
  * that images get, and that a failure leaves the store as it was. (Real images:
  * tests/images/check.)
  */
@@ -80,7 +80,7 @@ static void test_links_out(void **state)
 }
 
 /* Of two members of one name the last counts, a leading '/' does not, and ".." is refused. */
-static void test_crooked_members(void **state)
+static void test_malformed_members(void **state)
 {
     struct import_fixture *fixture = *state;
     char name[256];
@@ -96,7 +96,7 @@ static void test_crooked_members(void **state)
     import_fine(fixture, NULL, false, "again:1");
 }
 
-static void test_crooked_docker(void **state)
+static void test_malformed_docker(void **state)
 {
     struct import_fixture *fixture = *state;
 
@@ -305,7 +305,7 @@ static void test_root(void **state)
     assert_string_equal(image->passwd, "root:x:0:0::/:/bin/sh\n");
 }
 
-static void test_crooked_root(void **state)
+static void test_malformed_root(void **state)
 {
     struct import_fixture *fixture = *state;
 
@@ -366,7 +366,7 @@ int main(void)
                                         import_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_links_out, import_fixture_set_up,
                                         import_fixture_tear_down),
-        cmocka_unit_test_setup_teardown(test_crooked_members, import_fixture_set_up,
+        cmocka_unit_test_setup_teardown(test_malformed_members, import_fixture_set_up,
                                         import_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_directories, import_fixture_set_up,
                                         import_fixture_tear_down),
@@ -374,7 +374,7 @@ int main(void)
                                         import_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_extra_members, import_fixture_set_up,
                                         import_fixture_tear_down),
-        cmocka_unit_test_setup_teardown(test_crooked_docker, import_fixture_set_up,
+        cmocka_unit_test_setup_teardown(test_malformed_docker, import_fixture_set_up,
                                         import_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_architecture, import_fixture_set_up,
                                         import_fixture_tear_down),
@@ -387,7 +387,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_missing_blob, import_fixture_set_up,
                                         import_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_root, import_fixture_set_up, import_fixture_tear_down),
-        cmocka_unit_test_setup_teardown(test_crooked_root, import_fixture_set_up,
+        cmocka_unit_test_setup_teardown(test_malformed_root, import_fixture_set_up,
                                         import_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_volumes, import_fixture_set_up,
                                         import_fixture_tear_down),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layers become a tree: whiteouts, links, replacement, names, and everything crooked. */
+/* Layers become a tree: whiteouts, links, replacement, names, and everything malformed. */
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -148,7 +148,7 @@ static void test_names(void **state)
     assert_tree(fixture, "...=3 a/ a/..b=4 a/b=1 grüße\n=2");
 }
 
-static void test_crooked_names(void **state)
+static void test_malformed_names(void **state)
 {
     static const struct {
         const char *path;
@@ -298,7 +298,7 @@ static void test_below_symbolic_links(void **state)
                 "usr/lib/sub/ usr/lib/sub/y=2 usr/lib/x=1(2) usr/up->../../../.. z=3");
 }
 
-static void test_below_crooked_links(void **state)
+static void test_below_unsafe_links(void **state)
 {
     struct fixture *fixture = *state;
     struct tar_maker *maker = &fixture->maker;
@@ -385,7 +385,7 @@ static void test_hard_links_over_layers(void **state)
     assert_tree(fixture, "b/ b/x=1(2) c=1(2)");
 }
 
-static void test_crooked_hard_links(void **state)
+static void test_malformed_hard_links(void **state)
 {
     struct fixture *fixture = *state;
     struct tar_maker *maker = &fixture->maker;
@@ -422,16 +422,16 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_opaque, layer_set_up, layer_tear_down),
         cmocka_unit_test_setup_teardown(test_replacement, layer_set_up, layer_tear_down),
         cmocka_unit_test_setup_teardown(test_names, layer_set_up, layer_tear_down),
-        cmocka_unit_test_setup_teardown(test_crooked_names, layer_set_up, layer_tear_down),
+        cmocka_unit_test_setup_teardown(test_malformed_names, layer_set_up, layer_tear_down),
         cmocka_unit_test_setup_teardown(test_long_names, layer_set_up, layer_tear_down),
         cmocka_unit_test_setup_teardown(test_absolute_names, layer_set_up, layer_tear_down),
         cmocka_unit_test_setup_teardown(test_duplicates, layer_set_up, layer_tear_down),
         cmocka_unit_test_setup_teardown(test_duplicate_hard_links, layer_set_up, layer_tear_down),
         cmocka_unit_test_setup_teardown(test_below_symbolic_links, layer_set_up, layer_tear_down),
-        cmocka_unit_test_setup_teardown(test_below_crooked_links, layer_set_up, layer_tear_down),
+        cmocka_unit_test_setup_teardown(test_below_unsafe_links, layer_set_up, layer_tear_down),
         cmocka_unit_test_setup_teardown(test_hard_links, layer_set_up, layer_tear_down),
         cmocka_unit_test_setup_teardown(test_hard_links_over_layers, layer_set_up, layer_tear_down),
-        cmocka_unit_test_setup_teardown(test_crooked_hard_links, layer_set_up, layer_tear_down),
+        cmocka_unit_test_setup_teardown(test_malformed_hard_links, layer_set_up, layer_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

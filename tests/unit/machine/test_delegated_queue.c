@@ -144,7 +144,7 @@ static void split_reset(struct virtio_device *device)
         return;
     kill(split->other, SIGKILL);
     assert_int_equal(waitpid(split->other, &status, 0), split->other);
-    assert_true(WIFSIGNALED(status)); /* and did not give up by itself */
+    assert_true(WIFSIGNALED(status)); /* and did not end by itself */
     split->other = 0;
 }
 

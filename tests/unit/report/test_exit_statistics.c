@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ledger's rows are the counts, its sums are right, and names of an enemy make none.
+/* The rows are the counts, the sums are right, and untrusted names make no rows.
  */
 #include <stdio.h>
 #include <stdlib.h>
