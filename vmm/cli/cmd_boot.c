@@ -109,7 +109,7 @@ struct boot {
     struct control_event end;
 };
 
-/* ---- the command line     -------------------------------------------------------------------- */
+/* ---- the command line ------------------------------------------------------------------------ */
 
 static int add_disk(struct boot *boot, const char *text, struct error *err)
 {
@@ -222,8 +222,7 @@ static int make_spec(const struct boot_options *options, struct boot *boot, stru
     return 0;
 }
 
-/* ---- commands to the monitor ------------------------------------------------------------------
- */
+/* ---- commands to the monitor ----------------------------------------------------------------- */
 
 static void send_window(const struct boot *boot)
 {

@@ -41,7 +41,7 @@ static void print_overview(FILE *out)
         table_add(&table, "  %s", subcommands[i].name);
         table_add(&table, "%s", subcommands[i].summary);
     }
-    (void)table_write(&table, out); /* it says so when it could not keep a cell */
+    (void)table_write(&table, out); /* the output shows a failure */
     fputs("\nThe store is $MICROVM_STORE, else /var/lib/microvm for root, else\n"
           "~/.local/share/microvm. For more, see 'microvm image COMMAND --help'.\n",
           out);

@@ -86,7 +86,7 @@ static void print_overview(FILE *out)
         table_add(&table, "  %s", commands[i].name);
         table_add(&table, "%s", commands[i].summary);
     }
-    (void)table_write(&table, out); /* it says so when it could not keep a cell */
+    (void)table_write(&table, out); /* the output shows a failure */
     fputs("\nFor more, see 'microvm help COMMAND', 'microvm COMMAND --help' or 'man microvm'.\n",
           out);
 }

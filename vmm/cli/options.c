@@ -303,7 +303,7 @@ void options_write_help(const struct option_table *table, FILE *out)
     add_help(&help, &help_row);
     if (table->pass)
         add_passed(&help, table);
-    (void)table_write(&help, out); /* it says so when it could not keep a cell */
+    (void)table_write(&help, out); /* the output shows a failure */
     if (table->more)
         fprintf(out, "\n%s\n", table->more);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The runs of the command under each isolation, and the rows that come of them; see compare.h.
- */
+/* Runs the command under each isolation, and fills the rows of the report; see compare.h. */
 #include "vmm/compare/compare.h"
 
 #include <errno.h>
@@ -15,7 +14,7 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/compare/compare_private.h"
 
-#define OUTPUT_MAX 65536 /* bytes of a command's output that are looked at */
+#define OUTPUT_MAX 65536 /* bytes of a command's output that are compared */
 
 enum temperature { WARM, COLD, TEMPERATURES };
 
@@ -39,7 +38,7 @@ static const struct {
 
 static const char *const groups[TEMPERATURES] = {"the command, warm", "the command, cold"};
 
-/* What the unmeasured first run under an isolation has shown. */
+/* The result of the first run under an isolation, which is not measured. */
 struct first_run {
     struct trial_text output;
     int status;
@@ -86,7 +85,7 @@ int comparison_add_options(const struct comparison *comparison, size_t sandbox, 
 {
     static const struct {
         const char *name;
-        unsigned trait; /* of the sandboxes that take it; others would refuse it */
+        unsigned trait; /* of the sandboxes that accept it; others refuse it */
     } kinds[] = {{"--runtime", SANDBOX_OCI_RUNTIME},
                  {"--earlycon", SANDBOX_EARLY_SERIAL},
                  {"--jail", SANDBOX_MONITOR},
@@ -116,7 +115,7 @@ int comparison_check(struct comparison *comparison, const struct trial_result *r
     return error_set(err, EINTR, "compare: ended by signal %d", result->interrupted);
 }
 
-/* One run of the command under one isolation, in a control group of its own where there is one. */
+/* One run of the command under one isolation, in a cgroup of its own where that is possible. */
 static int run_once(struct comparison *comparison, size_t sandbox, struct run_group *group,
                     struct trial_result *result, struct error *err)
 {
@@ -148,7 +147,7 @@ static int run_once(struct comparison *comparison, size_t sandbox, struct run_gr
     return rc < 0 ? rc : comparison_check(comparison, result, err);
 }
 
-/* ---- what a run says ------------------------------------------------------------------------- */
+/* ---- results of a run ------------------------------------------------------------------------ */
 
 static struct report_row *figure_row(struct comparison *comparison, enum figure figure,
                                      enum temperature temperature)
@@ -185,11 +184,11 @@ static int add_command_time(struct comparison *comparison, size_t sandbox,
     if (trial_step(result, "runtime", &command_ns) && command_ns > result->start_ns)
         return add_figure(comparison, COMMAND, temperature, sandbox, command_ns - result->start_ns,
                           err);
-    add_reason(comparison, COMMAND, temperature, sandbox, "the run's timeline does not tell");
+    add_reason(comparison, COMMAND, temperature, sandbox, "not in the run's timeline");
     return 0;
 }
 
-/* A command may write to standard error alone, where warnings of microvm go, too. */
+/* Standard output, else the timeline: standard error also has the warnings of microvm. */
 static int add_first_byte_time(struct comparison *comparison, size_t sandbox,
                                enum temperature temperature, const struct trial_result *result,
                                struct error *err)
@@ -234,7 +233,7 @@ static int add_processor(struct comparison *comparison, size_t sandbox,
     if (rc < 0)
         return rc;
     if (!trial_count(result, "inside.cpu_us", &inside_us)) {
-        static const char reason[] = "not measured: the run does not tell the part inside";
+        static const char reason[] = "not measured: the run does not report the part inside";
 
         add_reason(comparison, INSIDE, temperature, sandbox, reason);
         add_reason(comparison, AROUND, temperature, sandbox, reason);
@@ -256,7 +255,7 @@ static int add_memory(struct comparison *comparison, size_t sandbox, enum temper
     if (!comparison->grouped)
         snprintf(reason, sizeof(reason), "not measured: %.*s", 200, comparison->ungrouped);
     else if (!cgroup_read_memory_peak(group->path, &bytes))
-        snprintf(reason, sizeof(reason), "not measured: this kernel keeps no peak");
+        snprintf(reason, sizeof(reason), "not measured: this kernel records no peak");
     else
         return add_figure(comparison, MEMORY, temperature, sandbox, bytes, err);
     add_reason(comparison, MEMORY, temperature, sandbox, reason);
@@ -265,8 +264,8 @@ static int add_memory(struct comparison *comparison, size_t sandbox, enum temper
 
 /* ---- all runs -------------------------------------------------------------------------------- */
 
-static void give_up(struct comparison *comparison, size_t sandbox,
-                    const struct trial_result *result)
+static void note_failure(struct comparison *comparison, size_t sandbox,
+                         const struct trial_result *result)
 {
     struct report_sandbox *report_sandbox = &comparison->report->sandboxes[sandbox];
 
@@ -292,7 +291,7 @@ static int measure_once(struct plan *plan, size_t sandbox, enum temperature temp
     if (rc < 0)
         return rc;
     if (trial_failed(&result)) {
-        give_up(comparison, sandbox, &result);
+        note_failure(comparison, sandbox, &result);
         return 0;
     }
     plan->statuses_differ = plan->statuses_differ || result.status != plan->first[sandbox].status;
@@ -305,7 +304,7 @@ static int measure_once(struct plan *plan, size_t sandbox, enum temperature temp
     return add_processor(comparison, sandbox, temperature, &result, &group, err);
 }
 
-/* The unmeasured run: does anything run in this sandbox, and what does the command say? */
+/* The first run, which is not measured: whether the command runs, its status and its output. */
 static int try_sandbox(struct plan *plan, size_t sandbox, struct error *err)
 {
     struct comparison *comparison = &plan->comparison;
@@ -318,17 +317,17 @@ static int try_sandbox(struct plan *plan, size_t sandbox, struct error *err)
     if (rc < 0)
         return rc;
     if (trial_failed(&result)) {
-        give_up(comparison, sandbox, &result);
+        note_failure(comparison, sandbox, &result);
         return 0;
     }
     plan->first[sandbox].status = result.status;
     plan->first[sandbox].output = result.streams[TRIAL_OUTPUT];
-    result.streams[TRIAL_OUTPUT].bytes = NULL; /* it is the plan's now */
+    result.streams[TRIAL_OUTPUT].bytes = NULL; /* now owned by the plan */
     comparison->report->sandboxes[sandbox].status = result.status;
     return 0;
 }
 
-/* ---- what is said below the table ------------------------------------------------------------ */
+/* ---- notes below the table ------------------------------------------------------------------- */
 
 static bool same_output(const struct trial_text *a, const struct trial_text *b)
 {
@@ -399,7 +398,7 @@ static int note_method(const struct comparison *comparison)
     if (comparison->request->runs >= STATISTICS_COUNT_MIN)
         return 0;
     return string_list_add_format(&report->notes,
-                                  "%u runs are too few to show a difference: give at least -n %d",
+                                  "%u runs are too few to show a difference; use at least -n %d",
                                   comparison->request->runs, STATISTICS_COUNT_MIN);
 }
 
@@ -412,7 +411,7 @@ static bool wrote_nothing(const struct plan *plan)
     return true;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static int begin(struct plan *plan, struct error *err)
 {
@@ -440,7 +439,7 @@ static int begin(struct plan *plan, struct error *err)
     return 0;
 }
 
-/* Rows in the order of the tables, whatever is measured first. */
+/* Makes the rows in the order of the tables, whatever is measured first. */
 static int make_rows(struct comparison *comparison, struct error *err)
 {
     for (unsigned temperature = 0; temperature < TEMPERATURES; temperature++) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Run the same command under each isolation, again and again, and gather what it costs.
+ * Runs the same command under each isolation several times, and measures what it costs.
  *
- * The sandboxes take turns, in an order that rotates, so that whatever changes on the host
- * meanwhile falls on all of them alike; warm and cold runs alternate. Cold means: the host's kernel
- * was asked to forget the pages of the files that a run begins with (posix_fadvise,
- * POSIX_FADV_DONTNEED). One run under each isolation comes before all others and is not measured.
+ * The runs are interleaved (round robin, with a rotating start), so that a change on the host
+ * affects all sandboxes alike; warm and cold runs alternate. Before a cold run, the pages of the
+ * files that it needs are dropped from the host's page cache (posix_fadvise, POSIX_FADV_DONTNEED).
+ * The first run under each isolation is not measured.
  */
 #ifndef MICROVM_COMPARE_COMPARE_H
 #define MICROVM_COMPARE_COMPARE_H
@@ -25,20 +25,20 @@ struct compare_request {
     const char *image;
     struct string_list options; /* of `run`, under every isolation */
     struct string_list command; /* empty = the image's own */
-    bool costs;                 /* the built-in measures, whatever the command writes */
+    bool costs;                 /* the built-in measures, even if the command writes output */
     bool disk;                  /* --disk is among the options */
-    struct string_list files;   /* that a run begins with */
+    struct string_list files;   /* that a cold run has to read */
     const char *probes;         /* the program microvm-probes */
-    /* `microvm` and its arguments for a bare guest that measures the machine itself. */
+    /* Arguments of `microvm` for a bare guest that measures the VM itself. */
     struct string_list machine;
-    int signal_fd; /* as of struct trial_request */
-    /* What is being done now, for a person who waits; NULL = nobody does. */
+    int signal_fd; /* as in struct trial_request */
+    /* Shows what is being done; NULL = nobody waits for it. */
     void (*progress)(const char *text);
 };
 
 /*
- * Fills *report, which the caller releases whatever is returned. A sandbox behind which nothing
- * runs is no error: its `reason` says why. Errors: EINTR (*signal is the number), ENOMEM, those of
+ * Fills *report, which the caller releases whatever is returned. A sandbox in which nothing runs
+ * is not an error: its `reason` says why. Errors: EINTR (*signal is the number), ENOMEM, those of
  * trial_run().
  */
 int compare_run(const struct compare_request *request, struct report *report, int *signal,

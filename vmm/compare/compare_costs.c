@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The built-in measures of `microvm compare`: microvm-probes is run under each isolation and
- * tells samples (guest/probes/measure.h), an object of JSON a line.
+ * The built-in measures of `microvm compare`: microvm-probes runs under each isolation and writes
+ * samples (guest/probes/measure.h), one JSON object a line.
  *
- * What it says is said from inside: only names known here, only numbers within bounds, only
- * text that is safe to show is taken over.
+ * Its output is untrusted data: only names that are known here, numbers within bounds, and text
+ * that is safe to show are accepted.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -16,7 +16,7 @@
 #include "vmm/base/text.h"
 #include "vmm/compare/compare_private.h"
 
-#define ROUNDS        4 /* runs under each isolation: as few as can show a difference */
+#define ROUNDS        4 /* runs under each isolation: the fewest that can show a difference */
 #define OUTPUT_MAX    (1U << 20)
 #define NUMBER_MAX    INT64_C(1000000000000000000)
 #define DISK_OPTION   "--disk=256m"
@@ -25,13 +25,13 @@
 #define GROUP_FILES   "files"
 #define GROUP_MACHINE "the hypervisor"
 
-/* Which run tells a measure. */
+/* The run that a measure comes from. */
 enum source { IN_SANDBOX, WITH_DISK, BARE_MACHINE };
 
 static const struct measure {
     enum source source;
     enum report_unit unit;
-    const char *name; /* as microvm-probes says it */
+    const char *name; /* in the output of microvm-probes */
     const char *id, *group, *label;
 } measures[] = {
     {IN_SANDBOX, REPORT_TIME, "syscall", "syscall", GROUP_KERNEL, "system call (getppid)"},
@@ -74,7 +74,7 @@ static const struct measure *find_measure(enum source source, const char *name)
     return NULL;
 }
 
-/* ---- what is said inside --------------------------------------------------------------------- */
+/* ---- output of microvm-probes ---------------------------------------------------------------- */
 
 static void take_text(const json_t *value, char text[REMARK_MAX])
 {
@@ -106,7 +106,7 @@ static bool take_number(const json_t *line, const char *key, double *value)
     return json_is_integer(member) && number > 0 && number < NUMBER_MAX;
 }
 
-/* One line of microvm-probes. What is not understood is passed over. */
+/* One line of microvm-probes. Unknown lines are ignored. */
 static int take_line(struct comparison *comparison, enum source source, size_t sandbox,
                      const json_t *line)
 {
@@ -118,7 +118,7 @@ static int take_line(struct comparison *comparison, enum source source, size_t s
     int rc = 0;
 
     if (!row)
-        return measure ? -ENOMEM : 0; /* a measure that is not known here is left out */
+        return measure ? -ENOMEM : 0; /* an unknown measure is ignored */
     if (measure->unit == REPORT_TIME && take_number(line, "ps", &value))
         rc = report_add_value(row, sandbox, value / 1000);
     else if (measure->unit == REPORT_RATE && take_number(line, "bytes_per_second", &value))
@@ -156,9 +156,9 @@ static int take_output(struct comparison *comparison, enum source source, size_t
 }
 
 /*
- * Samples of one run are alike, whatever the sandboxes are: what else the machine did meanwhile is
- * in all of them. So a run is one value, the median of its samples. `before`: values of the cells
- * before this run.
+ * The samples of one run are not independent: what else the host did during the run affects all of
+ * them. So a run gives one value, the median of its samples. `before`: values of the cells before
+ * this run.
  */
 static void settle(struct comparison *comparison, enum source source, size_t sandbox,
                    const size_t before[])
@@ -191,7 +191,7 @@ static void count_values(struct comparison *comparison, enum source source, size
 
 /* ---- the runs -------------------------------------------------------------------------------- */
 
-/* Notes for all measures of a run that did not take place. */
+/* Notes the reason at all measures of a run that failed. */
 static void note_failure(struct comparison *comparison, enum source source, size_t sandbox,
                          const char *reason)
 {
@@ -224,7 +224,7 @@ static int measure_once(struct comparison *comparison, enum source source, size_
                         struct error *err)
 {
     static const char *const what[] = {"built-in measures", "built-in measures with --disk",
-                                       "the bare machine"};
+                                       "a bare VM"};
     AUTO_STRING_LIST struct string_list options = {0};
     AUTO_STRING_LIST struct string_list command = {0};
     const struct compare_request *request = comparison->request;
@@ -264,7 +264,7 @@ static int measure_once(struct comparison *comparison, enum source source, size_
     return 0;
 }
 
-/* The first whose machine can be measured; -1 = none. */
+/* The first sandbox whose VM can be measured; -1 = none. */
 static int find_machine(const struct comparison *comparison)
 {
     for (size_t i = 0; i < comparison->request->sandbox_count; i++) {
@@ -286,7 +286,7 @@ static int make_rows(struct comparison *comparison, struct error *err)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(measures); i++) {
         if (measures[i].source == WITH_DISK && comparison->request->disk)
-            continue; /* the layer is that disk */
+            continue; /* the writable layer is that disk already */
         if (!measure_row(comparison, &measures[i]))
             return error_set_errno(err, ENOMEM, "compare");
     }

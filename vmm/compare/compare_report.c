@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gather the values of a comparison, sum them up, compare them; see compare_report.h. */
+/* Collects the values of a comparison, and compares them; see compare_report.h. */
 #include "vmm/compare/compare_report.h"
 
 #include <errno.h>
@@ -68,7 +68,7 @@ int report_baseline(const struct report *report)
     return -1;
 }
 
-static void judge(struct report_cell *cell, struct report_cell *base)
+static void find_verdict(struct report_cell *cell, struct report_cell *base)
 {
     cell->probability = 1;
     if (cell->count == 0) {
@@ -102,7 +102,7 @@ void report_finish(struct report *report)
                          report->sandboxes[j].reason[0] ? "did not run" : "not measured");
         }
         for (size_t j = 0; j < report->sandbox_count; j++)
-            judge(&cells[j], baseline >= 0 ? &cells[baseline] : NULL);
+            find_verdict(&cells[j], baseline >= 0 ? &cells[baseline] : NULL);
     }
 }
 

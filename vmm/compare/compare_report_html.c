@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A comparison as one page of HTML: charts, then every number.
+ * A comparison as one HTML page: charts, then every number.
  *
- * The page needs nothing from elsewhere and runs no script; a Content-Security-Policy says so to
- * the browser, too. Bars are SVG, drawn here. Each number stands in a cell whose data-value is the
- * number of the JSON, to the same digits.
+ * The page loads nothing and runs no script; a Content-Security-Policy makes the browser enforce
+ * that. Bars are SVG, drawn here. The data-value of a cell is the number of the JSON, with the same
+ * digits.
  */
 #include <string.h>
 
@@ -91,7 +91,7 @@ static double row_maximum(const struct report *report, const struct report_row *
     return maximum;
 }
 
-/* A bar to the median; over it a line from least to most, and a box from quartile to quartile. */
+/* A bar to the median; over it a line from minimum to maximum, and a box between the quartiles. */
 static void write_bar(const struct report_row *row, size_t sandbox, double scale, unsigned top,
                       FILE *out)
 {
@@ -153,7 +153,7 @@ static void write_chart(const struct report *report, const struct report_row *ro
 
 /* ---- all numbers ----------------------------------------------------------------------------- */
 
-/* A number for programs (data-value) and for people. */
+/* A number, exact in data-value and rounded in the text. */
 static void write_number(const struct report_row *row, const char *isolation, const char *field,
                          double value, double like, FILE *out)
 {
@@ -217,14 +217,14 @@ static void write_numbers(const struct report *report, const struct report_row *
 
 static void write_table(const struct report *report, FILE *out)
 {
-    fputs(
-        "<h2>All numbers</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">what"
-        "</th><th scope=\"col\">isolation</th><th scope=\"col\">median</th><th "
-        "scope=\"col\">least</th>"
-        "<th scope=\"col\">quartile</th><th scope=\"col\">quartile</th><th scope=\"col\">most</th>"
-        "<th scope=\"col\">ratio</th><th scope=\"col\">p</th><th scope=\"col\">verdict</th></tr>"
-        "</thead>\n<tbody>\n",
-        out);
+    fputs("<h2>All numbers</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">what"
+          "</th><th scope=\"col\">isolation</th><th scope=\"col\">median</th><th "
+          "scope=\"col\">minimum</th>"
+          "<th scope=\"col\">quartile</th><th scope=\"col\">quartile</th><th "
+          "scope=\"col\">maximum</th>"
+          "<th scope=\"col\">ratio</th><th scope=\"col\">p</th><th scope=\"col\">verdict</th></tr>"
+          "</thead>\n<tbody>\n",
+          out);
     for (size_t i = 0; i < report->row_count; i++) {
         const char *group = report->rows[i].group;
 
@@ -266,8 +266,8 @@ static void write_introduction(const struct report *report, FILE *out)
         write_words(&report->options, out);
         fputs("</code>", out);
     }
-    fputs(".</p>\n<p>A bar ends at the median; the line over it goes from the least to the most "
-          "value, the box from quartile to quartile. A ratio is given where the rank sum test of "
+    fputs(".</p>\n<p>A bar ends at the median; the line over it goes from the minimum to the "
+          "maximum, the box from quartile to quartile. A ratio is shown where the rank sum test of "
           "Mann and Whitney shows a difference from the container (5 %).</p>\n",
           out);
 }

@@ -5,7 +5,7 @@
 #include "vmm/base/json.h"
 #include "vmm/compare/compare_report.h"
 
-#define DIGITS 15 /* as in the page of HTML, where the same numbers are */
+#define DIGITS 15 /* as in the HTML page, which has the same numbers */
 
 static json_t *list_to_json(const struct string_list *list)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A comparison as a table for a terminal. Each cell has two lines: the median and how it
- * compares, below it the spread. Where the sandboxes do not fit side by side they stand below one
- * another.
+ * A comparison as a table for a terminal. Each cell has two lines: the median with its ratio to the
+ * baseline, below it the spread. If the sandboxes do not fit side by side, each gets a line.
  */
 #include <string.h>
 
@@ -15,7 +14,7 @@
 #define LABEL_WIDTH  31
 #define CELL_WIDTH   30
 #define GAP          1
-#define NAME_WIDTH   13 /* of a sandbox with its indent, where they stand below one another */
+#define NAME_WIDTH   13 /* of a sandbox with its indent, when each gets a line */
 #define VALUE_COLUMN (NAME_WIDTH + GAP)
 #define LINE_SIZE    320
 #define ITEM_SIZE    1024
@@ -28,7 +27,7 @@ struct page {
     FILE *out;
 };
 
-/* What a person typed, an image is called, or was said inside. */
+/* Text of the user, of an image or from inside a sandbox. */
 static void clean(const struct page *page, char *to, size_t size, const char *text)
 {
     if (page->utf8)
@@ -104,8 +103,7 @@ static void format_spread(const struct page *page, const struct report_row *row,
     snprintf(line, LINE_SIZE, "%s [%s %s] %s", minimum, quartile1, quartile3, maximum);
 }
 
-/* One line of a cell. Reasons are sentences: side by side there is room for their beginning, the
- * rest stands below. */
+/* One line of a cell. A reason may be longer: the cell shows its beginning, a note all of it. */
 static void shorten(const struct page *page, char line[LINE_SIZE])
 {
     char whole[LINE_SIZE];
@@ -139,10 +137,10 @@ static void write_wide_group(const struct page *page, size_t first, size_t end)
         }
     }
     fputc('\n', page->out);
-    (void)table_write(&table, page->out); /* it says so when it could not keep a cell */
+    (void)table_write(&table, page->out); /* the output shows a failure */
 }
 
-/* One sandbox a line: value and spread, on two lines where one is too short. */
+/* One sandbox a line: value and spread, on two lines if one is too short. */
 static void write_narrow_group(const struct page *page, size_t first, size_t end)
 {
     static const struct table_column columns[] = {
@@ -172,7 +170,7 @@ static void write_narrow_group(const struct page *page, size_t first, size_t end
             }
         }
     }
-    (void)table_write(&table, page->out); /* it says so when it could not keep a cell */
+    (void)table_write(&table, page->out); /* the output shows a failure */
 }
 
 static void write_title(const struct page *page)
@@ -187,11 +185,11 @@ static void write_title(const struct page *page)
     fprintf(page->out, "\n%u runs warm and %u cold under each isolation, interleaved", report->runs,
             report->runs);
     fprintf(page->out, "; %s\n", report->host);
-    fprintf(page->out, "%s each median: least [quartiles] most.\n",
-            page->wide ? "Below" : "Behind");
+    fprintf(page->out, "%s each median: minimum [quartiles] maximum.\n",
+            page->wide ? "Below" : "After");
 }
 
-/* A reason that did not fit; not when a row above has told the same. */
+/* A reason that did not fit, once for rows of the same label. */
 static void add_reason(struct table *list, const struct page *page, size_t row, size_t sandbox)
 {
     const struct report *report = page->report;
@@ -228,7 +226,7 @@ static void write_notes(const struct page *page)
             add_reason(&list, page, i, j);
     }
     fputc('\n', page->out);
-    (void)table_write(&list, page->out); /* it says so when it could not keep a cell */
+    (void)table_write(&list, page->out); /* the output shows a failure */
 }
 
 void report_write_table(const struct report *report, unsigned columns, bool utf8, FILE *out)

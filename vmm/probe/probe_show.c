@@ -193,7 +193,7 @@ void probe_show(const struct probe_report *report, const struct probe_style *sty
         group = report->rows[i].group;
         add_row(&page, &report->rows[i]);
     }
-    (void)table_write(&page.table, out); /* it says so when it could not keep a cell */
+    (void)table_write(&page.table, out); /* the output shows a failure */
     table_release(&page.table);
     if (bounded.verbose)
         write_calls(&page);

@@ -122,7 +122,7 @@ static void write_exits(const struct timeline_counts *counts, FILE *out)
     table_add(&table, "  all");
     add_count(&table, find(counts, "exits"));
     add_time(&table, find(counts, "exits"), all_ns);
-    (void)table_write(&table, out); /* it says so when it could not keep a cell */
+    (void)table_write(&table, out); /* the output shows a failure */
 }
 
 static void add_access(struct table *table, const char *label, uint64_t reads, uint64_t writes,
@@ -183,7 +183,7 @@ static void write_accesses(const struct timeline_counts *counts, FILE *out)
     table_end_row(&table);
     table_add(&table, "  addresses where nothing is");
     add_count(&table, find(counts, "unclaimed.mmio"));
-    (void)table_write(&table, out); /* it says so when it could not keep a cell */
+    (void)table_write(&table, out); /* the output shows a failure */
 }
 
 static void write_queues(const struct timeline_counts *counts, FILE *out)
@@ -215,7 +215,7 @@ static void write_queues(const struct timeline_counts *counts, FILE *out)
         add_count(&table, find(counts, "%.*s.notified", length, item->name));
         add_count(&table, find(counts, "%.*s.suppressed", length, item->name));
     }
-    (void)table_write(&table, out); /* it says so when it could not keep a cell */
+    (void)table_write(&table, out); /* the output shows a failure */
 }
 
 void exit_statistics_write(const struct timeline_counts *counts, FILE *out)

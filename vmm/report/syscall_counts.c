@@ -81,5 +81,5 @@ void syscall_table_write(const struct syscall_table *table, FILE *out)
     }
     if (sorted.count > 0)
         add_row(&shown, "all", &all);
-    (void)table_write(&shown, out); /* it says so when it could not keep a cell */
+    (void)table_write(&shown, out); /* the output shows a failure */
 }

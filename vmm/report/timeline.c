@@ -149,7 +149,7 @@ void timeline_write_chart(const struct timeline *timeline, bool unicode, FILE *o
     }
     table_add(&table, "total");
     table_add(&table, "%.2f ms", (double)total / 1e6);
-    (void)table_write(&table, out); /* it says so when it could not keep a cell */
+    (void)table_write(&table, out); /* the output shows a failure */
 }
 
 static json_t *steps_to_json(const struct timeline *timeline, const enum timeline_step *steps,

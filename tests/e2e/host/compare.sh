@@ -118,7 +118,7 @@ case_without_groups_it_says_so() {
     jq -e '.rows[] | select(.id == "warm.memory").cells[0] | .values == [] and
         (.note | startswith("not measured: no control group can be made in /sys/fs/cgroup"))' "$out" || fail "memory"
     jq -e '.rows[] | select(.id == "warm.cpu_inside").cells[0] | .values == [] and
-        .note == "not measured: the run does not tell the part inside"' "$out" || fail "processor time inside"
+        .note == "not measured: the run does not report the part inside"' "$out" || fail "processor time inside"
     jq -e '.notes[] | select(startswith("processor time is that of the processes"))' "$out" || fail "no note"
     expect_between "$(value warm.cpu)" 1000000 60000000000 "processor time"
 }
@@ -172,7 +172,7 @@ case_a_table_for_people() {
     expect_match '^the command, warm +container$'
     expect_match '^  full run +[0-9.]+ (ms|s)$'
     expect_line '- container: the command ended with status 3'
-    expect_line '- 2 runs are too few to show a difference: give at least -n 4'
+    expect_line '- 2 runs are too few to show a difference; use at least -n 4'
     expect_err ''
 }
 
