@@ -135,8 +135,8 @@ static void add_access(struct table *table, const char *label, uint64_t reads, u
 }
 
 /* One row a group of a virtio device's registers; one for all where there are no groups. */
-static void add_answerer(struct table *table, const struct timeline_counts *counts,
-                         const char *name, int length)
+static void add_device_accesses(struct table *table, const struct timeline_counts *counts,
+                                const char *name, int length)
 {
     uint64_t reads = find(counts, "%.*s.reads", length, name);
     uint64_t writes = find(counts, "%.*s.writes", length, name);
@@ -163,7 +163,7 @@ static void add_answerer(struct table *table, const struct timeline_counts *coun
 static void write_accesses(const struct timeline_counts *counts, FILE *out)
 {
     static const struct table_column columns[] = {
-        {"accesses that the monitor answered", TABLE_LEFT, LABEL_WIDTH},
+        {"accesses that the monitor handled", TABLE_LEFT, LABEL_WIDTH},
         {"reads", TABLE_RIGHT, COUNT_WIDTH},
         {"writes", TABLE_RIGHT, COUNT_WIDTH},
         {"time", TABLE_RIGHT, TIME_WIDTH},
@@ -176,12 +176,12 @@ static void write_accesses(const struct timeline_counts *counts, FILE *out)
         int length;
 
         if (has_suffix(counts->items[i].name, ".reads", 1, &length))
-            add_answerer(&table, counts, counts->items[i].name, length);
+            add_device_accesses(&table, counts, counts->items[i].name, length);
     }
-    table_add(&table, "  ports where nothing is");
+    table_add(&table, "  ports without a device");
     add_count(&table, find(counts, "unclaimed.port"));
     table_end_row(&table);
-    table_add(&table, "  addresses where nothing is");
+    table_add(&table, "  addresses without a device");
     add_count(&table, find(counts, "unclaimed.mmio"));
     (void)table_write(&table, out); /* the output shows a failure */
 }
@@ -221,23 +221,24 @@ static void write_queues(const struct timeline_counts *counts, FILE *out)
 void exit_statistics_write(const struct timeline_counts *counts, FILE *out)
 {
     if (counts->count == 0) {
-        fputs("ledger: not known, the monitor has ended without telling its counts\n", out);
+        fputs("exit statistics: not available: the monitor ended without reporting its counts\n",
+              out);
         return;
     }
     write_exits(counts, out);
     write_accesses(counts, out);
     write_queues(counts, out);
     fputs(
-        "Time of an exit: from KVM_RUN's return until the monitor is ready to call it again. The\n"
-        "processor's own way out of the guest and back is not in it, nor is the kernel's.\n"
-        "A kick: the I/O loop woken for a queue, by a write to QueueNotify, which KVM turns into "
+        "Time of an exit: from KVM_RUN's return until the monitor is ready to call it again. It\n"
+        "excludes the processor's way out of the guest and back, and the kernel's part.\n"
+        "A kick wakes the I/O loop for a queue. It is a write to QueueNotify, which KVM turns into "
         "an\n"
-        "eventfd without an exit to the monitor (several that come together count as one), or by\n"
-        "the transport after a write to Status. Its time: the device's work on the queue. Used\n"
-        "buffer notifications, sent or suppressed as the driver asks, reach the guest by irqfd,\n"
-        "without an exit.\n"
-        "Not in this ledger: work that the host's side began (a socket has data), and exits that\n"
-        "KVM handles in the host's kernel: halts, faults on guest memory (EPT or NPT violations),\n"
+        "eventfd without an exit to the monitor (several at a time count as one), or comes from\n"
+        "the transport after a write to Status. Its time is the device's work on the queue. Used\n"
+        "buffer notifications, sent or suppressed as the driver requests, reach the guest by\n"
+        "irqfd, without an exit.\n"
+        "Not counted: work that the host's side starts (a socket has data), and exits that KVM\n"
+        "handles in the host's kernel: halts, faults on guest memory (EPT or NPT violations),\n"
         "timers, interrupt controllers, CPUID, MSRs; `perf kvm stat` counts those.\n",
         out);
 }

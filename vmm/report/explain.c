@@ -15,31 +15,32 @@ int explain_check(const char *value, bool terminal, struct error *err)
 
     if (live && terminal && isatty(STDERR_FILENO))
         return error_set(err, EINVAL,
-                         "--explain=live with -t: its lines would run into those of the command; "
-                         "send them to a file by 2>FILE");
+                         "--explain=live with -t would mix its lines with those of the command; "
+                         "redirect them to a file with 2>FILE");
     if (!value || !*value || live)
         return 0;
-    return error_set(err, EINVAL,
-                     "--explain: '%s' is not live; --explain alone explains afterwards", value);
+    return error_set(
+        err, EINVAL,
+        "--explain: '%s' is not valid; write --explain=live, or --explain for a report at the end",
+        value);
 }
 
 static void write_calls(const struct explanation *explanation, FILE *out)
 {
     if (explanation->calls_unseen) {
-        fprintf(out, "system calls: not known: %s\n", explanation->calls_unseen);
+        fprintf(out, "system calls: not available: %s\n", explanation->calls_unseen);
         return;
     }
     if (explanation->calls.count == 0) {
-        fputs("system calls: not known: the container's init has not told any\n", out);
+        fputs("system calls: not available: the container's init has not reported any\n", out);
         return;
     }
     syscall_table_write(&explanation->calls, out);
-    fputs("Of all processes of the container, from the command's own execve on; time is from entry "
-          "to\n"
-          "return as a tracer (ptrace) sees it: waiting, and the tracer's own work, are in it. A "
-          "call\n"
-          "that never returns, as exit_group, has no time.\n",
-          out);
+    fputs(
+        "These are the calls of all processes of the container, from the command's own execve on.\n"
+        "Time is from entry to return as a tracer (ptrace) sees it; it includes waiting and the\n"
+        "tracer's own work. A call that never returns, such as exit_group, has no time.\n",
+        out);
 }
 
 void explain_write(const struct explanation *explanation, const struct timeline *timeline,
@@ -56,7 +57,5 @@ void explain_write(const struct explanation *explanation, const struct timeline 
     if (explanation->machine)
         exit_statistics_write(counts, out);
     else
-        fputs(
-            "exits to a monitor: there is none; the host's kernel answers the calls above itself\n",
-            out);
+        fputs("exits to a monitor: none; the host's kernel executes the calls above itself\n", out);
 }

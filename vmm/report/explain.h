@@ -11,17 +11,17 @@
 #include "vmm/report/timeline.h"
 
 struct explanation {
-    bool live;                  /* narrate as it happens, too */
-    bool machine;               /* there was one: its ledger is of interest */
+    bool live;                  /* also trace as it happens */
+    bool machine;               /* it ran in a VM, which has exit statistics */
     const char *calls_unseen;   /* why system calls cannot be counted; NULL = they can */
-    struct syscall_table calls; /* empty when the container's init did not get to tell them */
+    struct syscall_table calls; /* empty if the container's init has not reported them */
 };
 
 /* Checks the value of --explain ("" or "live", NULL = not given), with -t or not. Errors: EINVAL.
  */
 int explain_check(const char *value, bool terminal, struct error *err);
 
-/* Writes the container's system calls, and the ledger of the machine. */
+/* Writes the container's system calls, and the exit statistics of the VM. */
 void explain_write(const struct explanation *explanation, const struct timeline *timeline,
                    FILE *out);
 

@@ -20,7 +20,7 @@ int syscall_table_add(struct syscall_table *table, const struct syscall_row *row
     for (unsigned i = 0; possible && i < table->count; i++)
         possible = table->rows[i].number != row->number;
     if (!possible || table->count == ARRAY_LENGTH(table->rows))
-        return error_set(err, EPROTO, "the guest has counted system calls impossibly (number %u)",
+        return error_set(err, EPROTO, "invalid system call counts from the guest (number %u)",
                          row->number);
     table->rows[table->count++] = *row;
     return 0;

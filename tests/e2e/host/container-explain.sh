@@ -7,7 +7,7 @@ case_a_container_has_the_same_table_of_system_calls() {
     expect_status 6
     expect_err_match '^  kill +25 +0 '
     expect_err_match '^  execve +1 +0 '
-    expect_err_match '^exits to a monitor: there is none'
+    expect_err_match '^exits to a monitor: none; '
     ! grep KVM_EXIT "$err"
 }
 

@@ -111,7 +111,7 @@ case_a_traced_container_ends_as_any_other() {
     try microvm run --explain busybox nosuch
     expect_status 127
     expect_err_match '^microvm: .*nosuch'
-    expect_err_match '^system calls: not known: '
+    expect_err_match '^system calls: not available: '
 }
 
 case_signals_and_the_terminal_reach_a_traced_container() {
