@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a machine cost, as a table for people: exits by cause, accesses by device and
- * register group, queues by device, in the words of KVM's API and of virtio 1.2. Made of the counts
- * of a timed machine (machine.h), so that every number of it is one of the timeline's, too.
+ * The exit statistics of a VM as tables: exits by cause, accesses by device and register group,
+ * queues by device, in the terms of KVM's API and of virtio 1.2. Every number is a count of the
+ * timeline.
  */
 #ifndef MICROVM_REPORT_EXIT_STATISTICS_H
 #define MICROVM_REPORT_EXIT_STATISTICS_H
@@ -11,7 +11,7 @@
 
 #include "vmm/report/timeline.h"
 
-/* `counts` are those of the machine's end. Says so when the monitor has told none. */
+/* `counts` are those at the end of the VM. Without any, writes that they are not known. */
 void exit_statistics_write(const struct timeline_counts *counts, FILE *out);
 
 #endif

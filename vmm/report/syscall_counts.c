@@ -36,7 +36,7 @@ static int longest_first(const void *one, const void *other)
     return (a->number > b->number) - (a->number < b->number);
 }
 
-/* A guest's numbers may be anything: a sum stops at the most there is. */
+/* A guest may send any number: a sum saturates. */
 static uint64_t sum(uint64_t one, uint64_t other)
 {
     return one > UINT64_MAX - other ? UINT64_MAX : one + other;
@@ -73,7 +73,7 @@ void syscall_table_write(const struct syscall_table *table, FILE *out)
 
         snprintf(number, sizeof(number), "number %u", row->number);
         if (row->number == PROTOCOL_SYSCALL_OTHER)
-            name = "(of another kind)";
+            name = "(other)";
         add_row(&shown, name ? name : number, row);
         all.calls = sum(all.calls, row->calls);
         all.errors = sum(all.errors, row->errors);

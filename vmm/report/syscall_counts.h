@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The system calls that a container made, as its init has counted them
- * (guest/init/syscall_trace.h) and told in frames: gathered, and written as a table for people.
+ * The system calls of a container, counted by its init (guest/init/syscall_trace.h) and sent in
+ * frames: collected, and written as a table.
  */
 #ifndef MICROVM_REPORT_SYSCALL_COUNTS_H
 #define MICROVM_REPORT_SYSCALL_COUNTS_H
@@ -22,11 +22,12 @@ struct syscall_table {
     unsigned count;
 };
 
-/* Adds a row that a guest has sent. Errors: EPROTO (impossible numbers, or the row is there). */
+/* Adds a row that a guest has sent. Errors: EPROTO (impossible numbers, or a second row for a
+ * call). */
 int syscall_table_add(struct syscall_table *table, const struct syscall_row *row,
                       struct error *err);
 
-/* Writes the rows, those that took longest first. */
+/* Writes the rows, longest time first. */
 void syscall_table_write(const struct syscall_table *table, FILE *out);
 
 #endif

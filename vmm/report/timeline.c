@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Note, draw and write down when each step of a run was reached. */
+/* Records when each step of a run was reached; draws and writes the timeline. */
 #include "vmm/report/timeline.h"
 
 #include <inttypes.h>
@@ -56,7 +56,7 @@ static void note_mark(struct timeline *timeline, uint32_t mark, uint64_t at_ns)
         timeline_note(timeline, TIMELINE_EXIT, at_ns);
         break;
     default:
-        break; /* a guest rings whatever it likes */
+        break; /* a guest may ring any mark */
     }
 }
 
@@ -103,7 +103,7 @@ static unsigned sort_steps(const struct timeline *timeline, enum timeline_step s
     return count;
 }
 
-/* Draws the bar of [from, to) out of `total`, so that neighbours touch and the shortest is seen. */
+/* Draws the bar of [from, to) out of `total`: adjacent bars touch, the shortest is visible. */
 static void draw_bar(uint64_t from, uint64_t to, uint64_t total, bool unicode, char bar[BAR_SIZE])
 {
     static const char *const parts[CELL_PARTS] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};

@@ -22,11 +22,11 @@ enum timeline_step {
     TIMELINE_RUNTIME,    /* the runtime has started the container's process */
     TIMELINE_FIRST_BYTE, /* first byte of output arrived here */
     TIMELINE_EXIT,       /* the container's first process ended */
-    TIMELINE_END,        /* everything of the instance is gone */
+    TIMELINE_END,        /* everything of the instance is removed */
     TIMELINE_STEPS
 };
 
-/* What the machine had done at one moment: names and numbers of a counts event. */
+/* What the VM had done at one moment: names and numbers of a counts event. */
 struct timeline_counts {
     unsigned count;
     struct control_count items[CONTROL_COUNTS_MAX];
@@ -34,13 +34,13 @@ struct timeline_counts {
 
 struct timeline {
     uint64_t at_ns[TIMELINE_STEPS];   /* CLOCK_MONOTONIC; 0 = not reached */
-    struct timeline_counts counts[2]; /* by enum control_counts_at; empty = not told */
+    struct timeline_counts counts[2]; /* by enum control_counts_at; empty = not received */
 };
 
 /* Notes the time of `step`, once: later calls for the same step change nothing. */
 void timeline_note(struct timeline *timeline, enum timeline_step step, uint64_t at_ns);
 
-/* Notes what an event of the monitor tells: stages, the first KVM_RUN, boot marks, counts. */
+/* Notes an event of the monitor: a stage, the first KVM_RUN, a boot mark, counts. */
 void timeline_note_event(struct timeline *timeline, const struct control_event *event);
 
 /*
@@ -53,7 +53,7 @@ void timeline_write_chart(const struct timeline *timeline, bool unicode, FILE *o
  * Writes one line of JSON:
  *   {"start_ns":N,"steps":[{"step":"image","at_ns":N,"took_ns":N},...],"total_ns":N,
  *    "counts":{"init":{"exits":N,...},"end":{...}}}
- * start_ns is TIMELINE_COMMAND on CLOCK_MONOTONIC, so that times can be compared with others';
+ * start_ns is TIMELINE_COMMAND on CLOCK_MONOTONIC, to compare it with times of other sources;
  * at_ns counts from TIMELINE_COMMAND, took_ns from the step before, in order of time. Errors: of
  * json_write().
  */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rows are the counts, the sums are right, and untrusted names make no rows.
- */
+/* The rows are the counts, the sums are right, and untrusted names make no rows. */
 #include <stdio.h>
 #include <stdlib.h>
 

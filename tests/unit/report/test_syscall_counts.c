@@ -43,7 +43,7 @@ static void the_longest_come_first(void **state)
         "system calls of the container       calls     errors            time          each\n"
         "  write                                 1          0        9.000 ms    9000.00 us\n"
         "  read                                  4          1        0.002 ms       0.50 us\n"
-        "  (of another kind)                     2          2        0.000 ms       0.05 us\n"
+        "  (other)                               2          2        0.000 ms       0.05 us\n"
         "  number 511                            1          0        0.000 ms       0.05 us\n"
         "  all                                   8          3        9.002 ms    1125.27 us\n");
     free(text);
