@@ -60,7 +60,7 @@ static inline bool bytes_are_zero(const void *data, size_t size)
     return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
 }
 
-/* `alignment` is a power of two; the caller has made sure that the sum does not overflow. */
+/* `alignment` is a power of two; the caller makes sure that the sum does not overflow. */
 static inline uint64_t align_up(uint64_t value, uint64_t alignment)
 {
     return (value + alignment - 1) & ~(alignment - 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Control groups of this machine; see cgroup.h. */
+/* The host's cgroups; see cgroup.h. */
 #include "vmm/base/cgroup.h"
 
 #include <dirent.h>
@@ -22,7 +22,7 @@
 #define HYBRID    CGROUP_TOP "/unified"
 #define FILE_MAX  (64U << 10)
 #define DEPTH_MAX 16
-/* A group is busy until the kernel has let go of its last process. */
+/* A group is busy until the kernel has released its last process. */
 #define REMOVE_TRIES   50
 #define REMOVE_WAIT_US 2000
 
@@ -49,7 +49,7 @@ const char *cgroup_hybrid_mount(void)
                                                                                         : NULL;
 }
 
-/* Is `word` one of those in `list`, with blanks between? */
+/* Is `word` in `list`, which blanks separate? */
 static bool has_word(const char *list, const char *word)
 {
     size_t length = strlen(word);
@@ -149,8 +149,8 @@ bool cgroup_read_cpu_time(const char *path, uint64_t *microseconds)
 
 static void remove_groups_below(int parent, const char *name, unsigned depth);
 
-/* Group `name` in `parent`. With groups below it, or processes that the kernel still ends, it is
- * busy. Returns whether it is gone. */
+/* Removes group `name` of `parent`. It is busy while it has child groups, or processes that the
+ * kernel has not released. Returns whether it is gone. */
 static bool remove_group(int parent, const char *name, unsigned depth)
 {
     for (unsigned i = 0; i < REMOVE_TRIES && unlinkat(parent, name, AT_REMOVEDIR) < 0; i++) {
@@ -164,7 +164,7 @@ static bool remove_group(int parent, const char *name, unsigned depth)
     return faccessat(parent, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
 }
 
-/* The other entries of a group's directory are files of the kernel's. */
+/* The other entries of a group's directory are the kernel's files. */
 static void remove_groups_below(int parent, const char *name, unsigned depth)
 {
     AUTO_CLOSE int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

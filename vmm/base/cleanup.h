@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owners that release at the end of their scope, and `steal` to hand ownership over. */
+/* Variables that release what they own at the end of their scope; `steal` hands ownership over. */
 #ifndef MICROVM_BASE_CLEANUP_H
 #define MICROVM_BASE_CLEANUP_H
 
@@ -16,7 +16,7 @@ static inline void cleanup_free(void *at)
 static inline void cleanup_close(const int *fd)
 {
     if (*fd >= 0)
-        close(*fd); /* never retried: on Linux the descriptor is gone whatever close says */
+        close(*fd); /* never retried: on Linux the descriptor is closed, whatever close() returns */
 }
 
 static inline void cleanup_fclose(FILE **file)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One error object that gathers, on its way up, what was being done and to what.
+ * One error object; each caller on its way up adds what was being done, and to what.
  *
  * Contract: a function that can fail takes `struct error *err` as its last argument and returns 0
  * (or a useful value >= 0) on success, a negative errno on failure. On failure it has filled *err
- * by error_set() or error_wrap(); on success it has left *err alone. The caller owns the object;
- * it needs no release. A null `err` is allowed and means "the code is enough".
+ * by error_set() or error_wrap(); on success it has not touched *err. The caller owns the object;
+ * it needs no release. `err` may be null: then the caller only wants the code.
  */
 #ifndef MICROVM_BASE_ERROR_H
 #define MICROVM_BASE_ERROR_H
@@ -29,7 +29,7 @@ struct error {
 int error_set(struct error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* As error_set(), and appends ": " and the text of `code`, as perror does. */
+/* Same as error_set(), and appends ": " and the text of `code`, as perror does. */
 int error_set_errno(struct error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

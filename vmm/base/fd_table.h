@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Descriptors by name: what one process of ours hands to another at its start. The receiver finds
- * them in the order of the table from FD_TABLE_FIRST on, and their names in one argument.
+ * Descriptors by name: what one of our own processes hands to another at its start. The receiver
+ * finds them in the order of the table from FD_TABLE_FIRST on, and their names in one argument.
  */
 #ifndef MICROVM_BASE_FD_TABLE_H
 #define MICROVM_BASE_FD_TABLE_H
@@ -10,7 +10,7 @@
 
 #include "vmm/base/error.h"
 
-#define FD_TABLE_FIRST     3  /* behind the standard streams */
+#define FD_TABLE_FIRST     3  /* after the standard streams */
 #define FD_TABLE_MAX       32 /* descriptors */
 #define FD_TABLE_NAME_SIZE 24 /* bytes of a name and its NUL; ':' is in none */
 
@@ -22,11 +22,12 @@ struct fd_table {
     } rows[FD_TABLE_MAX];
 };
 
-/* Adds a descriptor, which stays the caller's; one of -1 is left out. Errors: E2BIG, EINVAL (bad
- * or second name). */
+/* Adds a descriptor, which the caller still owns; -1 adds nothing. Errors: E2BIG, EINVAL (bad or
+ * second name). */
 int fd_table_add(struct fd_table *table, const char *name, int fd, struct error *err);
 
-/* The descriptor of that name, which is the caller's from now on; -1: there is none (any more). */
+/* The descriptor of that name, which the caller owns from now on; -1 if there is none, or it was
+ * taken. */
 int fd_table_take(struct fd_table *table, const char *name);
 
 /* The same without taking it. */

@@ -74,7 +74,7 @@ ssize_t io_pread_full(int fd, void *data, size_t size, off_t offset)
 int io_read_file(int dir, const char *path, size_t limit, char **data, size_t *size,
                  struct error *err)
 {
-    /* A pipe is refused below, not waited for. */
+    /* Does not wait for the writer of a pipe: it is refused below. */
     AUTO_CLOSE int fd = openat(dir, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     AUTO_FREE char *text = NULL;
     struct stat status;
@@ -87,7 +87,7 @@ int io_read_file(int dir, const char *path, size_t limit, char **data, size_t *s
         return error_set(err, EINVAL, "%s: is not a regular file", path);
     if ((uint64_t)status.st_size > limit)
         return error_set(err, EFBIG, "%s: is larger than %zu bytes", path, limit);
-    /* The kernel's own files say 0 and are not empty. */
+    /* Files of /proc and /sys have size 0 and are not empty. */
     wanted = status.st_size > 0 ? (size_t)status.st_size : KERNEL_FILE_MAX;
     text = malloc(wanted + 1);
     if (!text)

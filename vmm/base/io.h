@@ -15,7 +15,7 @@ int io_write_all(int fd, const void *data, size_t size);
 /* Reads until `size` bytes or end of file. Returns the count of bytes or a negative errno. */
 ssize_t io_read_full(int fd, void *data, size_t size);
 
-/* As io_read_full(), from `offset`, without moving the file position. */
+/* Same as io_read_full(), from `offset`, without moving the file position. */
 ssize_t io_pread_full(int fd, void *data, size_t size, off_t offset);
 
 /*
@@ -29,7 +29,7 @@ int io_read_file(int dir, const char *path, size_t limit, char **data, size_t *s
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t io_now_ns(void);
 
-/* The same clock as of the last tick, up to 10 ms ago: costs next to nothing, and no system call.
+/* The same clock at its last tick, up to 10 ms ago: costs almost nothing, and no system call.
  */
 uint64_t io_now_coarse_ns(void);
 

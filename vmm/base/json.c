@@ -22,8 +22,8 @@ int json_parse(const char *text, size_t size, json_t **root, struct error *err)
     json_error_t why;
     char near[JSON_ERROR_TEXT_LENGTH];
 
-    /* Where it has no memory, jansson says "invalid token", or nothing, or leaves a byte of a
-     * string out without a word: the allocator is asked. */
+    /* When memory is short, jansson reports "invalid token", or nothing, or silently drops a byte
+     * of a string. So the allocator notes each failure. */
     errno = 0;
     *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
     if (*root && errno != ENOMEM)
@@ -31,7 +31,7 @@ int json_parse(const char *text, size_t size, json_t **root, struct error *err)
     drop(root);
     if (errno == ENOMEM)
         return error_set_errno(err, ENOMEM, "cannot parse JSON");
-    text_copy(near, sizeof(near), why.text); /* it quotes what is wrong */
+    text_copy(near, sizeof(near), why.text); /* it quotes the malformed text */
     return error_set(err, EINVAL, "not valid JSON: line %d: %s", why.line, near);
 }
 
@@ -52,7 +52,8 @@ json_t *json_from_text(const char *text)
     return copy ? json_string(copy) : NULL;
 }
 
-/* A codepoint that is not safe to show is in a string, except for a newline between members. */
+/* A codepoint that is not safe to show can only be in a string, except for a newline between
+ * members. */
 static void write_text(const char *text, FILE *out)
 {
     const char *end = text + strlen(text);
@@ -92,7 +93,7 @@ void json_put(json_t **object, const char *key, json_t *value)
 struct buffer {
     char *text;
     size_t used, room;
-    bool failed; /* for good: jansson does not look at each answer */
+    bool failed; /* to stay: jansson does not check every result */
 };
 
 static int take_piece(const char *piece, size_t size, void *opaque)

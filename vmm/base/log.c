@@ -32,7 +32,7 @@ static void write_message(enum log_level level, const char *format, va_list args
     used = strlen(line);
     line[used++] = '\n';
     if (write(log_fd, line, used) < 0)
-        return; /* There is nobody left to tell. */
+        return; /* There is nowhere to report it. */
 }
 
 void log_message(enum log_level level, const char *format, ...)

@@ -8,7 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Reads digits at *text and steps past them. Returns 0, -EINVAL (none) or -ERANGE (overflow). */
+/* Reads digits at *text and moves *text past them. Returns 0, -EINVAL (none) or -ERANGE
+ * (overflow). */
 static int parse_digits(const char **text, uint64_t *value)
 {
     const char *at = *text;
@@ -27,9 +28,9 @@ static int parse_digits(const char **text, uint64_t *value)
 }
 
 /*
- * Reads a decimal number such as "2", "1.5" or ".5" at *text and steps past it: what stands before
- * the point into *whole, at most `digits` digits behind it into *part, in units of the last of
- * them. Returns 0, -EINVAL (none) or -ERANGE (overflow).
+ * Reads a decimal number such as "2", "1.5" or ".5" at *text and moves *text past it: the part
+ * before the point into *whole, at most `digits` digits after it into *part, in units of the last
+ * digit. Returns 0, -EINVAL (none) or -ERANGE (overflow).
  */
 static int parse_decimal(const char **text, unsigned digits, uint64_t *whole, uint64_t *part)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Strict parsing of what a person types: all digits, one suffix, overflow checked. */
+/* Strict parsing of what a user types: all digits, one suffix, overflow checked. */
 #ifndef MICROVM_BASE_PARSE_H
 #define MICROVM_BASE_PARSE_H
 
@@ -10,22 +10,22 @@
 
 /*
  * Parses a decimal number within [min, max] into *value. `what` names the option or field in the
- * message. Errors: EINVAL (not a number), ERANGE (outside of the bounds).
+ * message. Errors: EINVAL (not a number), ERANGE (out of bounds).
  */
 int parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *value,
               struct error *err);
 
 /*
- * Parses a size in bytes as docker does: a decimal number ("2", "1.5", ".5"; six digits
- * behind the point) and at most one suffix of b, k, m, g, t in either case (powers of 1024; an
- * optional trailing "b" or "ib" as in "128MiB"). Parts of a byte are dropped. Errors: EINVAL,
+ * Parses a size in bytes as docker does: a decimal number ("2", "1.5", ".5"; at most six digits
+ * after the point) and at most one suffix of b, k, m, g, t in either case (powers of 1024; an
+ * optional trailing "b" or "ib" as in "128MiB"). Fractions of a byte are dropped. Errors: EINVAL,
  * ERANGE.
  */
 int parse_size(const char *text, const char *what, uint64_t *bytes, struct error *err);
 
 /*
  * Parses "2", "1.5" or ".5" processors into millicpus, 1000 of which are one (docker's --cpus).
- * Errors: EINVAL, ERANGE (below 10, which is docker's least, or above 1000999).
+ * Errors: EINVAL, ERANGE (below 10, docker's minimum, or above 1000999).
  */
 int parse_millicpus(const char *text, const char *what, uint32_t *millicpus, struct error *err);
 

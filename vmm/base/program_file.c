@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Find the files that come with the program; see program_file.h. */
+/* Find the files that are installed with the program; see program_file.h. */
 #include "vmm/base/program_file.h"
 
 #include <errno.h>
@@ -55,7 +55,7 @@ const struct program_file program_file_probes = {
     .made_by = "make",
 };
 
-/* What the user names must be there: no other place is tried. */
+/* A file that the user names must exist: no other place is tried. */
 static int check_named(const struct program_file *file, const char *named_by, const char *value,
                        char **path, struct error *err)
 {

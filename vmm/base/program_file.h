@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Find the files that come with the program (guest kernel, initramfs, import program):
+ * Find the files that are installed with the program (guest kernel, initramfs, import program):
  * named by the user, else beside the executable (a build tree), else where `make install` put them.
  */
 #ifndef MICROVM_BASE_PROGRAM_FILE_H
@@ -25,8 +25,8 @@ extern const struct program_file program_file_probes;    /* microvm-probes */
 
 /*
  * Writes the path of a file that exists to *path, which the caller frees. `given` is the value of
- * the option or NULL. A place that the user names is the only one that is looked at.
- * Errors: ENOENT (says all ways to mend it), EISDIR, of access(2), ENOMEM.
+ * the option or NULL. A place that the user names is the only one that is tried. Errors: ENOENT
+ * (the message lists all ways to fix it), EISDIR, of access(2), ENOMEM.
  */
 int program_file_find(const struct program_file *file, const char *given, char **path,
                       struct error *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Remove a directory with all that is in it, without following any link. */
+/* Remove a directory and its contents, without following any link. */
 #include "vmm/base/remove_tree.h"
 
 #include <dirent.h>
@@ -24,7 +24,7 @@ static int remove_entry(int directory_fd, const char *name, unsigned depth)
     return remove_directory(directory_fd, name, depth);
 }
 
-/* Removes what is in the directory and closes `directory_fd`. */
+/* Removes the contents of the directory and closes `directory_fd`. */
 static int remove_contents(int directory_fd, unsigned depth)
 {
     const struct dirent *entry;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Find the machine's own programs; see search_path.h. */
+/* Find the host's programs; see search_path.h. */
 #include "vmm/base/search_path.h"
 
 #include <stdbool.h>

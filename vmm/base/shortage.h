@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Errors that say nothing about the object, but that the system is short of something. */
+/* Errors that say nothing about the object: the system is short of something. */
 #ifndef MICROVM_BASE_SHORTAGE_H
 #define MICROVM_BASE_SHORTAGE_H
 
 #include <errno.h>
 #include <stdbool.h>
 
-/* Is `code` (positive errno) a want of memory or descriptors, or a device that fails: may the same
- * go well later? */
+/* Does `code` (positive errno) mean a shortage of memory or descriptors, or a failing device? Then
+ * a later attempt may succeed. */
 static inline bool is_shortage(int code)
 {
     return code == ENOMEM || code == EMFILE || code == ENFILE || code == EIO;

@@ -14,7 +14,7 @@
 
 #include "vmm/base/cleanup.h"
 
-/* The table with sources that no target overwrites; copies[i] is -1 where none had to be made. */
+/* The table, with sources that no target overwrites; copies[i] is -1 where no copy was needed. */
 struct table {
     struct spawn_descriptor rows[SPAWN_DESCRIPTORS_MAX];
     int copies[SPAWN_DESCRIPTORS_MAX];
@@ -105,8 +105,8 @@ static int plan_attributes(posix_spawnattr_t *attributes, bool session)
                                     (short)(session ? flags | POSIX_SPAWN_SETSID : flags));
 }
 
-/* execve() changes none of its arguments, whatever its prototype says (POSIX.1-2017, exec,
- * rationale): that is all the cast is for. */
+/* execve() does not change its arguments, although its prototype allows it (POSIX.1-2017, exec,
+ * rationale): hence the cast. */
 #define UNCHANGED(list) ((char *const *)(uintptr_t)(list))
 
 static int start_with(const struct spawn *spawn, const char *const *environment,

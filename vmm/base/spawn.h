@@ -3,8 +3,8 @@
  * The one way to start another program: posix_spawn(3), which shares the caller's memory until the
  * exec, so starting one costs the same however large the caller is.
  *
- * The program gets what is listed and nothing else: no descriptor beside its table, no environment
- * that was not named, no blocked and no ignored signal.
+ * The program inherits nothing that is not listed: no other descriptor, no other environment
+ * variable, no blocked or ignored signal.
  */
 #ifndef MICROVM_BASE_SPAWN_H
 #define MICROVM_BASE_SPAWN_H
@@ -20,7 +20,7 @@
 
 struct spawn_descriptor {
     int target; /* in the program, 0 or above; each once */
-    int source; /* the caller's, in any order and overlap with targets; SPAWN_NULL; -1: no row */
+    int source; /* the caller's, may overlap with targets; SPAWN_NULL; -1: no row */
 };
 
 /* Borrows all that it points to. */
@@ -30,7 +30,7 @@ struct spawn {
     const char *const *environment; /* ends with a null pointer; null: LD_LIBRARY_PATH alone */
     const struct spawn_descriptor *descriptors; /* of 0, 1 and 2 those not listed are inherited */
     size_t descriptor_count;                    /* at most SPAWN_DESCRIPTORS_MAX */
-    bool session;                               /* a session of its own: no Ctrl-C reaches it */
+    bool session;                               /* a new session: no Ctrl-C reaches it */
 };
 
 /*
@@ -39,10 +39,10 @@ struct spawn {
  */
 int spawn_start(const struct spawn *spawn, pid_t *pid, struct error *err);
 
-/* Waits for its end, and gives its status as waitpid(2) does. Errors: of waitpid(2), but EINTR. */
+/* Waits until it ends; returns its status as waitpid(2) does. Errors: of waitpid(2), but EINTR. */
 int spawn_wait(pid_t pid, int *status);
 
-/* Both. Errors: of both; EIO (it has not exited with status 0; *err is "PROGRAM failed"). */
+/* Both. Errors: of both; EIO (it did not exit with status 0; *err is "PROGRAM failed"). */
 int spawn_run(const struct spawn *spawn, struct error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A growing list of owned strings whose array always ends with a null pointer, as
- * execve(2) wants. */
+/* A growing list of owned strings; its array always ends with a null pointer, as execve(2)
+ * needs. */
 #ifndef MICROVM_BASE_STRING_LIST_H
 #define MICROVM_BASE_STRING_LIST_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * System calls that a thread needs, as data beside the code that makes them. Who confines the
- * thread gathers the lists and makes a filter of them (vmm/confine/syscall_filter.h).
+ * System calls that a thread needs, as data beside the code that makes them. The code that confines
+ * the thread gathers the lists and builds a filter (vmm/confine/syscall_filter.h).
  */
 #ifndef MICROVM_BASE_SYSCALL_RULE_H
 #define MICROVM_BASE_SYSCALL_RULE_H
@@ -9,19 +9,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Arguments are compared by their low 32 bits, which is all that the kernel looks at in the calls
- * for which we ask, but for ARGUMENTS_ZERO. */
+/* Arguments are compared by their low 32 bits: the kernel uses no more of them in the calls listed
+ * here, except for ARGUMENTS_ZERO. */
 enum syscall_condition {
     SYSCALL_ALWAYS,
     SYSCALL_ARGUMENT_IS,
     SYSCALL_ARGUMENT_IS_NOT,
     SYSCALL_ARGUMENT_LACKS,       /* each bit of the value */
-    SYSCALL_ARGUMENTS_ZERO,       /* those whose bits, from 0, are in the value */
+    SYSCALL_ARGUMENTS_ZERO,       /* the arguments whose bits, from 0, are set in the value */
     SYSCALL_FIRST_IS_OWN_PROCESS, /* the process that loads the filter */
     SYSCALL_FAILS,                /* is not allowed: its error is the value */
 };
 
-/* One call may have several rules; what one of them allows is allowed. */
+/* One call may have several rules: it is allowed if one of them allows it. */
 struct syscall_rule {
     uint32_t call; /* __NR_… */
     enum syscall_condition condition;
@@ -34,7 +34,7 @@ struct syscall_rules {
     size_t count;
 };
 
-/* sendto(2) and recvfrom(2) of connected sockets: without the address of anybody else. */
+/* sendto(2) and recvfrom(2) on connected sockets: no address is given. */
 #define SYSCALL_NO_ADDRESS (1U << 4 | 1U << 5)
 
 #endif

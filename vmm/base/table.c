@@ -123,13 +123,13 @@ static bool find_widths(const struct table *table, size_t widths[TABLE_COLUMNS_M
     return named;
 }
 
-/* Where a line of output has got to. */
+/* How far a line of output is. */
 struct position {
     FILE *out;
     size_t at;
 };
 
-/* Blanks are written only in front of something, so that no line ends in them. */
+/* Blanks are only written before text, so that no line ends in blanks. */
 static void write_at(struct position *position, size_t start, const char *text, size_t size)
 {
     if (size == 0)

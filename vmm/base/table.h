@@ -5,8 +5,8 @@
  * Cells are collected first, and written when all widths are known. A column is as wide as its
  * widest cell, counted in cells of a terminal (utf8_width()). No line ends in blanks.
  *
- * A cell may hold several lines; the row is then as high as its highest cell. What a cell shows is
- * made safe by whoever adds it (text.h).
+ * A cell may hold several lines; the row is then as high as its highest cell. The caller makes the
+ * text of a cell safe to show (text.h).
  */
 #ifndef MICROVM_BASE_TABLE_H
 #define MICROVM_BASE_TABLE_H
@@ -28,10 +28,10 @@ struct table_column {
 struct table_cell {
     char *text;
     size_t column;
-    bool rest; /* spans all columns that follow, and widens none */
+    bool rest; /* spans all following columns, and widens none */
 };
 
-/* The columns are borrowed. All other members begin as zero, and are the table's own. */
+/* The columns are borrowed. All other members start as zero and are private. */
 struct table {
     const struct table_column *columns;
     size_t column_count; /* at most TABLE_COLUMNS_MAX */

@@ -78,7 +78,7 @@ ssize_t unix_socket_send(int fd, const void *data, size_t size, const int *fds, 
                          int flags)
 {
     union control control = {0};
-    /* sendmsg(2) only reads: the cast is for the type that it shares with recvmsg(2). */
+    /* sendmsg(2) only reads; the cast is needed because recvmsg(2) uses the same type. */
     struct iovec part = {(void *)(uintptr_t)data, size}; /* NOLINT(performance-no-int-to-ptr) */
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
     ssize_t count;
@@ -101,7 +101,7 @@ ssize_t unix_socket_send(int fd, const void *data, size_t size, const int *fds, 
     return count < 0 ? -errno : count;
 }
 
-/* Hands over the descriptors that came; returns how many, or -EPROTO when they are not all taken.
+/* Hands over the received descriptors; returns how many, or -EPROTO if there are more than wanted.
  */
 static int take_descriptors(struct msghdr *message, int *fds, size_t room)
 {

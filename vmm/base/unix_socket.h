@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* UNIX sockets (unix(7)): named by a path, and with descriptors sent along. */
+/* UNIX sockets (unix(7)): named by a path, and messages that carry descriptors. */
 #ifndef MICROVM_BASE_UNIX_SOCKET_H
 #define MICROVM_BASE_UNIX_SOCKET_H
 
@@ -14,27 +14,27 @@
 /*
  * A listening or connected socket at `path`, close-on-exec; `type` is SOCK_STREAM or
  * SOCK_SEQPACKET, with SOCK_NONBLOCK or without. Returns it; the caller closes it. Errors:
- * ENAMETOOLONG (says how long a path may be), of bind(2) and connect(2), each with the path.
+ * ENAMETOOLONG (the message names the limit), of bind(2) and connect(2), each with the path.
  */
 int unix_socket_listen(const char *path, int type, int backlog, struct error *err);
 int unix_socket_connect(const char *path, int type, struct error *err);
 
 /* The next connection, close-on-exec, with `flags` of accept4(2); or -errno, never EINTR or
- * ECONNABORTED (a client that has gone again is passed over). */
+ * ECONNABORTED (a client that has already disconnected is skipped). */
 int unix_socket_accept(int listener, int flags);
 
 /*
- * Sends a message and up to UNIX_SOCKET_FDS_MAX descriptors, which stay the caller's; raises no
- * SIGPIPE. `flags` as of sendmsg(2). Returns the bytes sent or -errno, never EINTR; -E2BIG (too
- * many descriptors), -EINVAL (descriptors without a byte: they would be lost on a stream).
+ * Sends a message and up to UNIX_SOCKET_FDS_MAX descriptors, which the caller still owns; raises no
+ * SIGPIPE. `flags` are those of sendmsg(2). Returns the bytes sent or -errno, never EINTR; -E2BIG
+ * (too many descriptors), -EINVAL (descriptors without a byte: they would be lost on a stream).
  */
 ssize_t unix_socket_send(int fd, const void *data, size_t size, const int *fds, size_t fd_count,
                          int flags);
 
 /*
- * Receives a message and up to *fd_count descriptors (at most UNIX_SOCKET_FDS_MAX),
- * close-on-exec, which are the caller's; *fd_count gets how many came. Returns the bytes, 0 at the
- * end, or -errno, never EINTR; -EPROTO when more descriptors came than wanted: none is kept.
+ * Receives a message and up to *fd_count descriptors (at most UNIX_SOCKET_FDS_MAX), close-on-exec,
+ * which the caller owns; sets *fd_count to their number. Returns the bytes, 0 at the end, or
+ * -errno, never EINTR; -EPROTO if there are more descriptors than wanted: then all are closed.
  */
 ssize_t unix_socket_receive(int fd, void *data, size_t size, int *fds, size_t *fd_count, int flags);
 

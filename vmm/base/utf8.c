@@ -10,7 +10,7 @@
 
 size_t utf8_decode(const char *data, size_t size, uint32_t *codepoint)
 {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* of a sequence that long */
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* of a sequence of that length */
     const unsigned char *at = (const unsigned char *)data;
     size_t length = *at < 0x80 ? 1 : *at < 0xc0 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
     uint32_t value = length > 1 ? *at & (0x7fU >> length) : *at;

@@ -26,16 +26,17 @@ static int check_namespaces(const struct jail_plan *plan, struct error *err)
 {
     if (plan->namespaces & CLONE_NEWPID)
         return 0;
-    return error_set(err, EPERM,
-                     "this host gives no namespaces to this user (user.max_user_namespaces, or a "
-                     "rule of AppArmor or SELinux)");
+    return error_set(
+        err, EPERM,
+        "this host does not give namespaces to this user (user.max_user_namespaces, or a "
+        "rule of AppArmor or SELinux)");
 }
 
 static int empty_root(const struct jail_plan *plan, struct error *err)
 {
     if (plan->namespaces & CLONE_NEWNS)
         return namespaces_empty_root(err);
-    return error_set(err, EPERM, "empty root: takes a mount namespace");
+    return error_set(err, EPERM, "empty root: needs a mount namespace");
 }
 
 static int forbid_files(const struct jail_plan *plan, struct error *err)
@@ -50,7 +51,7 @@ static int forbid_files(const struct jail_plan *plan, struct error *err)
 
 static int change_user(const struct jail_plan *plan, struct error *err)
 {
-    /* Root of a user namespace is, outside of it, who started the monitor. */
+    /* Outside of its user namespace, root is the user that started the monitor. */
     if (plan->user == 0 || geteuid() != 0 || plan->namespaces & CLONE_NEWUSER)
         return 0;
     return privileges_change_user(plan->user, err);
@@ -63,7 +64,7 @@ static int drop_capabilities(const struct jail_plan *plan, struct error *err)
     (void)plan;
     if (rc < 0)
         return rc;
-    /* Once more: what a change of user leaves is a setting of the host (fs.suid_dumpable). */
+    /* Again: after a change of user the host's fs.suid_dumpable applies. */
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0
                ? error_set_errno(err, errno, "switching core dumps off")
                : 0;
@@ -73,10 +74,10 @@ static const struct {
     const char *title;
     int (*apply)(const struct jail_plan *plan, struct error *err);
 } steps[JAIL_STEPS] = {
-    [JAIL_NAMESPACES] = {"namespaces of its own", check_namespaces},
+    [JAIL_NAMESPACES] = {"own namespaces", check_namespaces},
     [JAIL_EMPTY_ROOT] = {"empty root directory", empty_root},
     [JAIL_LANDLOCK] = {"Landlock: no file by its name", forbid_files},
-    [JAIL_USER] = {"user of its own", change_user},
+    [JAIL_USER] = {"own user", change_user},
     [JAIL_CAPABILITIES] = {"no capabilities, no core dumps", drop_capabilities},
     [JAIL_SYSCALLS] = {"system calls: a list for each thread", NULL},
 };
@@ -97,14 +98,14 @@ int jail_plan_parse(const char *text, struct jail_plan *plan, struct error *err)
     char end;
 
     if (sscanf(text, "%d:%u:%d%c", &plan->namespaces, &plan->user, &required, &end) != 3)
-        return error_set(err, EINVAL, "jail: '%s' is no plan", text);
+        return error_set(err, EINVAL, "jail: '%s' is not a plan", text);
     plan->required = required;
     return 0;
 }
 
 int jail_enter(const struct jail_plan *plan, struct jail_report *report, struct error *err)
 {
-    int rc = privileges_lock(err); /* Landlock wants no_new_privs */
+    int rc = privileges_lock(err); /* Landlock needs no_new_privs */
 
     if (rc < 0)
         return rc;
@@ -125,7 +126,7 @@ int jail_close(const struct syscall_rules *lists, size_t count, struct error *er
     return syscall_filter_load(lists, count, SECCOMP_RET_KILL_PROCESS, err);
 }
 
-/* In the child: climbs, tells, ends. */
+/* In the child: takes the steps, reports, exits. */
 static void try_in_child(const struct jail_plan *plan, unsigned uid, unsigned gid, int output)
 {
     struct jail_report report = {0};
@@ -160,7 +161,7 @@ int jail_try(uint32_t user, struct jail_report *report, struct error *err)
         while (child > 0 && waitpid((pid_t)child, NULL, 0) < 0 && errno == EINTR)
             ;
     }
-    return told ? 0 : error_set(err, EIO, "jail: no process could be made to try it");
+    return told ? 0 : error_set(err, EIO, "jail: cannot start a process to try it");
 }
 
 static int limit(__rlimit_resource_t resource, uint64_t most, struct error *err)

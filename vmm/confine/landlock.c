@@ -11,14 +11,14 @@
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 
-/* As newer kernels have it; an older one is given the beginning that it knows. */
+/* The newest layout; an older kernel gets the part that it knows. */
 struct ruleset {
     uint64_t files;
     uint64_t network; /* from version 4 on */
     uint64_t scoped;  /* from version 6 on */
 };
 
-/* All that there is to forbid, by version from 1 on. */
+/* All that can be forbidden, by version from 1 on. */
 static const struct {
     struct ruleset handled;
     size_t size;

@@ -73,7 +73,7 @@ static int fail(const char *what, struct error *err)
 
 int namespaces_empty_root(struct error *err)
 {
-    /* Any directory will do to mount on; these are about everywhere. */
+    /* Any directory can be the mount point; these exist almost everywhere. */
     static const char *const places[] = {"/proc", "/tmp", "/dev", "/sys"};
     size_t i = 0;
 
@@ -86,7 +86,7 @@ int namespaces_empty_root(struct error *err)
     if (chdir(places[i]) < 0)
         return fail(places[i], err);
     if (syscall(SYS_pivot_root, ".", ".") == 0) {
-        if (umount2(".", MNT_DETACH) < 0) /* the old one, which lies on top now */
+        if (umount2(".", MNT_DETACH) < 0) /* the old one, which is on top now */
             return fail("umount", err);
     } else if (chroot(".") < 0) {
         return fail("chroot", err);

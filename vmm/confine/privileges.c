@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a process of ours drops for good; see privileges.h. */
+/* What one of our own processes drops for good; see privileges.h. */
 #include "vmm/confine/privileges.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@ int privileges_lock(struct error *err)
 
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return error_set_errno(err, errno, "dropping privileges");
-    /* The second alone would do; the first is there for those who read /proc/PID/limits. */
+    /* The second alone suffices; the first shows in /proc/PID/limits. */
     if (setrlimit(RLIMIT_CORE, &no_core) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         return error_set_errno(err, errno, "switching core dumps off");
     return 0;

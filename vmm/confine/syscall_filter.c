@@ -2,9 +2,9 @@
 /*
  * System call filters; see syscall_filter.h.
  *
- * The program checks the kind of system call table, then each rule is one comparison, or some more
- * with a condition on arguments. Rules without a condition cost nothing at run time, since the
- * kernel keeps a bitmap of calls that are always allowed; what is called most stands first.
+ * The program checks the architecture of the call, then each rule is one comparison, or a few with
+ * a condition on arguments. Rules without a condition cost nothing at run time, since the kernel
+ * keeps a bitmap of calls that are always allowed; the most frequent calls come first.
  */
 #include "vmm/confine/syscall_filter.h"
 
@@ -47,7 +47,7 @@ static size_t argument_offset(uint32_t argument)
     return offsetof(struct seccomp_data, args) + argument * sizeof(uint64_t);
 }
 
-/* Goes on when both halves of each argument of the set are zero, else over what follows. */
+/* Continues if both halves of each argument of the set are zero, else jumps over what follows. */
 static void emit_zero_tests(struct program *program, uint32_t set)
 {
     unsigned left = 0; /* words to test */
@@ -63,7 +63,7 @@ static void emit_zero_tests(struct program *program, uint32_t set)
     }
 }
 
-/* Goes on when the condition holds, else over the next instruction. */
+/* Continues if the condition holds, else jumps over the next instruction. */
 static void emit_condition(struct program *program, const struct syscall_rule *rule)
 {
     if (rule->condition == SYSCALL_ARGUMENTS_ZERO) {
@@ -81,7 +81,7 @@ static void emit_condition(struct program *program, const struct syscall_rule *r
         emit(program, BPF_JMP | BPF_JEQ | BPF_K, rule->value, 0, 1);
 }
 
-/* The number of the call is in the accumulator before and after, if the rule does not apply. */
+/* If the rule does not apply, the accumulator holds the number of the call before and after. */
 static void emit_rule(struct program *program, const struct syscall_rule *rule)
 {
     unsigned short begin = program->size;

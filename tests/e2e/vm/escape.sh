@@ -118,7 +118,7 @@ case_a_complete_jail_can_be_required() {
     trap "echo $most >/proc/sys/user/max_user_namespaces" EXIT
     echo 0 >/proc/sys/user/max_user_namespaces
     try as_nobody "$MICROVM" doctor
-    expect_match "^warn  monitor's jail +without namespaces of its own: "
+    expect_match "^warn  monitor's jail +without own namespaces: "
 }
 
 # The user of root's monitor is in the range, and each monitor has its own.

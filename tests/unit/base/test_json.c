@@ -21,9 +21,9 @@ static void *scarce_malloc(size_t size)
     return malloc(size);
 }
 
-/* Its tokens are short: where its buffer of one cannot grow, jansson ends the process by an
- * assertion. */
-static void short_memory_is_not_taken_for_wrong_text(void **state)
+/* Its tokens are short: jansson ends the process by an assertion if its token buffer cannot
+ * grow. */
+static void short_memory_is_not_reported_as_malformed_text(void **state)
 {
     static const char text[] = "{\"name\": [1, 2.5, -3e2, true, null, \"text \\u00e9\"], "
                                "\"another\": {\"a\": \"b\"}, \"c\": 900719925}";
@@ -51,7 +51,7 @@ static void short_memory_is_not_taken_for_wrong_text(void **state)
     json_decref(root);
 }
 
-static void wrong_text_is_told_with_its_line(void **state)
+static void malformed_text_is_reported_with_its_line(void **state)
 {
     static const char *const texts[] = {"",
                                         "{",
@@ -71,7 +71,7 @@ static void wrong_text_is_told_with_its_line(void **state)
         assert_int_equal(json_parse(texts[i], strlen(texts[i]), &root, &err), -EINVAL);
         assert_null(root);
         assert_ptr_equal(strstr(err.text, "not valid JSON: line "), err.text);
-        assert_null(strchr(err.text, '\033')); /* what is quoted is harmless to a terminal */
+        assert_null(strchr(err.text, '\033')); /* what is quoted is safe on a terminal */
     }
 }
 
@@ -114,7 +114,7 @@ static void what_is_written_is_safe_to_show(void **state)
     assert_true(json_equal(value, back));
 }
 
-static void strings_come_back_as_they_were(void **state)
+static void strings_survive(void **state)
 {
     char all[256];
     const char *const strings[] = {"", "plain", "\"\\/", "gr\u00fc\u00dfe", all, NULL};
@@ -149,11 +149,11 @@ static void strings_come_back_as_they_were(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(short_memory_is_not_taken_for_wrong_text),
-        cmocka_unit_test(wrong_text_is_told_with_its_line),
+        cmocka_unit_test(short_memory_is_not_reported_as_malformed_text),
+        cmocka_unit_test(malformed_text_is_reported_with_its_line),
         cmocka_unit_test(any_text_becomes_json),
         cmocka_unit_test(what_is_written_is_safe_to_show),
-        cmocka_unit_test(strings_come_back_as_they_were),
+        cmocka_unit_test(strings_survive),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

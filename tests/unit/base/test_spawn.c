@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A program that is started gets what is listed and nothing else. The program is this test itself,
- * which with an argument tells what it got, as lines.
+ * A started program inherits nothing that is not listed. The program is this test itself: with an
+ * argument it prints what it inherited, as lines.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -69,7 +69,7 @@ static int tell(void)
 
 static const char *const tell_arguments[] = {"program", "tell", NULL};
 
-/* Starts it with its output at `output`; what it told. */
+/* Starts it with its output at `output`; returns what it printed. */
 static void run(struct spawn spawn, int output, char text[TEXT_SIZE])
 {
     struct error err = ERROR_INIT;
@@ -198,7 +198,7 @@ static void environment_is_what_is_named(void **state)
     unsetenv("LD_LIBRARY_PATH");
 }
 
-static void failures_are_told(void **state)
+static void failures_are_reported(void **state)
 {
     static const struct {
         const char *program;
@@ -231,7 +231,7 @@ static void failures_are_told(void **state)
     assert_int_equal(spawn_start(&spawn, &pid, &err), -E2BIG);
 }
 
-static void ends_are_told(void **state)
+static void ends_are_reported(void **state)
 {
     const struct spawn spawn = {.program = "false", .arguments = (const char *const[]){"x", NULL}};
     struct error err = ERROR_INIT;
@@ -250,9 +250,9 @@ static void ends_are_told(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_descriptor_leaks), cmocka_unit_test(sources_may_be_targets),
-        cmocka_unit_test(signals_are_reset),   cmocka_unit_test(environment_is_what_is_named),
-        cmocka_unit_test(failures_are_told),   cmocka_unit_test(ends_are_told),
+        cmocka_unit_test(no_descriptor_leaks),   cmocka_unit_test(sources_may_be_targets),
+        cmocka_unit_test(signals_are_reset),     cmocka_unit_test(environment_is_what_is_named),
+        cmocka_unit_test(failures_are_reported), cmocka_unit_test(ends_are_reported),
     };
 
     if (argc > 1 && strcmp(argv[1], "tell") == 0)

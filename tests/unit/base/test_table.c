@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tables align by what a terminal shows, and no line of them ends in blanks. */
+/* Tables are aligned in cells of a terminal, and no line ends in blanks. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text that is shown keeps what can be read, and nothing of it steers a terminal. */
+/* Shown text keeps readable characters, and cannot control a terminal. */
 #include "tests/unit/unit.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/text.h"
@@ -149,8 +149,8 @@ static void pieces_of_lines_are_ascii(void **state)
     assert_memory_equal(text, "a\tb\n?[2J???????", sizeof(text));
 }
 
-/* As everyone else's decoder, over all codepoints. */
-static void every_codepoint_comes_back(void **state)
+/* Same as other decoders, over all codepoints. */
+static void every_codepoint_survives(void **state)
 {
     (void)state;
     for (uint32_t codepoint = 1; codepoint <= 0x10ffff; codepoint++) {
@@ -183,7 +183,7 @@ int main(void)
         cmocka_unit_test(formats_are_cleaned),
         cmocka_unit_test(ascii_is_ascii),
         cmocka_unit_test(pieces_of_lines_are_ascii),
-        cmocka_unit_test(every_codepoint_comes_back),
+        cmocka_unit_test(every_codepoint_survives),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,7 +50,7 @@ static void sockets_have_paths(void **state)
     rmdir(directory);
 }
 
-static void long_paths_are_told(void **state)
+static void long_paths_are_reported(void **state)
 {
     char path[UNIX_SOCKET_PATH_SIZE + 1];
     struct error err = ERROR_INIT;
@@ -68,7 +68,7 @@ static void long_paths_are_told(void **state)
     assert_int_equal(lowest_free(), before);
 }
 
-static void descriptors_come_along(void **state)
+static void descriptors_are_passed(void **state)
 {
     int sent[UNIX_SOCKET_FDS_MAX + 1];
     int came[UNIX_SOCKET_FDS_MAX];
@@ -101,7 +101,7 @@ static void descriptors_come_along(void **state)
     close(ends[1]);
 }
 
-/* A peer that sends more than was asked for fills up no table of descriptors. */
+/* A peer that sends more descriptors than wanted cannot fill the table of descriptors. */
 static void unwanted_descriptors_are_closed(void **state)
 {
     int sent[3] = {0, 0, 0};
@@ -131,8 +131,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sockets_have_paths),
-        cmocka_unit_test(long_paths_are_told),
-        cmocka_unit_test(descriptors_come_along),
+        cmocka_unit_test(long_paths_are_reported),
+        cmocka_unit_test(descriptors_are_passed),
         cmocka_unit_test(unwanted_descriptors_are_closed),
     };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* In the jail, what a monitor does works, and the first thing else kills it. */
+/* In the jail a monitor can do its work, and anything else kills it. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,13 +27,13 @@
 #include "vmm/machine/devices.h"
 #include "vmm/monitor/monitor.h"
 
-/* Before a function that does not return, AddressSanitizer makes a system call of its own. */
+/* AddressSanitizer makes its own system call before a function that does not return. */
 static void leave(int status)
 {
     syscall(__NR_exit_group, status);
 }
 
-/* A pair of sockets that is made before the jail. */
+/* A pair of sockets, created before the jail. */
 static int stream[2];
 
 static int close_jail(enum machine_thread thread)
@@ -55,7 +55,7 @@ static int enter(void)
     return jail_enter(&plan, &report, NULL);
 }
 
-/* Runs `action` in a child, in the jail of such a thread; its wait status. */
+/* Runs `action` in a child, in the jail of such a thread; returns its wait status. */
 static int run_jailed(enum machine_thread thread, void (*action)(void))
 {
     int status = 0;
@@ -201,7 +201,7 @@ static void change_limit(void)
     syscall(__NR_prlimit64, 0, RLIMIT_CORE, NULL, NULL);
 }
 
-static void other_things_kill(void **state)
+static void other_calls_kill(void **state)
 {
     static const struct {
         const char *name;
@@ -240,7 +240,7 @@ static void other_things_kill(void **state)
     }
 }
 
-/* Nothing opens, connects, removes, executes, or makes a process. */
+/* No call opens, connects, removes, executes, or creates a process. */
 static void lists_are_short(void **state)
 {
     static const uint32_t none[] = {
@@ -264,7 +264,7 @@ static void lists_are_short(void **state)
 
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 
-/* The number behind `key` in the status of a task of this process; -1 = there is none. */
+/* The number after `key` in the status of a task of this process; -1 if there is none. */
 static long long status_of(const char *task, const char *key, int base)
 {
     char path[280];
@@ -289,7 +289,7 @@ static void *wait_at_gate(void *opaque)
     return opaque;
 }
 
-/* Returns how many threads have none of root's capabilities, and no way to them. */
+/* Returns how many threads have no capabilities, and no way to gain any. */
 static int count_powerless_threads(void)
 {
     DIR *tasks = opendir("/proc/self/task");
@@ -305,7 +305,7 @@ static int count_powerless_threads(void)
     return count;
 }
 
-static void threads_made_later_have_no_capabilities(void **state)
+static void later_threads_have_no_capabilities(void **state)
 {
     int status = 0;
     pid_t child = fork();
@@ -326,7 +326,7 @@ static void threads_made_later_have_no_capabilities(void **state)
     assert_int_equal(WEXITSTATUS(status), 2);
 }
 
-/* Where a core dump would be written, none is. */
+/* No core dump is written where one would be. */
 static void no_core_is_dumped(void **state)
 {
     const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
@@ -372,7 +372,7 @@ static void plans_survive_as_text(void **state)
     assert_int_equal(jail_plan_parse("1:2:3:4", &back, NULL), -EINVAL);
 }
 
-/* What is required and cannot be had is an error that names the step; else it is noted. */
+/* A required step that fails is an error that names it; another one is noted. */
 static void a_missing_step_is_reported(void **state)
 {
     int status = 0;
@@ -385,7 +385,7 @@ static void a_missing_step_is_reported(void **state)
         struct jail_report report = {0};
         struct error err = ERROR_INIT;
 
-        if (jail_enter(&plan, &report, &err) >= 0 || !strstr(err.text, "namespaces of its own"))
+        if (jail_enter(&plan, &report, &err) >= 0 || !strstr(err.text, "own namespaces"))
             leave(1);
         plan.required = false;
         if (jail_enter(&plan, &report, &err) < 0 || report.held[JAIL_NAMESPACES] ||
@@ -397,7 +397,7 @@ static void a_missing_step_is_reported(void **state)
     assert_int_equal(status, 0);
 }
 
-static void trying_it_leaves_the_caller_as_it_was(void **state)
+static void trying_it_does_not_change_the_caller(void **state)
 {
     struct jail_report report = {0};
     const uid_t before = geteuid();
@@ -413,12 +413,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_monitor_does_works),
-        cmocka_unit_test(other_things_kill),
+        cmocka_unit_test(other_calls_kill),
         cmocka_unit_test(lists_are_short),
         cmocka_unit_test(plans_survive_as_text),
         cmocka_unit_test(a_missing_step_is_reported),
-        cmocka_unit_test(trying_it_leaves_the_caller_as_it_was),
-        cmocka_unit_test(threads_made_later_have_no_capabilities),
+        cmocka_unit_test(trying_it_does_not_change_the_caller),
+        cmocka_unit_test(later_threads_have_no_capabilities),
         cmocka_unit_test(no_core_is_dumped),
     };
 
