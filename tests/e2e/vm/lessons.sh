@@ -3,9 +3,17 @@
 # Run every command of README.md and of the lessons: it prints what the page says.
 # limit: 600 s a case: a lesson starts many VMs
 
-lesson() {
-    PATH=$(dirname "$MICROVM"):$PATH try tests/e2e/programs/lesson docs/lessons/"$1"-*.md
+page() {
+    PATH=$(dirname "$MICROVM"):$PATH try tests/e2e/programs/lesson "$1"
     expect_status 0
+}
+
+lesson() {
+    page docs/lessons/"$1"-*.md
+}
+
+case_readme() {
+    page README.md
 }
 
 case_what_a_container_is() {
