@@ -29,6 +29,7 @@
 #define DISK_READ_AHEAD 256UL /* in sectors of 512 bytes: what Linux has for disks */
 #define IMAGE_FD        3     /* in squashfuse */
 #define WALK_FILES      32
+#define RUN_OPTIONS     "mode=700,size=16m" /* many times what a runtime needs */
 
 /*
  * Binds `file` to a free loop device, which the kernel frees with its last user. Returns a
@@ -235,6 +236,19 @@ static int mount_bundle(const char *directory, const char *overlay, struct error
     return 0;
 }
 
+/* What init and the runtime write down, for the life of the container only: the runtime directory
+ * may be full. */
+static int mount_run_directory(const char *directory, struct error *err)
+{
+    AUTO_FREE char *target = NULL;
+
+    if (asprintf(&target, "%s" PROTOCOL_RUN_DIR, directory) < 0)
+        return error_set_errno(err, ENOMEM, "runtime state");
+    if (mount("tmpfs", target, "tmpfs", MS_NODEV | MS_NOSUID | MS_NOEXEC, RUN_OPTIONS) < 0)
+        return error_set_errno(err, errno, "%s", target);
+    return 0;
+}
+
 int container_root_mount(const struct container_root *root, struct error *err)
 {
     AUTO_FREE char *lower = NULL;
@@ -265,6 +279,9 @@ int container_root_mount(const struct container_root *root, struct error *err)
             return rc;
     }
     rc = mount_writable(root, overlay, err);
+    if (rc < 0)
+        return rc;
+    rc = mount_run_directory(root->directory, err);
     if (rc < 0)
         return rc;
     rc = mount_bundle(root->directory, overlay, err);

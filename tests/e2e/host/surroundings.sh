@@ -141,7 +141,7 @@ case_a_runtime_that_is_no_runtime() {
     try run_here --runtime "$scratch/noise" busybox true
     expect_failure 125 '\{'
     try run_here --runtime /bin/true busybox true
-    expect_failure 125 'the runtime /.*bin/true has started no container; is it an OCI runtime'
+    expect_failure 125 'the runtime /.*bin/true did not start a container; is it an OCI runtime'
     try run_here --runtime /bin/false busybox true
     expect_failure 125 'the runtime /.*bin/false ended without a message \(status 1\)'
     try run_here --runtime /bin/cat busybox true
