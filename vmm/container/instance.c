@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Make and remove instance directories; see instance.h for what is in one.
+ * Makes and removes instance directories; see instance.h for what is in one.
  *
- * Who may remove what: under the exclusive lock of RUNTIME/.lock an instance directory is made
- * together with its own lock, so whoever holds RUNTIME/.lock sees each instance either locked (it
- * lives) or not (it is dead, or half made or half removed by a process that was killed).
+ * An instance directory and its lock are made while RUNTIME/.lock is held exclusively. So whoever
+ * holds RUNTIME/.lock sees each instance either locked (it is alive) or unlocked (it is dead, or a
+ * process was killed while it made or removed it).
  */
 #include "vmm/container/instance.h"
 
@@ -31,11 +31,11 @@
 #include "vmm/container/instance_name.h"
 #include "vmm/sandbox/sandbox.h"
 
-#define RUNTIME_LOCK      ".lock"
-#define INSTANCE_LOCK     "lock"
-#define NAME_TRIES        100
-#define INVENTED_NAME_MAX 24 /* letters that instance_name_invent() makes at most */
-/* What an instance puts into its directory as a socket: the longest name of all. */
+#define RUNTIME_LOCK       ".lock"
+#define INSTANCE_LOCK      "lock"
+#define NAME_TRIES         100
+#define GENERATED_NAME_MAX 24 /* letters that instance_name_generate() makes at most */
+/* The longest name of a socket in the directory of an instance. */
 #define LONGEST_SOCKET "/vsock_4294967295"
 
 int instance_runtime_path(char **path, struct error *err)
@@ -64,7 +64,7 @@ int instance_runtime_path(char **path, struct error *err)
     return 0;
 }
 
-/* Opens RUNTIME and makes sure that nobody else can change what is in it. */
+/* Opens RUNTIME, and checks that no other user can change it. */
 static int runtime_open(const char *path, struct error *err)
 {
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -74,8 +74,8 @@ static int runtime_open(const char *path, struct error *err)
         return error_set_errno(err, errno, "runtime directory %s", path);
     if (status.st_uid != geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)))
         return error_set(err, EPERM,
-                         "runtime directory %s: belongs to or can be written by others; choose one "
-                         "of your own by MICROVM_RUNTIME",
+                         "runtime directory %s: other users own it or can write to it; set "
+                         "MICROVM_RUNTIME to a directory of your own",
                          path);
     return steal_fd(&fd);
 }
@@ -100,8 +100,8 @@ static bool directory_is_empty(int fd)
 }
 
 /*
- * Opens RUNTIME/.lock; makes it only in an empty directory, lest a sweep ever removes the files of
- * somebody who has set MICROVM_RUNTIME to the wrong place.
+ * Opens RUNTIME/.lock. Makes it only in an empty directory, so that a wrong MICROVM_RUNTIME never
+ * makes a sweep remove a user's files.
  */
 static int runtime_lock_open(int runtime_fd, const char *path, struct error *err)
 {
@@ -109,13 +109,13 @@ static int runtime_lock_open(int runtime_fd, const char *path, struct error *err
     int fd = openat(runtime_fd, RUNTIME_LOCK, flags);
 
     if (fd < 0 && errno == ENOENT) {
-        /* Another command may have been first between these steps: the last open decides. */
+        /* Another command may have made it in between: the last open decides. */
         fd = openat(runtime_fd, RUNTIME_LOCK,
                     directory_is_empty(runtime_fd) ? flags | O_CREAT : flags, 0600);
         if (fd < 0 && errno == ENOENT)
             return error_set(err, EPERM,
-                             "runtime directory %s: is not microvm's and not empty; choose another "
-                             "by MICROVM_RUNTIME",
+                             "runtime directory %s: is not empty and was not made by microvm; set "
+                             "MICROVM_RUNTIME to another directory",
                              path);
     }
     if (fd < 0)
@@ -133,8 +133,8 @@ static int lock_wait(int fd)
     return 0;
 }
 
-/* The group of a container, mostly of one whose client was killed. The kernel may still be ending
- * its processes; then false, and the next sweep tries again. */
+/* The cgroup of a container, usually of one whose client was killed. False if the kernel still ends
+ * its processes: then the next sweep tries again. */
 static bool remove_cgroup(int directory_fd)
 {
     AUTO_FREE char *path = NULL;
@@ -175,11 +175,11 @@ void instance_sweep(void)
         return;
     lock_fd = openat(runtime_fd, RUNTIME_LOCK, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (lock_fd < 0 || flock(lock_fd, LOCK_EX | LOCK_NB) < 0)
-        return; /* Nothing was ever here, or somebody else is at it. */
+        return; /* no instance was ever here, or another process sweeps */
     directory = fdopendir(runtime_fd);
     if (!directory)
         return;
-    (void)steal_fd(&runtime_fd); /* the directory's now */
+    (void)steal_fd(&runtime_fd); /* now owned by `directory` */
     while ((entry = readdir(directory))) {
         if (instance_name_is_valid(entry->d_name))
             remove_if_stale(dirfd(directory), entry->d_name);
@@ -193,12 +193,13 @@ int instance_check_name(const char *name, struct error *err)
         return 0;
     return error_set(
         err, EINVAL,
-        "--name: '%s' is not a name; letters, digits, '_', '.', '-', at most %d, and a "
-        "letter or digit first",
+        "--name: '%s' is not a valid name; use letters, digits, '_', '.', '-', at most %d, "
+        "beginning with a letter or digit",
         name, INSTANCE_NAME_MAX);
 }
 
-/* mkdir of the instance; a dead one of the same name makes room. Returns 0 or a negative errno. */
+/* Makes the directory, after removing a dead one of the same name. Returns 0 or a negative errno.
+ */
 static int directory_make(int runtime_fd, const char *name)
 {
     if (mkdirat(runtime_fd, name, 0700) == 0)
@@ -209,7 +210,7 @@ static int directory_make(int runtime_fd, const char *name)
     return mkdirat(runtime_fd, name, 0700) == 0 ? 0 : -errno;
 }
 
-static int directory_make_invented(int runtime_fd, char name[INSTANCE_NAME_MAX + 1])
+static int directory_make_generated(int runtime_fd, char name[INSTANCE_NAME_MAX + 1])
 {
     int rc = -EEXIST;
 
@@ -218,7 +219,7 @@ static int directory_make_invented(int runtime_fd, char name[INSTANCE_NAME_MAX +
 
         if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
             return -errno;
-        instance_name_invent(seed, name);
+        instance_name_generate(seed, name);
         rc = directory_make(runtime_fd, name);
     }
     return rc;
@@ -256,10 +257,10 @@ static int instance_claim(const char *name, const char *runtime, struct instance
         snprintf(instance->name, sizeof(instance->name), "%s", name);
         rc = directory_make(instance->runtime_fd, instance->name);
     } else {
-        rc = directory_make_invented(instance->runtime_fd, instance->name);
+        rc = directory_make_generated(instance->runtime_fd, instance->name);
     }
     if (rc == -EEXIST && name)
-        return error_set(err, EEXIST, "--name: '%s' is running already; choose another name", name);
+        return error_set(err, EEXIST, "--name: '%s' is running already; use another name", name);
     if (rc < 0)
         return error_set_errno(err, -rc, "runtime directory %s: cannot make an instance", runtime);
     if (asprintf(&instance->directory, "%s/%s", runtime, instance->name) < 0) {
@@ -276,7 +277,7 @@ static int instance_make(const char *name, struct instance *instance, struct err
 
     if (rc < 0)
         return rc;
-    if (strlen(runtime) + 1 + (name ? strlen(name) : INVENTED_NAME_MAX) + strlen(LONGEST_SOCKET) >=
+    if (strlen(runtime) + 1 + (name ? strlen(name) : GENERATED_NAME_MAX) + strlen(LONGEST_SOCKET) >=
         UNIX_SOCKET_PATH_SIZE)
         return error_set(err, ENAMETOOLONG,
                          "runtime directory %s: its path%s is too long for sockets in it; set "

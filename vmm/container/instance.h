@@ -4,14 +4,14 @@
  *
  * RUNTIME is $MICROVM_RUNTIME, else /run/microvm for root, else $XDG_RUNTIME_DIR/microvm, else
  * /tmp/microvm-UID. It belongs to the caller alone. RUNTIME/.lock marks it as microvm's (nothing is
- * ever removed from a directory without it) and is held, exclusively and shortly, by whoever adds
- * or removes an instance.
+ * ever removed from a directory without it). It is held, exclusively and briefly, while an instance
+ * is added or removed.
  *
  * RUNTIME/NAME/ (mode 0700) holds: lock, control.sock, and a VM's console.log; for a container on
- * this machine its bundle, the sockets to its init, the directories that it is mounted on, and the
- * path of its control group. The client takes a shared flock on `lock`
- * and the monitor inherits the same open file description: the lock is free only when both are
- * gone, however they died; then the directory is stale and the next command removes it.
+ * the host its bundle, the sockets to its init, its mount points, and the path of its cgroup. The
+ * client takes a shared flock on `lock`, and the monitor inherits the same open file description:
+ * the lock is free only when both have ended, however they died. Then the directory is stale, and
+ * the next command removes it.
  */
 #ifndef MICROVM_CONTAINER_INSTANCE_H
 #define MICROVM_CONTAINER_INSTANCE_H
@@ -40,17 +40,17 @@ struct instance {
  */
 int instance_runtime_path(char **path, struct error *err);
 
-/* Checks a name that a person gave. Errors: EINVAL. */
+/* Checks a name that a user gave. Errors: EINVAL. */
 int instance_check_name(const char *name, struct error *err);
 
 /*
- * Makes the directory. `name` NULL: one is invented (two words, as docker). Errors: EEXIST (name in
- * use), EINVAL (bad name), EPERM (RUNTIME is not ours alone), ENAMETOOLONG, of mkdir(2).
+ * Makes the directory. `name` NULL: one is generated (two words, as docker). Errors: EEXIST (name
+ * in use), EINVAL (bad name), EPERM (other users can write to RUNTIME), ENAMETOOLONG, of mkdir(2).
  */
 int instance_create(const char *name, struct instance *instance, struct error *err);
 /* Removes the directory with all that is in it, releases all members. Safe on INSTANCE_INIT. */
 void instance_destroy(struct instance *instance);
-/* Removes the directories of dead instances; never blocks on living ones. Quiet. */
+/* Removes the directories of dead instances; never blocks on living ones. Reports no errors. */
 void instance_sweep(void);
 
 #endif

@@ -46,7 +46,7 @@ bool instance_name_is_valid(const char *name)
     return true;
 }
 
-void instance_name_invent(uint32_t seed, char name[INSTANCE_NAME_MAX + 1])
+void instance_name_generate(uint32_t seed, char name[INSTANCE_NAME_MAX + 1])
 {
     snprintf(name, INSTANCE_NAME_MAX + 1, "%s_%s", adjectives[seed % ARRAY_LENGTH(adjectives)],
              nouns[seed / ARRAY_LENGTH(adjectives) % ARRAY_LENGTH(nouns)]);

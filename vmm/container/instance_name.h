@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names of instances: which ones are allowed, and new ones out of two words. */
+/* Names of instances: which are valid, and generated ones of two words. */
 #ifndef MICROVM_CONTAINER_INSTANCE_NAME_H
 #define MICROVM_CONTAINER_INSTANCE_NAME_H
 
@@ -13,6 +13,6 @@
 bool instance_name_is_valid(const char *name);
 
 /* Writes an "adjective_noun" that depends on nothing but `seed`. */
-void instance_name_invent(uint32_t seed, char name[INSTANCE_NAME_MAX + 1]);
+void instance_name_generate(uint32_t seed, char name[INSTANCE_NAME_MAX + 1]);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A control group for each run; see run_group.h. */
+/* A cgroup for each run; see run_group.h. */
 #include "vmm/trial/run_group.h"
 
 #include <dirent.h>
@@ -68,7 +68,7 @@ static int kill_members(const char *path, const struct stat *status, int kind, s
     return 0;
 }
 
-/* Normally nobody is left: only after a run that was itself killed. */
+/* Processes are left only by a run that was killed. */
 static void remove_path(const char *path)
 {
     char directory[PATH_MAX];
@@ -110,10 +110,10 @@ int run_group_prepare(struct error *err)
         char directory[PATH_MAX];
 
         if (!cgroup_directory(names[i], "", directory))
-            return error_set(err, ENOENT, "no control groups here that count %s",
+            return error_set(err, ENOENT, "no cgroups here that count %s",
                              i == 0 ? "memory" : "processor time");
         if (access(directory, W_OK) < 0)
-            return error_set_errno(err, errno, "no control group can be made in %s", directory);
+            return error_set_errno(err, errno, "cannot make a cgroup in %s", directory);
         remove_stale(directory);
     }
     return 0;
@@ -121,8 +121,8 @@ int run_group_prepare(struct error *err)
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-/* Version 2: groups below may have limits of these kinds. One write each, so that a kind that is
- * missing here takes no other along. */
+/* Version 2: allows limits of these kinds in the cgroups below. One write each, so that a kind that
+ * is missing here does not affect the others. */
 static void enable_controllers(const char *directory)
 {
     static const char *const words[] = {"+memory", "+cpu", "+pids", "+cpuset", "+io"};
@@ -146,14 +146,14 @@ static int make_in(const char *controller, struct run_group *group, struct error
     int fd;
 
     if (!cgroup_directory(controller, "", top) || !cgroup_directory(controller, group->path, path))
-        return error_set(err, ENOENT, "no control groups of %s here", controller);
+        return error_set(err, ENOENT, "no cgroups of %s here", controller);
     enable_controllers(top);
     if (mkdir(path, 0755) < 0)
-        return error_set_errno(err, errno, "control group %s", path);
+        return error_set_errno(err, errno, "cgroup %s", path);
     enable_controllers(path);
     snprintf(inner, sizeof(inner), "%s/run", path);
     if (mkdir(inner, 0755) < 0)
-        return error_set_errno(err, errno, "control group %s", inner);
+        return error_set_errno(err, errno, "cgroup %s", inner);
     snprintf(inner, sizeof(inner), "%s/run/cgroup.procs", path);
     fd = open(inner, O_WRONLY | O_CLOEXEC);
     if (fd < 0)

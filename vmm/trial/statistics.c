@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Medians, quartiles, and the rank sum test; see statistics.h. No mathematics library: one
- * more shared library would be loaded at every start of every command. */
+/* Medians, quartiles, and the rank sum test; see statistics.h. Without libm: it would
+ * be one more shared library to load at every start of every command. */
 #include "vmm/trial/statistics.h"
 
 #include <stdlib.h>
@@ -68,8 +68,8 @@ static double normal_tails(double z)
     return 1 / sum;
 }
 
-/* Walks both lots in order of size. Gives the sum of the ranks of `a` (equal values share the mean
- * of theirs) and the sum of t^3 - t over all groups of t equal values. */
+/* Walks both samples in order of size. Gives the sum of the ranks of `a` (equal values share the
+ * mean of theirs) and the sum of t^3 - t over all groups of t equal values. */
 static void rank(const double *a, size_t a_count, const double *b, size_t b_count, double *rank_sum,
                  double *ties)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Run one command under one isolation; see trial.h.
+ * Runs one command under one isolation; see trial.h.
  *
- * The child is forked and not spawned, because it joins control groups between fork and exec:
- * nothing of the run happens outside of them. The timeline goes into a memory file of ours, which
- * the run opens by its name in /proc, and its record into another, the one descriptor that it
- * inherits: nothing has to be removed.
+ * The child is forked and not started by spawn.h: between fork and exec it joins cgroups, so that
+ * all of the run is counted, and asks for a signal at the death of its parent. posix_spawn(3) can
+ * do neither. The run writes its timeline to a memfd, which it opens by its path in /proc, and its
+ * record to another memfd, the only descriptor that it inherits: nothing has to be removed.
  */
 #include "vmm/trial/trial.h"
 
@@ -30,18 +30,18 @@
 
 #define TIMELINE_MAX (1U << 20)
 #define READ_SIZE    65536
-#define END_WAIT_MS  2000 /* for a run that was asked to end */
+#define END_WAIT_MS  2000 /* for a run that was told to end */
 #define RECORD_MAX   4096
-#define RUN_FAILED   125 /* exit status of a child that does not get to be the run */
+#define RUN_FAILED   125 /* exit status of a child that fails before the exec */
 
 struct running {
     const struct trial_request *request;
     struct trial_result *result;
     pid_t pid;
     int pid_fd;
-    int record_fd;            /* where the run leaves its record */
-    int pipes[TRIAL_STREAMS]; /* our ends; -1 = at its end */
-    uint64_t deadline_ns;     /* of io_now_ns(), for its end; once interrupted */
+    int record_fd;            /* for the record of the run */
+    int pipes[TRIAL_STREAMS]; /* the read ends; -1 = end of file */
+    uint64_t deadline_ns;     /* of io_now_ns(), for the end of an interrupted run */
 };
 
 /* ---- starting -------------------------------------------------------------------------------- */
@@ -84,7 +84,7 @@ static void child_fail(const char *what)
     _exit(RUN_FAILED);
 }
 
-/* Between fork and exec: no memory is allocated, nothing but system calls. */
+/* Between fork and exec: only system calls, no memory is allocated. */
 __attribute__((noreturn)) static void
 child(const struct running *running, const int ends[TRIAL_STREAMS], char **arguments, pid_t parent)
 {
@@ -92,8 +92,8 @@ child(const struct running *running, const int ends[TRIAL_STREAMS], char **argum
     int null_fd = open("/dev/null", O_RDONLY);
     sigset_t none;
 
-    setpgid(0, 0);                    /* a terminal's Ctrl-C comes by way of us, and once */
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* what a killed run leaves is removed as after any crash */
+    setpgid(0, 0); /* a terminal's Ctrl-C goes to the parent only, which passes it on */
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* leftovers are removed as after any crash */
     if (getppid() != parent)
         _exit(RUN_FAILED);
     if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
@@ -104,7 +104,7 @@ child(const struct running *running, const int ends[TRIAL_STREAMS], char **argum
           0); /* the one that the run inherits; it hands it on to none */
     for (size_t i = 0; i < request->join_count; i++) {
         if (write(request->joins[i], "0", 1) != 1)
-            child_fail("cannot join the control group of this run");
+            child_fail("cannot join the cgroup of this run");
     }
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
@@ -115,7 +115,7 @@ child(const struct running *running, const int ends[TRIAL_STREAMS], char **argum
     _exit(RUN_FAILED);
 }
 
-/* A pipe of which the parent reads one end, and does not wait for it. */
+/* A pipe whose read end, the parent's, does not block. */
 static int make_pipe(int *ours, int *theirs, struct error *err)
 {
     int pair[2];
@@ -162,14 +162,14 @@ static void keep(const struct trial_request *request, struct trial_text *text, c
 
     text->total += size;
     if (!grown)
-        return; /* full, or no memory: the rest is counted as dropped */
+        return; /* full, or out of memory: the rest is only counted */
     text->bytes = grown;
     memcpy(text->bytes + text->size, bytes, kept);
     text->size += kept;
     text->bytes[text->size] = '\0';
 }
 
-/* Reads what is there. */
+/* Reads what is available. */
 static void take_stream(struct running *running, enum trial_stream stream)
 {
     static char buffer[READ_SIZE];
@@ -190,8 +190,8 @@ static void take_stream(struct running *running, enum trial_stream stream)
     }
 }
 
-/* The run is asked to end, and the command with it. One that goes on past the deadline, or a second
- * signal: then the run is killed, and what it leaves is removed as after any crash. */
+/* Tells the run to end, and the command with it. After the deadline, or a second signal, the run is
+ * killed; its leftovers are removed as after any crash. */
 static void take_signal(struct running *running)
 {
     struct signalfd_siginfo info;
@@ -214,8 +214,8 @@ static int time_left(const struct running *running)
     return now < running->deadline_ns ? (int)((running->deadline_ns - now) / 1000000U) + 1 : 0;
 }
 
-/* Until the run has ended. What still holds its streams then is none of ours: not waited for. */
-static void attend(struct running *running)
+/* Until the run has ended. A process that still holds its streams then is not waited for. */
+static void wait_for_end(struct running *running)
 {
     enum { POLL_SIGNAL = TRIAL_STREAMS, POLL_END, POLL_COUNT };
     bool ended = false;
@@ -298,7 +298,7 @@ int trial_run(const struct trial_request *request, struct trial_result *result, 
     if (rc == 0) {
         if (request->started)
             request->started(request->opaque, running.pid);
-        attend(&running);
+        wait_for_end(&running);
     } else if (running.pid > 0) {
         kill(running.pid, SIGTERM);
     }
@@ -323,7 +323,7 @@ void trial_result_release(struct trial_result *result)
     *result = (struct trial_result){0};
 }
 
-/* ---- what the timeline says ------------------------------------------------------------------ */
+/* ---- the timeline ---------------------------------------------------------------------------- */
 
 /* A member that is a number and not negative. */
 static bool get_number(const json_t *object, const char *name, uint64_t *value)
@@ -374,6 +374,6 @@ void trial_why(const struct trial_result *result, char *text, size_t size)
     else if (result->recorded)
         snprintf(text, size, "the command ended with status %d", result->status);
     else
-        snprintf(text, size, "microvm ended with status %d and left no record of the run",
+        snprintf(text, size, "microvm ended with status %d without a record of the run",
                  result->status);
 }

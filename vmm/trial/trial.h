@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Run one command under one isolation, and keep what it said, what it cost and when.
+ * Runs one command under one isolation, and records its output, its cost and its times.
  *
- * A sandbox is what `microvm run --isolation=NAME` puts around a command. The run is a child that
- * executes this very program, so what is looked at is what a person would type. Everything in a
- * result but times and statuses comes from inside the sandbox: untrusted data, bounded here, to be
- * parsed strictly and escaped by whoever shows it.
+ * The run is a child that executes this program as `microvm run --isolation=NAME`, so that what is
+ * measured is what a user would run. Everything in a result except times and statuses comes from
+ * inside the sandbox. It is untrusted data: its size is limited here, and callers parse it strictly
+ * and escape it.
  */
 #ifndef MICROVM_TRIAL_TRIAL_H
 #define MICROVM_TRIAL_TRIAL_H
@@ -24,18 +24,18 @@
 #define TRIAL_JOINS_MAX 4
 
 struct trial_request {
-    /* Arguments of this program in place of `run` and the four below; NULL = none. */
+    /* Arguments of this program instead of `run` and the four below; NULL = none. */
     const struct string_list *arguments;
     const struct sandbox *sandbox;
     const struct string_list *options; /* further options of `run`; NULL = none */
     const char *image;
     const struct string_list *command; /* behind IMAGE; NULL = the image's own */
-    size_t output_max; /* bytes kept of each stream; what comes beyond is counted and dropped */
-    int signal_fd;     /* signalfd of signals the caller has blocked, handed on to the run; -1 */
+    size_t output_max; /* bytes kept of each stream; the rest is counted and dropped */
+    int signal_fd; /* signalfd of signals that the caller blocks: passed on to the run; -1 = none */
     /* cgroup.procs files, open for writing, that the run joins before its first instruction. */
     int joins[TRIAL_JOINS_MAX];
     size_t join_count;
-    /* Called when the run has been started, its id given; NULL = nobody wants to know. */
+    /* Called with the process id when the run has been started; NULL = not called. */
     void (*started)(void *opaque, pid_t pid);
     void *opaque;
 };
@@ -52,12 +52,12 @@ struct trial_result {
     int status;      /* as a shell's: exit status, or 128 + number of the signal that ended it */
     int interrupted; /* number of the signal that came by signal_fd, 0 = none */
     uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC: before the fork, after the wait */
-    uint64_t first_byte_ns;    /* of standard output, as it arrived here; 0 = none */
+    uint64_t first_byte_ns;    /* of standard output, when it arrived here; 0 = none */
     uint64_t cpu_us;           /* of the run and all that it has waited for */
     struct trial_text streams[TRIAL_STREAMS];
-    bool recorded; /* the run left a record, which is: */
+    bool recorded; /* the run wrote a record: */
     struct run_record record;
-    json_t *timeline; /* what --timeline=json wrote; NULL when there is none or it is no JSON */
+    json_t *timeline; /* the output of --timeline=json; NULL if it is missing or not JSON */
 };
 
 /*
@@ -71,13 +71,13 @@ void trial_result_release(struct trial_result *result);
 
 /* When the timeline says that `step` ("runtime", "exit") was reached, on CLOCK_MONOTONIC. */
 bool trial_step(const struct trial_result *result, const char *step, uint64_t *at_ns);
-/* A number of the timeline's counts at the end, such as "inside.cpu_us"; false = not told. */
+/* A number of the timeline's counts at the end, such as "inside.cpu_us"; false = not in it. */
 bool trial_count(const struct trial_result *result, const char *name, uint64_t *value);
 
-/* Whether the run says nothing of the command: microvm failed, or was killed, or the command could
- * not be executed (result->record.stage tells). */
+/* Whether the run has no result of the command: microvm failed, or was killed, or the command could
+ * not be executed (see result->record.stage). */
 bool trial_failed(const struct trial_result *result);
-/* Why, for a person: the reason of the record, else what is known. One line, safe to show. */
+/* Why, as a message: the reason of the record, else what is known. One line, safe to show. */
 void trial_why(const struct trial_result *result, char *text, size_t size);
 
 #endif

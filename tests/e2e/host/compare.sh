@@ -116,7 +116,7 @@ case_without_groups_it_says_so() {
     try as_nobody env MICROVM_RUNTIME="$scratch/run" "$MICROVM" compare --isolation=container --json -n 1 busybox true
     expect_status 0
     jq -e '.rows[] | select(.id == "warm.memory").cells[0] | .values == [] and
-        (.note | startswith("not measured: no control group can be made in /sys/fs/cgroup"))' "$out" || fail "memory"
+        (.note | startswith("not measured: cannot make a cgroup in /sys/fs/cgroup"))' "$out" || fail "memory"
     jq -e '.rows[] | select(.id == "warm.cpu_inside").cells[0] | .values == [] and
         .note == "not measured: the run does not report the part inside"' "$out" || fail "processor time inside"
     jq -e '.notes[] | select(startswith("processor time is that of the processes"))' "$out" || fail "no note"

@@ -96,7 +96,7 @@ static void names(void **state)
     assert_false(instance_name_is_valid(longest));
     assert_true(instance_name_is_valid(longest + 1));
     for (uint32_t seed = 0; seed < 5000; seed++) {
-        instance_name_invent(seed, name);
+        instance_name_generate(seed, name);
         assert_true(instance_name_is_valid(name));
         assert_true(strlen(name) <= 24);
         assert_non_null(strchr(name, '_'));
@@ -218,14 +218,14 @@ static void foreign_directories_are_left_alone(void **state)
     instance_sweep();
     assert_true(exists(below(runtime, "photos/lock")));
     assert_int_equal(instance_create("x", &instance, &err), -EPERM);
-    assert_non_null(strstr(err.text, "is not microvm's"));
+    assert_non_null(strstr(err.text, "was not made by microvm"));
     assert_false(exists(below(runtime, ".lock")));
     assert_int_equal(remove_tree(AT_FDCWD, runtime), 0);
 
     assert_int_equal(mkdir(runtime, 0700), 0);
     assert_int_equal(chmod(runtime, 0777), 0);
     assert_int_equal(instance_create("x", &instance, &err), -EPERM);
-    assert_non_null(strstr(err.text, "can be written by others"));
+    assert_non_null(strstr(err.text, "can write to it"));
 
     setenv("MICROVM_RUNTIME", "relative", 1);
     assert_int_equal(instance_create("x", &instance, &err), -EINVAL);

@@ -179,7 +179,7 @@ static void a_failure_is_named(void **state)
     assert_int_equal(result.status, 128 + SIGKILL);
     assert_true(trial_failed(&result));
     trial_why(&result, text, sizeof(text));
-    assert_string_equal(text, "microvm ended with status 137 and left no record of the run");
+    assert_string_equal(text, "microvm ended with status 137 without a record of the run");
     trial_result_release(&result);
 }
 
@@ -225,7 +225,7 @@ static void groups_are_joined_first(void **state)
     request.joins[0] = open(path, O_RDONLY); /* as a group that cannot be joined */
     run_with(&request, "arguments", &result);
     assert_true(trial_failed(&result));
-    assert_non_null(strstr(result.streams[TRIAL_ERRORS].bytes, "cannot join the control group"));
+    assert_non_null(strstr(result.streams[TRIAL_ERRORS].bytes, "cannot join the cgroup"));
     close(request.joins[0]);
     unlink(path);
     trial_result_release(&result);
