@@ -115,7 +115,7 @@ def print_table(result):
 def parse_arguments():
     parser = argparse.ArgumentParser(description="measure microvm beside its rivals")
     parser.add_argument("--build", required=True, help="directory with microvm, vmlinux, initramfs.cpio, bench/")
-    parser.add_argument("--clock", default="monotonic", help="what the clock of this machine counts, for the report")
+    parser.add_argument("--clock", default="monotonic", help="what the clock counts, for the report")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--store", required=True, help="image store")
     parser.add_argument("--image", required=True, help="image of that store for microvm run; it must have `echo`")

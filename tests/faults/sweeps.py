@@ -4,7 +4,7 @@ import os
 import random
 import shutil
 
-from world import judge
+from world import check_outcome
 
 # NAME: arguments, whether the output is always the same, whether the store changes.
 # "@" is the world's directory, "@image" the image's.
@@ -52,7 +52,7 @@ def calls(world, name, count, kills=False, programs=None):
     plain = world.inject(arguments, 0, programs)
     if changes:
         world.reset()
-    problems = judge(plain, plain)
+    problems = check_outcome(plain, plain)
     if problems:
         yield "undisturbed", lambda: problems
         return
@@ -64,7 +64,7 @@ def calls(world, name, count, kills=False, programs=None):
             outcome = world.inject(arguments, number, programs, kills)
             injected = next((line for line in outcome.report if line.startswith("injected ")), "nothing injected")
             outcome.disturbed = injected != "nothing injected"
-            wrong = judge(outcome, plain, kills)
+            wrong = check_outcome(outcome, plain, kills)
             return [f"{injected}: {problem}" for problem in finish(world, name, outcome, plain, wrong)]
         yield f"{number} of {total}", one
 
@@ -85,7 +85,7 @@ def allocations(world, name, count):
             outcome = world.run(arguments)
             _, where = world.take_allocations()
             outcome.disturbed = where != ""
-            wrong = judge(outcome, plain)
+            wrong = check_outcome(outcome, plain)
             return [f"in {where}: {problem}" for problem in finish(world, name, outcome, plain, wrong)]
         yield f"{number} of {total}", one
 
@@ -101,7 +101,7 @@ def descriptors(world, name, count):
     for limit in limits:
         def one(limit=limit):
             outcome = world.run(arguments, ["prlimit", f"--nofile={limit}:{limit}", "--"])
-            return finish(world, name, outcome, plain, judge(outcome, plain))
+            return finish(world, name, outcome, plain, check_outcome(outcome, plain))
         yield f"limit {limit}", one
     for closed in ("0", "1", "2", "01", "02", "12", "012"):
         def two(closed=closed):
@@ -111,7 +111,7 @@ def descriptors(world, name, count):
             # Output to a closed stream does not matter; other output must be complete.
             if "2" not in closed or outcome.status == 0:
                 outcome.out = outcome.out if "1" not in closed else plain.out
-                wrong = judge(outcome, plain)
+                wrong = check_outcome(outcome, plain)
             elif outcome.status < 0:
                 wrong = [f"ended by signal {-outcome.status}"]
             return finish(world, name, outcome, plain, wrong)
@@ -154,5 +154,5 @@ def full(world, name, count):
                     os.rename(directory + ".small", directory)
                 else:
                     shutil.rmtree(directory + ".small")
-                return finish(world, name, outcome, plain, judge(outcome, plain))
+                return finish(world, name, outcome, plain, check_outcome(outcome, plain))
             yield f"{place}, {pages} free pages", one

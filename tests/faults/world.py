@@ -195,7 +195,7 @@ class World:
         left += [f"in the runtime directory: {name}" for name in os.listdir(self.path("run")) if name != ".lock"]
         left += [f"in TMPDIR: {name}" for name in os.listdir(self.path("tmp"))]
         left += [f"loop device {name}" for name in self.loop_devices()]
-        left += [f"control group {path}" for path in self.cgroups() if path not in self.others_groups]
+        left += [f"cgroup {path}" for path in self.cgroups() if path not in self.others_groups]
         with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
             left += [f"mount {line.split()[4]}" for line in file if self.dir in line]
         return left
@@ -249,7 +249,7 @@ class World:
         return problems + self.store_problems()
 
 
-def judge(outcome, plain, killed=False):
+def check_outcome(outcome, plain, killed=False):
     """What is wrong with how a command ended; `plain` is how it ends undisturbed. Whoever ends as well has the same output."""
     problems = []
     for line in outcome.report:
