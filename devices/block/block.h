@@ -16,8 +16,8 @@ struct block_backend {
     const char *serial; /* at most BLOCK_SERIAL_SIZE bytes, copied */
 };
 
-/* Whether a file of `size` bytes can be a disk: a whole number of sectors, not 0. Errors: EINVAL.
- */
+/* Whether a file of `size` bytes can be a disk: a whole number of sectors, not 0. Errors:
+ * EINVAL. */
 int block_check_size(uint64_t size, struct error *err);
 
 /*

@@ -146,8 +146,7 @@ static int get_id(const struct block *block, struct request *request)
     return VIRTIO_BLK_S_OK;
 }
 
-/* ---- discard and write-zeroes ----
- */
+/* ---- discard and write-zeroes ---- */
 
 struct ranges {
     struct virtio_blk_discard_write_zeroes list[RANGES_MAX]; /* as the guest wrote them */
@@ -197,8 +196,8 @@ static int read_ranges(const struct block *block, const struct request *request,
     return VIRTIO_BLK_S_OK;
 }
 
-/* Clears what comes `done` (< total) bytes behind the beginning of the ranges. Returns the bytes.
- */
+/* Clears what comes `done` (< total) bytes behind the beginning of the ranges. Returns the
+ * bytes. */
 static int64_t clear_slice(struct block *block, const struct request *request,
                            const struct ranges *ranges)
 {
@@ -246,8 +245,7 @@ static int clear_ranges(struct block *block, struct request *request)
     return status;
 }
 
-/* ---- any request ----
- */
+/* ---- any request ---- */
 
 /* Returns its status, or UNFINISHED. */
 static int execute(struct block *block, struct request *request)

@@ -100,8 +100,8 @@ static bool would_block(ssize_t result)
     return result < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
-/* Reads into `chain`, a slice at most. Returns the bytes, 0 at the end, -EAGAIN if there are none.
- */
+/* Reads into `chain`, a slice at most. Returns the bytes, 0 at the end, -EAGAIN if there are
+ * none. */
 static ssize_t read_chain(const struct console *console, const struct virtqueue_chain *chain)
 {
     struct iovec slice[VIRTQUEUE_SEGMENTS_MAX];
@@ -184,8 +184,8 @@ static int write_slice(struct console *console, struct virtqueue_chain *chain)
     return 0;
 }
 
-/* Writes `chain`. Returns whether all of it is done; if not, the stream is full or the turn over.
- */
+/* Writes `chain`. Returns whether all of it is done; if not, the stream is full or the turn
+ * over. */
 static bool write_chain(struct console *console, struct virtqueue_chain *chain)
 {
     while (chain->progress < chain->readable_size) {

@@ -72,7 +72,7 @@ const char *virtio_mmio_register_group_name(enum virtio_mmio_register_group grou
     return names[group];
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* A process that serves a queue interrupts without telling us, so it may have, at any time. */
 static uint32_t interrupt_status(const struct virtio_mmio *mmio)
@@ -162,7 +162,7 @@ void virtio_mmio_read(struct virtio_mmio *mmio, uint64_t offset, void *data, uin
     }
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static void reset(struct virtio_mmio *mmio)
 {

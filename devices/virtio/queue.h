@@ -100,8 +100,8 @@ int virtqueue_pop(struct virtqueue *queue, const struct guest_memory *memory,
  */
 void virtqueue_undo_pop(struct virtqueue *queue, uint32_t progress);
 
-/* Returns chain `head` to the driver with `written` bytes. Errors: EINVAL, the queue is not ready.
- */
+/* Returns chain `head` to the driver with `written` bytes. Errors: EINVAL, the queue is not
+ * ready. */
 int virtqueue_push_used(struct virtqueue *queue, uint16_t head, uint32_t written);
 
 /* Whether the driver wants an interrupt for what was put into the used ring since the last call. */

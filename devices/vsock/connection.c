@@ -34,7 +34,7 @@ static void say_shutdown(struct vsock_connection *connection, uint32_t flags)
         say(connection, VSOCK_SAY_SHUTDOWN);
 }
 
-/* ---- the socket ------------------------------------------------------------------------------ */
+/* ---- the socket ---- */
 
 static bool may_read(const struct vsock_connection *connection)
 {
@@ -111,7 +111,7 @@ void vsock_connection_abort(struct vsock_connection *connection)
     say(connection, VSOCK_SAY_RST);
 }
 
-/* ---- guest to host --------------------------------------------------------------------------- */
+/* ---- guest to host ---- */
 
 static void forward(struct vsock_connection *connection, uint32_t size)
 {
@@ -218,7 +218,7 @@ static void receive_data(struct vsock_connection *connection, uint32_t size,
         vsock_connection_abort(connection);
 }
 
-/* ---- packets of the guest -------------------------------------------------------------------- */
+/* ---- packets of the guest ---- */
 
 static void receive_response(struct vsock_connection *connection)
 {
@@ -297,7 +297,7 @@ void vsock_connection_receive(struct vsock_connection *connection,
     vsock_connection_update_watch(connection);
 }
 
-/* ---- host to guest --------------------------------------------------------------------------- */
+/* ---- host to guest ---- */
 
 static uint32_t credit(const struct vsock_connection *connection)
 {
@@ -392,7 +392,7 @@ int vsock_connection_send(struct vsock_connection *connection, const struct virt
     return (int)(VSOCK_HEADER_SIZE + packet.len);
 }
 
-/* ---- events of the socket -------------------------------------------------------------------- */
+/* ---- events of the socket ---- */
 
 static void handle_events(struct vsock_connection *connection, uint32_t events)
 {

@@ -30,7 +30,7 @@ static struct vsock *vsock_of(struct virtio_device *device)
     return (struct vsock *)device;
 }
 
-/* ---- slots, and the queue of those that have something for the guest ------------------------- */
+/* ---- slots, and the queue of those that have something for the guest ---- */
 
 struct vsock_connection *vsock_allocate(struct vsock *vsock, enum vsock_state state, int fd)
 {
@@ -80,7 +80,7 @@ static bool has_work(struct vsock *vsock)
     return vsock->resets_count > 0 || vsock->first;
 }
 
-/* ---- host to guest --------------------------------------------------------------------------- */
+/* ---- host to guest ---- */
 
 static int send_reset(struct vsock *vsock, const struct virtqueue_chain *chain)
 {
@@ -142,7 +142,7 @@ static void deliver(struct vsock *vsock)
     virtio_device_end_turn(device, VSOCK_RX_QUEUE, rc, "a bad receive buffer");
 }
 
-/* ---- guest to host --------------------------------------------------------------------------- */
+/* ---- guest to host ---- */
 
 static struct vsock_connection *find(struct vsock *vsock, const struct vsock_packet *packet)
 {
@@ -244,7 +244,7 @@ void vsock_run(struct vsock *vsock)
         virtio_device_reschedule(&vsock->device, VSOCK_TX_QUEUE);
 }
 
-/* ---- the device ------------------------------------------------------------------------------ */
+/* ---- the device ---- */
 
 static void send_event(struct vsock *vsock)
 {

@@ -105,7 +105,7 @@ struct vsock {
     struct vsock_connection connections[VSOCK_CONNECTIONS_MAX];
 };
 
-/* ---- vsock.c --------------------------------------------------------------------------------- */
+/* ---- vsock.c ---- */
 
 /* A free slot that is now in `state` and owns `fd`, or NULL. */
 struct vsock_connection *vsock_allocate(struct vsock *vsock, enum vsock_state state, int fd);
@@ -119,7 +119,7 @@ void vsock_run(struct vsock *vsock);
 /* Tells of a packet of the guest (transmit queue) or for it (receive queue). */
 void vsock_trace(const struct vsock *vsock, unsigned queue, const struct vsock_packet *packet);
 
-/* ---- connection.c ---------------------------------------------------------------------------- */
+/* ---- connection.c ---- */
 
 /* Handler of the connection's socket. */
 void vsock_connection_handle_fd(void *opaque, uint32_t events);
@@ -147,7 +147,7 @@ void vsock_connection_abort(struct vsock_connection *connection);
 /* Closes the socket and frees the slot; the guest is not told. */
 void vsock_connection_release(struct vsock_connection *connection);
 
-/* ---- listener.c ------------------------------------------------------------------------------ */
+/* ---- listener.c ---- */
 
 /* Accepts connections from now on, or no longer. */
 void vsock_listener_watch(struct vsock *vsock, bool on);

@@ -18,7 +18,7 @@
 
 struct kvm_run;
 
-/* ---- layout.c: where things are in guest-physical space -------------------------------------- */
+/* ---- layout.c: where things are in guest-physical space ---- */
 
 /* Fills base and size of the regions (not host) for `bytes` of RAM; region 0 begins at 0 or at RAM
  * base. */
@@ -42,13 +42,13 @@ struct arch_address arch_serial(void); /* where an early serial port is, when it
 /* Least memory in bytes with which a Linux of ours reaches its init, for a clear early error. */
 uint64_t arch_memory_minimum(void);
 
-/* ---- irq.c: in-kernel interrupt controller --------------------------------------------------- */
+/* ---- irq.c: in-kernel interrupt controller ---- */
 
 /* Creates it, before any vCPU (x86_64) or after all (aarch64): see arch_irq_after_vcpus(). */
 int arch_irq_create(int vm_fd, unsigned vcpu_count, struct error *err);
 bool arch_irq_after_vcpus(void);
 
-/* ---- vcpu.c ---------------------------------------------------------------------------------- */
+/* ---- vcpu.c ---- */
 
 struct arch_vcpu_template; /* what all vCPUs share, such as the CPUID that the host supports */
 int arch_vcpu_template_create(int kvm_fd, int vm_fd, unsigned vcpu_count,
@@ -68,8 +68,7 @@ int arch_vcpu_setup(const struct arch_vcpu_template *template, int vcpu_fd, unsi
 /* System calls of arch_vcpu_describe(), which a vCPU thread makes when it must report a failure. */
 struct syscall_rules arch_vcpu_calls(void);
 
-/* ---- boot.c: the kernel image and the state at entry ------------------------------------------
- */
+/* ---- boot.c: the kernel image and the state at entry ---- */
 
 /*
  * A kernel file in another form than arch_boot_load() takes (a bzImage on x86_64) is unpacked to a
@@ -106,8 +105,7 @@ int arch_boot_finish(const struct arch_boot_input *input, const struct guest_mem
 int arch_boot_vcpu(int vcpu_fd, const struct arch_boot *boot, const struct guest_memory *memory,
                    struct error *err);
 
-/* ---- tree.c: the architecture's own nodes -----------------------------------------------------
- */
+/* ---- tree.c: the architecture's own nodes ---- */
 
 /*
  * Adds cpus, interrupt controller, timer to a tree under construction (libfdt sequential write), to
@@ -121,11 +119,10 @@ int arch_tree_add(void *tree, unsigned vcpu_count, struct error *err);
 unsigned arch_tree_interrupt(uint32_t interrupt, uint32_t cells[3]);
 #define ARCH_TREE_INTERRUPT_PARENT 1
 
-/* ---- state.c: what a snapshot carries, and what a crash report shows ---------------------------
- */
+/* ---- state.c: what a snapshot carries, and what a crash report shows ---- */
 
-/* One line of where a vCPU stands (instruction pointer, stack, page table), for an internal error.
- */
+/* One line of where a vCPU stands (instruction pointer, stack, page table), for an internal
+ * error. */
 void arch_vcpu_describe(int vcpu_fd, char *text, size_t size);
 
 /* Speed class of /dev/kvm as `microvm doctor` names it. */
@@ -142,14 +139,12 @@ struct arch_capability {
 #define ARCH_CAPABILITIES 2
 extern const struct arch_capability arch_capabilities[ARCH_CAPABILITIES];
 
-/* ---- host_level.c: which images this processor runs --------------------------------------------
- */
+/* ---- host_level.c: which images this processor runs ---- */
 
 /* The level of this processor among those that images name (platform.h), 0 where there are none. */
 unsigned arch_host_level(void);
 
-/* ---- kernel files ------------------------------------------------------------------------------
- */
+/* ---- kernel files ---- */
 
 /*
  * Where the version of Linux is in the first `size` bytes of a kernel file whose format says so in

@@ -29,8 +29,7 @@ int io_read_file(int dir, const char *path, size_t limit, char **data, size_t *s
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t io_now_ns(void);
 
-/* The same clock at its last tick, up to 10 ms ago: costs almost nothing, and no system call.
- */
+/* The same clock at its last tick, up to 10 ms ago: costs almost nothing, and no system call. */
 uint64_t io_now_coarse_ns(void);
 
 #endif

@@ -101,8 +101,8 @@ ssize_t unix_socket_send(int fd, const void *data, size_t size, const int *fds, 
     return count < 0 ? -errno : count;
 }
 
-/* Hands over the received descriptors; returns how many, or -EPROTO if there are more than wanted.
- */
+/* Hands over the received descriptors; returns how many, or -EPROTO if there are more than
+ * wanted. */
 static int take_descriptors(struct msghdr *message, int *fds, size_t room)
 {
     const struct cmsghdr *control = CMSG_FIRSTHDR(message);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Own namespaces for one of our processes (namespaces(7)), and an empty root directory.
- */
+/* Own namespaces for one of our processes (namespaces(7)), and an empty root directory. */
 #ifndef MICROVM_CONFINE_NAMESPACES_H
 #define MICROVM_CONFINE_NAMESPACES_H
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What one of our own processes drops for good: its user, capabilities, ways to gain new ones, core
- * dumps.
- */
+ * dumps. */
 #ifndef MICROVM_CONFINE_PRIVILEGES_H
 #define MICROVM_CONFINE_PRIVILEGES_H
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parse manifests and indexes (OCI image specification, manifest.md and image-index.md).
- */
+/* Parse manifests and indexes (OCI image specification, manifest.md and image-index.md). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parse image references; grammar of the OCI distribution specification, see reference.h.
- */
+/* Parse image references; grammar of the OCI distribution specification, see reference.h. */
 #include "vmm/image/reference.h"
 
 #include <errno.h>

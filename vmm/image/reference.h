@@ -44,8 +44,8 @@ int reference_parse(const char *text, struct reference *reference, struct error 
 /* As reference_parse(), and accepts only a name with a tag: what an image can be called. */
 int reference_parse_tagged(const char *text, struct reference *reference, struct error *err);
 
-/* Writes "name:tag" or "name@digest" of a REFERENCE_NAME; `size` is at least REFERENCE_TEXT_SIZE.
- */
+/* Writes "name:tag" or "name@digest" of a REFERENCE_NAME; `size` is at least
+ * REFERENCE_TEXT_SIZE. */
 #define REFERENCE_TEXT_SIZE (REFERENCE_NAME_MAX + 1 + REFERENCE_TAG_MAX + 1)
 void reference_format(const struct reference *reference, char *text, size_t size);
 

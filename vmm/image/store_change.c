@@ -74,8 +74,8 @@ static int out_of_memory(const struct store *store, struct error *err)
     return error_set_errno(err, ENOMEM, "image store %s", store->path);
 }
 
-/* Takes `name` from the image that has it, unless that is `digest`. Returns 1 when it did, else 0.
- */
+/* Takes `name` from the image that has it, unless that is `digest`. Returns 1 when it did, else
+ * 0. */
 static int release_name(struct store *store, const char *name, const char *digest,
                         struct error *err)
 {

@@ -32,7 +32,7 @@ int bus_add(struct bus *bus, const struct bus_range *range, struct error *err)
     return 0;
 }
 
-/* The range that holds all of the access, or NULL. */
+/* The range that contains the whole access, or NULL. */
 static struct bus_range *find(struct bus *bus, uint64_t address, uint32_t size)
 {
     unsigned low = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who answers at which address, for the two buses (ports, memory-mapped registers).
- * Filled before the vCPUs run and only read then, so any thread may dispatch.
+ * Which device handles which addresses, for the two buses (ports, memory-mapped registers). Filled
+ * before the vCPUs run and only read from then on, so any thread may dispatch.
  */
 #ifndef MICROVM_MACHINE_BUS_H
 #define MICROVM_MACHINE_BUS_H
@@ -14,8 +14,8 @@
 
 #define BUS_RANGES 24
 
-/* `offset` from the start of the range; `size` as the guest's access: 1, 2, 4 or 8. vCPU threads.
- */
+/* `offset` from the start of the range; `size` of the guest's access: 1, 2, 4 or 8. vCPU
+ * threads. */
 typedef void bus_read_handler(void *opaque, uint64_t offset, void *data, uint32_t size);
 typedef void bus_write_handler(void *opaque, uint64_t offset, const void *data, uint32_t size);
 
@@ -39,14 +39,14 @@ struct bus {
 int bus_add(struct bus *bus, const struct bus_range *range, struct error *err);
 
 /*
- * Performs a guest's access. One that is not whole within a range reads as all ones, and a write is
- * lost, as on hardware.
+ * Performs a guest's access. Outside of a range, or only partly inside, a read returns all ones and
+ * a write is ignored, as on hardware.
  */
 void bus_read(struct bus *bus, uint64_t address, void *data, uint32_t size);
 void bus_write(struct bus *bus, uint64_t address, const void *data, uint32_t size);
 
 /* "RANGE.reads" and "RANGE.writes" of each range, on a timed bus "RANGE.ns" for both together; the
- * accesses to none by the name `unclaimed`. */
+ * accesses to no range under the name `unclaimed`. */
 void bus_visit_counts(const struct bus *bus, const char *unclaimed, count_visitor *visit,
                       void *opaque);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The device tree: all that the guest's kernel needs to be told. Processors and interrupt
- * controllers are the architecture's (arch_tree_add()); devices are the same everywhere.
+ * The device tree: all that the guest's kernel needs to know about the VM. The architecture adds
+ * processors and interrupt controllers (arch_tree_add()); devices are the same everywhere.
  * (Devicetree specification 0.4; Linux: bindings/virtio/mmio.yaml.)
  */
 #include "vmm/machine/device_tree.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The machine described as a device tree. */
+/* The VM described as a device tree. */
 #ifndef MICROVM_MACHINE_DEVICE_TREE_H
 #define MICROVM_MACHINE_DEVICE_TREE_H
 

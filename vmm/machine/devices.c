@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of device kinds, and what each device is attached to; see devices.h. */
+/* The table of device kinds, and how each device is attached; see devices.h. */
 #include "vmm/machine/devices.h"
 
 #include <errno.h>
@@ -20,15 +20,14 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/log.h"
 
-#define GUEST_CID 3 /* the only guest of its host side, so any number of its own will do */
+#define GUEST_CID 3 /* the only guest of its host side, so any CID will do */
 
-/* ---- the table: a new kind of device is one row ------------------------------------------------
- */
+/* ---- the table: a new kind of device is one row ---- */
 
 struct device_kind {
     const char *name;
     unsigned (*count)(const struct machine_spec *spec);
-    /* Makes number `instance` of its kind. */
+    /* Creates number `instance` of its kind. */
     int (*create)(const struct devices_setup *setup, unsigned instance,
                   struct virtio_device **device, struct error *err);
     const struct virtio_device_class *class;
@@ -91,7 +90,7 @@ static int create_entropy(const struct devices_setup *setup, unsigned instance,
     return entropy_create(device, err);
 }
 
-/* Each is there once: who connects to a port first has its stream. */
+/* Each exists once: the first to connect to a port gets its stream. */
 static int take_stream(void *opaque, uint32_t port)
 {
     struct fd_table *descriptors = opaque;
@@ -130,9 +129,7 @@ static const struct device_kind kinds[] = {
     {"vsock", count_vsock, create_vsock, &vsock_class},
 };
 
-/* ---- attaching
- * -------------------------------------------------------------------------------------
- */
+/* ---- attaching ---- */
 
 static void signal_event(int fd)
 {
@@ -181,7 +178,7 @@ static void kick(void *opaque, unsigned index)
         signal_event(device->status_fd >= 0 ? device->status_fd : device->queues[0].event_fd);
 }
 
-/* Edge-triggered: each signal is an event of its own, so the counter need not be read. */
+/* Edge-triggered: each signal is a separate event, so the counter need not be read. */
 static void handle_kick(void *opaque, uint32_t events)
 {
     struct device_queue *queue = opaque;
@@ -207,7 +204,7 @@ static int watch_kicks(struct device_queue *queue)
                             queue);
 }
 
-/* No kick is lost on the way: the loop has never read the eventfd, so its first reader sees all. */
+/* No kick is lost: the loop has never read the eventfd, so its first reader sees them all. */
 static void delegate_queue(void *opaque, unsigned index, struct device_queue_fds *fds)
 {
     struct device *device = opaque;
@@ -223,7 +220,7 @@ static void reclaim_queue(void *opaque, unsigned index)
     int rc = watch_kicks(&device->queues[index]);
 
     if (rc < 0)
-        log_error("%s: its kicks cannot be waited for: %s", device->name, strerror(-rc));
+        log_error("%s: cannot wait for its kicks: %s", device->name, strerror(-rc));
 }
 
 static void read_registers(void *opaque, uint64_t offset, void *data, uint32_t size)
@@ -284,7 +281,7 @@ static int attach_interrupt(struct device *device, int vm_fd, struct error *err)
     return 0;
 }
 
-/* Where the kicks of queues may go to another process, changes of the status have their own. */
+/* If another process may handle the queues' kicks, changes of the status need their own. */
 static int attach_status(struct device *device, struct error *err)
 {
     int rc;
@@ -299,7 +296,7 @@ static int attach_status(struct device *device, struct error *err)
     return rc < 0 ? error_set_errno(err, -rc, "%s: eventfd", device->name) : 0;
 }
 
-/* Makes the transport, which takes `virtio` over. */
+/* Creates the transport, which takes ownership of `virtio`. */
 static int attach_transport(const struct devices_setup *setup, struct device *device,
                             struct virtio_device *virtio, struct error *err)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The devices of a machine, and what they are attached to: registers on the bus, one ioeventfd a
- * queue, one irqfd a device. A new kind of device is one folder in devices/ and one row in
- * devices.c.
+ * The devices of a VM, and how they are attached: registers on the bus, one ioeventfd a queue, one
+ * irqfd a device. A new kind of device is one folder in devices/ and one row in devices.c.
  */
 #ifndef MICROVM_MACHINE_DEVICES_H
 #define MICROVM_MACHINE_DEVICES_H
@@ -51,7 +50,7 @@ struct devices {
     unsigned count;
 };
 
-/* What devices are made from and attached to; all of it outlives them. */
+/* What devices are created from and attached to; all of it outlives them. */
 struct devices_setup {
     const struct machine_spec *spec;
     const struct machine_callbacks *host;
@@ -61,17 +60,17 @@ struct devices_setup {
     int vm_fd;
 };
 
-/* Makes those that the spec asks for. After a failure devices_destroy() releases the ones made. */
+/* Creates the devices of the spec. After a failure devices_destroy() releases those that exist. */
 int devices_create(const struct devices_setup *setup, struct devices *devices, struct error *err);
 /*
- * Attaches one more device, which must find a free slot and is taken over, under a name of at most
- * 15 bytes: registers, interrupt, kicks. As above after a failure.
+ * Attaches one more device under a name of at most 15 bytes: registers, interrupt, kicks. Takes
+ * ownership of it; needs a free slot. After a failure, same as above.
  */
 int devices_attach(const struct devices_setup *setup, const char *name,
                    struct virtio_device *virtio, struct devices *devices, struct error *err);
 void devices_destroy(struct devices *devices);
 
-/* Adds what the devices that there are, or all kinds that there can be, need in such a thread. */
+/* Adds the system calls that the VM's devices, or all kinds of devices, need in such a thread. */
 void devices_add_calls(const struct devices *devices, enum machine_thread thread,
                        struct thread_calls *calls);
 void devices_add_all_calls(enum machine_thread thread, struct thread_calls *calls);
@@ -80,10 +79,10 @@ void devices_add_all_calls(enum machine_thread thread, struct thread_calls *call
 struct device *devices_find(struct devices *devices, const char *kind);
 
 /*
- * "NAME.kicks" and "NAME.interrupts" of each; the bus counts accesses. With times also "NAME.bytes"
- * moved, "NAME.yields" (turns that ended before the work did) and, of those
- * that are not 0, "NAME.GROUP.reads", "NAME.GROUP.writes", "NAME.GROUP.ns" of registers, and
- * "NAME.QUEUE.kicks", "NAME.QUEUE.ns", "NAME.QUEUE.notified", "NAME.QUEUE.suppressed". Any thread.
+ * "NAME.kicks" and "NAME.interrupts" of each; the bus counts accesses. If timed, also "NAME.bytes"
+ * moved, "NAME.yields" (turns that ended before the work did) and, of those that are not 0,
+ * "NAME.GROUP.reads", "NAME.GROUP.writes", "NAME.GROUP.ns" of registers, and "NAME.QUEUE.kicks",
+ * "NAME.QUEUE.ns", "NAME.QUEUE.notified", "NAME.QUEUE.suppressed". Any thread.
  */
 void devices_visit_counts(const struct devices *devices, count_visitor *visit, void *opaque);
 

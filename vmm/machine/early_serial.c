@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The early serial port. A vCPU thread must not wait for whoever reads the console, so
- * bytes go through a pipe to the I/O loop; what the pipe cannot hold is lost.
+ * The early serial port. A vCPU thread must not wait for the console's reader, so bytes go through
+ * a pipe to the I/O loop; bytes that do not fit into the pipe are lost.
  */
 #include "vmm/machine/early_serial.h"
 
@@ -35,7 +35,7 @@ static void forward(void *opaque, uint32_t events)
     if (host->console_output)
         host->console_output(host->opaque, data, (size_t)count);
     if (host->console_fd >= 0 && write(host->console_fd, data, (size_t)count) < 0)
-        return; /* Nobody reads: a log for debugging is no reason to wait. */
+        return; /* The pipe is full: output for debugging is not worth waiting for. */
 }
 
 int early_serial_create(const struct machine_callbacks *host, struct event_loop *loop,

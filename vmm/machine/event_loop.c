@@ -2,12 +2,12 @@
 /*
  * The I/O loop; see event_loop.h.
  *
- * Watches are kept in an array by descriptor. A number counts the watches that a descriptor has
- * had; it travels with the event, so that an event of a descriptor that has been closed, and whose
- * number has been given out again, finds a number that does not match.
+ * Watches are kept in an array by descriptor. A generation number counts the watches of a
+ * descriptor, and each event carries it. So an event of a closed descriptor, whose number is in use
+ * again, is recognised: the generation does not match.
  *
- * A handler lets go after some 10 ms, whatever a guest has asked of it. But hundreds of descriptors
- * may be ready, so those by which a machine is stopped are looked at between others, too.
+ * A handler returns after some 10 ms, whatever a guest requests. But hundreds of descriptors may be
+ * ready, so those that can stop the VM are also checked between others.
  */
 #include "vmm/machine/event_loop.h"
 
@@ -46,7 +46,7 @@ struct event_loop {
     bool cut;
     int urgent[URGENT_MAX]; /* descriptors */
     unsigned urgent_count;
-    uint64_t looked_ns; /* when the urgent ones were looked at last */
+    uint64_t looked_ns; /* when the urgent ones were last checked */
     unsigned paused_count;
     void (*turn_handler)(void *opaque);
     void *turn_opaque;
@@ -59,14 +59,14 @@ struct syscall_rules event_loop_calls(void)
     static const struct syscall_rule rules[] = {
 #ifdef __NR_epoll_wait
         {__NR_epoll_wait, SYSCALL_ALWAYS, 0, 0},
-        {__NR_poll, SYSCALL_ALWAYS, 0, 0}, /* those by which a machine is stopped, in between */
+        {__NR_poll, SYSCALL_ALWAYS, 0, 0}, /* those that can stop the VM, in between */
 #else
         {__NR_epoll_pwait, SYSCALL_ALWAYS, 0, 0},
         {__NR_ppoll, SYSCALL_ALWAYS, 0, 0},
 #endif
         {__NR_read, SYSCALL_ALWAYS, 0, 0},
         {__NR_close, SYSCALL_ALWAYS, 0, 0},
-        /* what is allocated while devices work; nothing that could be executed */
+        /* memory that is allocated while devices work, never executable */
         {__NR_mmap, SYSCALL_ARGUMENT_LACKS, 2, PROT_EXEC},
         {__NR_mremap, SYSCALL_ALWAYS, 0, 0},
     };
@@ -209,8 +209,7 @@ void event_loop_make_urgent(struct event_loop *loop, int fd)
         loop->urgent[loop->urgent_count++] = fd;
 }
 
-/* ---- pauses ------------------------------------------------------------------------------------
- */
+/* ---- pauses ---- */
 
 void event_loop_pause(struct event_loop *loop, int fd)
 {
@@ -236,8 +235,7 @@ static void resume_paused(struct event_loop *loop)
     }
 }
 
-/* ---- turns -------------------------------------------------------------------------------------
- */
+/* ---- turns ---- */
 
 static void look_at_urgent(struct event_loop *loop)
 {
@@ -257,7 +255,7 @@ static void look_at_urgent(struct event_loop *loop)
     }
 }
 
-/* Waits for at most `timeout_ms` (-1: for ever); returns the count of events or -errno. */
+/* Waits for at most `timeout_ms` (-1: forever); returns the count of events or -errno. */
 static int dispatch(struct event_loop *loop, int timeout_ms)
 {
     struct epoll_event events[BATCH];
@@ -266,7 +264,7 @@ static int dispatch(struct event_loop *loop, int timeout_ms)
 
     if (count < 0)
         return errno == EINTR ? 0 : -errno;
-    if (count < BATCH) /* no others are ready: urgent ones are in this batch, or are not */
+    if (count < BATCH) /* no others are ready: if urgent ones are, they are in this batch */
         loop->looked_ns = io_now_coarse_ns();
     for (int i = 0; i < count && !loop->cut; i++) {
         uint32_t fd = (uint32_t)events[i].data.u64;

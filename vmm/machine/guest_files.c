@@ -9,7 +9,7 @@
 #include "vmm/arch/arch.h"
 #include "vmm/base/cleanup.h"
 
-/* Not blocking, and no terminal of ours: the path may lead to anything. */
+/* Non-blocking, and not our controlling terminal: the path may be of any kind. */
 static int open_file(const char *what, const char *path, int flags, struct error *err)
 {
     int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The files of a guest, opened by whoever launches its machine: the monitor opens nothing. All
- * descriptors are close-on-exec, and the caller's.
+ * The files of a guest. The launcher of the VM opens them: the monitor opens nothing. All
+ * descriptors are close-on-exec and owned by the caller.
  */
 #ifndef MICROVM_MACHINE_GUEST_FILES_H
 #define MICROVM_MACHINE_GUEST_FILES_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What this host offers to machines; see host_check.h. */
+/* What this host offers to VMs; see host_check.h. */
 #include "vmm/machine/host_check.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 
-/* What a failed open(2) of the device means. */
+/* What a failure of open(2) of /dev/kvm means. */
 static enum host_kvm state_of(int code)
 {
     return code == EACCES || code == EPERM ? HOST_KVM_DENIED : HOST_KVM_MISSING;
@@ -33,7 +33,7 @@ const char *host_kvm_advice(enum host_kvm state)
     case HOST_KVM_READY:
         break;
     case HOST_KVM_MISSING:
-        return "/dev/kvm: there is no KVM here; " ARCHITECTURE_KVM_MISSING ", or enable "
+        return "/dev/kvm: this host has no KVM; " ARCHITECTURE_KVM_MISSING ", or enable "
                "virtualization in the firmware (in a VM: nested virtualization); "
                "--isolation=container needs none";
     case HOST_KVM_DENIED:
@@ -66,7 +66,7 @@ uint64_t host_memory_total(void)
 {
     struct sysinfo info;
 
-    /* It has no errors but of its argument. */
+    /* It can only fail with a bad argument. */
     return sysinfo(&info) < 0 ? 0 : ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
 }
 

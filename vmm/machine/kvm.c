@@ -28,7 +28,7 @@ int kvm_create_vm(unsigned vcpu_count, struct kvm *kvm, struct error *err)
 
     version = ioctl(kvm->fd, KVM_GET_API_VERSION, 0);
     if (version != KVM_API_VERSION)
-        return error_set(err, ENOSYS, KVM_DEVICE ": speaks version %d of its interface, not %d",
+        return error_set(err, ENOSYS, KVM_DEVICE ": has API version %d, but version %d is needed",
                          version, KVM_API_VERSION);
     vcpus_max = vcpu_count > 1 ? ioctl(kvm->fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS) : 1;
     if (vcpus_max > 0 && vcpu_count > (unsigned)vcpus_max)
@@ -42,7 +42,7 @@ int kvm_create_vm(unsigned vcpu_count, struct kvm *kvm, struct error *err)
         kvm->vm_fd = ioctl(kvm->fd, KVM_CREATE_VM, 0);
     while (kvm->vm_fd < 0 && errno == EINTR);
     if (kvm->vm_fd < 0)
-        return error_set_errno(err, errno, KVM_DEVICE ": cannot make a virtual machine");
+        return error_set_errno(err, errno, KVM_DEVICE ": cannot create a VM");
     return 0;
 }
 

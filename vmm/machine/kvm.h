@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /dev/kvm and one virtual machine in it, with errors that say what is missing. */
+/* /dev/kvm and one VM, with errors that say what is missing. */
 #ifndef MICROVM_MACHINE_KVM_H
 #define MICROVM_MACHINE_KVM_H
 
@@ -9,7 +9,7 @@
 
 struct kvm {
     int fd;          /* /dev/kvm */
-    int vm_fd;       /* the virtual machine */
+    int vm_fd;       /* the VM */
     size_t run_size; /* bytes of a vCPU's shared page(s) */
 };
 
@@ -22,11 +22,11 @@ struct kvm {
 int kvm_open(struct error *err);
 
 /*
- * Makes a VM in which `vcpu_count` vCPUs are allowed. Errors: ENOSYS (not the interface we know),
- * ERANGE (too many vCPUs), what KVM says.
+ * Creates a VM for `vcpu_count` vCPUs. Errors: ENOSYS (unknown API version), ERANGE (too many
+ * vCPUs), those of ioctl(2).
  */
 int kvm_create_vm(unsigned vcpu_count, struct kvm *kvm, struct error *err);
-/* Closes /dev/kvm, with which further VMs could be made: the one that there is goes on. */
+/* Closes /dev/kvm, so that no further VM can be created: the existing one goes on. */
 void kvm_close_device(struct kvm *kvm);
 void kvm_close(struct kvm *kvm);
 

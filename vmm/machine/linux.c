@@ -10,7 +10,7 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/machine/device_tree.h"
 
-/* panic=-1: a panic resets at once, and that ends the machine. A user's words come last and win. */
+/* panic=-1: a panic resets at once, which ends the VM. The user's parameters come last and win. */
 #define COMMAND_LINE_QUIET "console=hvc0 panic=-1 quiet"
 #define COMMAND_LINE_EARLY "console=hvc0 panic=-1"
 

@@ -19,11 +19,11 @@ struct linux_guest {
         .input = {.kernel_fd = -1, .initramfs_fd = -1},                                            \
     }
 
-/* Takes its files out of the table, and makes the command line. Errors: EINVAL (no kernel). */
+/* Takes its files from the table, and builds the command line. Errors: EINVAL (no kernel). */
 int linux_open(const struct machine_spec *spec, struct fd_table *descriptors,
                struct linux_guest *linux_guest, struct error *err);
 
-/* Places them in memory. */
+/* Loads them into memory. */
 int linux_load(const struct guest_memory *memory, struct linux_guest *linux_guest,
                struct error *err);
 

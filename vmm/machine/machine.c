@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Build order, start, end and release of a machine; see machine.h. */
+/* Build order, start, end and release of a VM; see machine.h. */
 #include "vmm/machine/machine.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include "vmm/machine/thread_calls.h"
 #include "vmm/machine/vcpu_loop.h"
 
-/* What devices get for output that a guest has left behind; the rest of it is lost. */
+/* How long devices may write pending output of a guest that has ended; the rest is lost. */
 #define DRAIN_MS 1000
 
 struct machine {
@@ -36,14 +36,13 @@ struct machine {
     struct linux_guest linux_guest;
     int memory_fd; /* of MACHINE_MEMORY_FILE; -1 = none */
     struct vcpu vcpus[MACHINE_VCPUS_MAX];
-    unsigned vcpu_count; /* made so far */
+    unsigned vcpu_count; /* created so far */
     pthread_mutex_t end_lock;
     bool ended;
     struct machine_end end;
 };
 
-/* ---- the end: any thread -----------------------------------------------------------------------
- */
+/* ---- the end: any thread ---- */
 
 static void record_end(struct machine *machine, enum machine_reason reason, uint8_t status,
                        const char *text)
@@ -56,7 +55,7 @@ static void record_end(struct machine *machine, enum machine_reason reason, uint
         snprintf(machine->end.text, sizeof(machine->end.text), "%s", text);
     }
     pthread_mutex_unlock(&machine->end_lock);
-    /* No vCPU goes on; the one that this thread may run leaves its loop right after. */
+    /* Stops all vCPUs; if this thread is one, it leaves its loop right after. */
     for (unsigned i = 0; i < machine->vcpu_count; i++)
         __atomic_store_n(&machine->vcpus[i].stopping, true, __ATOMIC_RELEASE);
     event_loop_stop(machine->loop);
@@ -97,8 +96,7 @@ static void doorbell_panic(void *opaque)
     record_end(opaque, MACHINE_PANIC, 0, "");
 }
 
-/* ---- building ----------------------------------------------------------------------------------
- */
+/* ---- building ---- */
 
 static void report(const struct machine *machine, enum machine_stage stage)
 {
@@ -163,7 +161,7 @@ static int build_mapping(struct machine *machine, struct error *err)
     return rc;
 }
 
-/* Filling the memory, in a thread of its own: see build_kvm_and_memory(). */
+/* Filling the memory, in a separate thread: see build_kvm_and_memory(). */
 struct memory_build {
     struct machine *machine;
     struct error err;
@@ -185,8 +183,8 @@ static void *build_memory(void *opaque)
 }
 
 /*
- * Making a VM waits for the host's kernel (RCU, its own helper thread) about as long as a Linux
- * takes to be read into memory, so both are done at the same time.
+ * Creating a VM waits for the host's kernel (RCU, its helper thread) about as long as it takes to
+ * read a Linux into memory. So both are done in parallel.
  */
 static int build_kvm_and_memory(struct machine *machine, struct error *err)
 {
@@ -274,7 +272,7 @@ static int build_devices(struct machine *machine, struct error *err)
     return devices_create(&setup, &machine->devices, err);
 }
 
-/* What a loader of its own makes of the vCPUs. */
+/* The loader sets the vCPUs up. */
 static int enter_loaded(struct machine *machine, struct error *err)
 {
     const struct machine_loader *loader = machine->host.loader;
@@ -302,7 +300,7 @@ static int build_start(struct machine *machine, struct error *err)
     return arch_boot_vcpu(machine->vcpus[0].fd, &machine->linux_guest.boot, memory, err);
 }
 
-/* All that has a name on the host is open. */
+/* Takes the open files of the table. */
 static int take_files(struct machine *machine, struct error *err)
 {
     struct fd_table *descriptors = machine->host.descriptors;
@@ -344,8 +342,7 @@ static int build(struct machine *machine, struct error *err)
     return vcpu_prepare_signal(err);
 }
 
-/* ---- what its threads may still do -------------------------------------------------------------
- */
+/* ---- what its threads may still do ---- */
 
 static int confine_vcpu(void *opaque, struct error *err)
 {
@@ -399,8 +396,7 @@ int machine_create(const struct machine_spec *spec, const struct machine_callbac
     return 0;
 }
 
-/* ---- running -----------------------------------------------------------------------------------
- */
+/* ---- running ---- */
 
 static void stop_vcpus(struct machine *machine)
 {
@@ -440,7 +436,7 @@ void machine_stop(struct machine *machine)
 
 const struct machine_end *machine_finish(struct machine *machine)
 {
-    record_end(machine, MACHINE_STOPPED, 0, ""); /* a loop that failed ends the machine too */
+    record_end(machine, MACHINE_STOPPED, 0, ""); /* a loop that failed also ends the VM */
     stop_vcpus(machine);
     event_loop_drain(machine->loop, DRAIN_MS);
     return &machine->end;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One virtual machine: built from its spec in a fixed order, run, ended, released.
+ * One VM: built from its spec in a fixed order, run, ended, released.
  *
  * Threads: the caller's thread runs the I/O loop, and calls every function here; each vCPU has one.
- * The order of an end: somebody (a vCPU, machine_stop()) records why; only the first reason counts.
- * The loop is woken and stops. machine_finish() then stops the vCPUs, lets devices work off what
- * the guest had given them, for a second at most, and hands the reason over. After machine_stop()
- * nothing is worked off any more, not even what was begun.
+ * The order of an end: a vCPU or machine_stop() records the reason; only the first one counts. The
+ * loop is woken and stops. machine_finish() then stops the vCPUs, lets devices finish pending
+ * requests for at most a second, and returns the reason. After machine_stop() no request is
+ * finished, not even one in progress.
  */
 #ifndef MICROVM_MACHINE_MACHINE_H
 #define MICROVM_MACHINE_MACHINE_H
@@ -30,30 +30,30 @@ struct machine_end {
 
 /*
  * Builds everything up to the first KVM_RUN. `spec`, `host` and `loop` must outlive the machine.
- * Errors name what is at fault and the way out.
+ * Errors name the cause and how to fix it.
  */
 int machine_create(const struct machine_spec *spec, const struct machine_callbacks *host,
                    struct event_loop *loop, struct machine **machine, struct error *err);
 
-/* Lets the vCPUs run. The caller then runs the loop, which stops when the machine has ended. */
+/* Lets the vCPUs run. The caller then runs the loop, which stops when the VM has ended. */
 int machine_start(struct machine *machine, struct error *err);
 
-/* Ends the machine at once, and the work after its end as well. I/O loop, or before it runs. */
+/* Ends the VM at once, without finishing requests. I/O loop, or before it runs. */
 void machine_stop(struct machine *machine);
 
-/* After the loop: waits for the vCPUs, finishes output; why it ended, owned by the machine. */
+/* After the loop: waits for the vCPUs, finishes output. Returns why the VM ended, owned by it. */
 const struct machine_end *machine_finish(struct machine *machine);
 
 void machine_destroy(struct machine *machine); /* NULL is fine */
 
-/* Characters of the console's window. */
+/* The console's window size in characters. */
 void machine_set_window(struct machine *machine, uint16_t rows, uint16_t columns);
 
 /*
- * Calls `visit` with each count of what the machine has done: "exits" and "exits.KIND" to user
- * space, "NAME.reads", "NAME.writes" of registers, "NAME.kicks", "NAME.interrupts" of a device,
- * "bytes.copied" into guest memory. With a timed spec "exits.KIND.ns", "NAME.ns", and more of each
- * device (devices.h). Any thread.
+ * Calls `visit` with each count of the VM: "exits" and "exits.KIND" to user space, "NAME.reads",
+ * "NAME.writes" of registers, "NAME.kicks", "NAME.interrupts" of a device, "bytes.copied" into
+ * guest memory. With a timed spec "exits.KIND.ns", "NAME.ns", and more of each device (devices.h).
+ * Any thread.
  */
 void machine_visit_counts(const struct machine *machine, count_visitor *visit, void *opaque);
 

@@ -13,7 +13,8 @@
 #include "vmm/arch/arch.h"
 #include "vmm/base/bytes.h"
 
-/* Host and guest addresses agree in their low bits, so that a huge page here is one there. */
+/* Host and guest addresses have the same low bits, so that a huge page of the host is one of the
+ * guest. */
 #define HUGE_PAGE (UINT64_C(2) << 20)
 
 static int map_failed(uint64_t size, struct error *err)
@@ -22,7 +23,7 @@ static int map_failed(uint64_t size, struct error *err)
                            (unsigned long long)(size >> 20));
 }
 
-/* Maps or, with the other protections, reserves `size` bytes and what aligning them takes. */
+/* Maps, or with PROT_NONE reserves, `size` bytes, plus what aligning them takes. */
 static int reserve(uint64_t size, int protection, struct machine_memory *memory, uint8_t **aligned,
                    struct error *err)
 {
@@ -46,7 +47,7 @@ static int map_anonymous(uint64_t size, struct machine_memory *memory, uint8_t *
 
     if (rc < 0)
         return rc;
-    madvise(*at, size, MADV_HUGEPAGE); /* a wish: fails where the host has none */
+    madvise(*at, size, MADV_HUGEPAGE); /* optional: fails where the host has none */
     return 0;
 }
 
@@ -65,7 +66,7 @@ static int map_file(int fd, int flags, uint64_t size, struct machine_memory *mem
 
 static int map_memfd(uint64_t size, struct machine_memory *memory, uint8_t **at, struct error *err)
 {
-    /* The last one, since whoever else has the file could forbid writing to it. */
+    /* F_SEAL_SEAL, so that no other owner of the file can forbid writing to it. */
     const int seals = F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
     int fd = memfd_create("guest memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
@@ -80,7 +81,7 @@ static int map_memfd(uint64_t size, struct machine_memory *memory, uint8_t **at,
     return map_file(fd, MAP_SHARED, size, memory, at, err);
 }
 
-/* Beyond the end of its file, memory is a signal and not a page. */
+/* An access beyond the end of the file raises a signal. */
 static int check_file(int fd, uint64_t size, struct error *err)
 {
     struct stat status;

@@ -17,11 +17,11 @@ struct machine_memory {
 };
 
 /*
- * Maps `bytes` (a whole number of pages is made of it). Nothing is reserved: pages come as they are
- * touched. It is never part of a core dump. What stands behind it:
- *   - ANONYMOUS: pages of this process, huge ones where the system has them.
- *   - MEMFD: a memory file, mapped shared, that neither grows nor shrinks, so that nobody who has
- * it can take pages away from the guest; memory->guest.fd, owned by the memory.
+ * Maps `bytes`, rounded up to whole pages. Nothing is reserved: pages are allocated when touched.
+ * It is never part of a core dump. Backings:
+ *   - ANONYMOUS: pages of this process, huge ones if the host has them.
+ *   - MEMFD: a memory file, mapped shared, that cannot grow or shrink, so that no other owner of it
+ *     can take pages from the guest; memory->guest.fd, owned by the memory.
  *   - FILE: a private mapping of `file_fd` (-1 with the others), which is not taken over: what the
  *     guest reads is the file's until it has written there, and the file never changes. The file
  *     holds the regions one behind the other, and must not shrink while it is mapped. Huge pages
@@ -30,7 +30,7 @@ struct machine_memory {
  */
 int memory_create(uint64_t bytes, enum machine_memory_backing backing, int file_fd,
                   struct machine_memory *memory, struct error *err);
-/* Gives it to the VM `vm_fd`. */
+/* Attaches it to the VM `vm_fd`. */
 int memory_attach(const struct machine_memory *memory, int vm_fd, struct error *err);
 void memory_destroy(struct machine_memory *memory);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The description of a machine and its JSON; see spec.h. One table drives writing and reading. */
+/* The description of a VM and its JSON; see spec.h. One table drives writing and reading. */
 #include "vmm/machine/spec.h"
 
 #include <errno.h>
@@ -30,11 +30,11 @@ struct field {
     enum field_kind kind;
     size_t offset;
     uint64_t min, max;          /* of a number; longest text of FIELD_CHARS */
-    const char *option;         /* where a text comes from, for messages */
+    const char *option;         /* the option that sets a text, for messages */
     const char *const *choices; /* names up to NULL */
 };
 
-/* An array of structs in the struct, and its count. */
+/* An array of structs in the spec, and its count. */
 struct list {
     const char *key;
     const struct field *fields;
@@ -167,7 +167,7 @@ static int write_object(const void *object, const struct field *fields, size_t c
         if (rc < 0)
             return rc;
         if (json_object_set_new(root, fields[i].key, write_field(object, &fields[i])) < 0)
-            return error_set_errno(err, ENOMEM, "machine description");
+            return error_set_errno(err, ENOMEM, "VM description");
     }
     *json = steal_pointer(root);
     return 0;
@@ -180,7 +180,7 @@ static int write_list(const struct machine_spec *spec, const struct list *list, 
     json_t *array = json_array();
 
     if (json_object_set_new(root, list->key, array) < 0)
-        return error_set_errno(err, ENOMEM, "machine description");
+        return error_set_errno(err, ENOMEM, "VM description");
     for (unsigned i = 0; i < count; i++) {
         json_t *item = NULL;
         int rc = write_object(at_const(spec, list->offset + i * list->item_size), list->fields,
@@ -189,7 +189,7 @@ static int write_list(const struct machine_spec *spec, const struct list *list, 
         if (rc < 0)
             return rc;
         if (json_array_append_new(array, item) < 0)
-            return error_set_errno(err, ENOMEM, "machine description");
+            return error_set_errno(err, ENOMEM, "VM description");
     }
     return 0;
 }
@@ -207,14 +207,14 @@ int machine_spec_to_json(const struct machine_spec *spec, char **json, struct er
             return rc;
     }
     *json = json_to_text(root, JSON_COMPACT);
-    return *json ? 0 : error_set_errno(err, ENOMEM, "machine description");
+    return *json ? 0 : error_set_errno(err, ENOMEM, "VM description");
 }
 
 /* ---- reading ---- */
 
 static int bad_field(const struct field *field, const char *what, struct error *err)
 {
-    return error_set(err, EINVAL, "machine description: '%s' %s", field->key, what);
+    return error_set(err, EINVAL, "VM description: '%s' %s", field->key, what);
 }
 
 static int read_number(const json_t *value, const struct field *field, uint64_t *number,
@@ -225,9 +225,9 @@ static int read_number(const json_t *value, const struct field *field, uint64_t 
     if (!json_is_integer(value) || given < 0)
         return bad_field(field, "is not a number", err);
     if ((uint64_t)given < field->min || (uint64_t)given > field->max)
-        return error_set(
-            err, EINVAL, "machine description: '%s' is %lld; %llu to %llu are possible", field->key,
-            (long long)given, (unsigned long long)field->min, (unsigned long long)field->max);
+        return error_set(err, EINVAL, "VM description: '%s' is %lld; %llu to %llu are possible",
+                         field->key, (long long)given, (unsigned long long)field->min,
+                         (unsigned long long)field->max);
     *number = (uint64_t)given;
     return 0;
 }
@@ -241,7 +241,7 @@ static int read_choice(const json_t *value, const struct field *field, unsigned 
         if (strcmp(field->choices[*choice], name) == 0)
             return 0;
     *choice = 0;
-    return bad_field(field, "is none of the names that there are", err);
+    return bad_field(field, "is not a known name", err);
 }
 
 static int read_text(const json_t *value, const struct field *field, char **text, struct error *err)
@@ -251,7 +251,7 @@ static int read_text(const json_t *value, const struct field *field, char **text
     if (!json_is_string(value))
         return bad_field(field, "is neither a string nor null", err);
     *text = strdup(json_string_value(value));
-    return *text ? 0 : error_set_errno(err, ENOMEM, "machine description");
+    return *text ? 0 : error_set_errno(err, ENOMEM, "VM description");
 }
 
 static int read_field(const json_t *value, const struct field *field, void *object,
@@ -272,7 +272,7 @@ static int read_field(const json_t *value, const struct field *field, void *obje
         return rc;
     case FIELD_BOOL:
         *(bool *)target = json_is_true(value);
-        return json_is_boolean(value) ? 0 : bad_field(field, "is not a truth value", err);
+        return json_is_boolean(value) ? 0 : bad_field(field, "is not a boolean", err);
     case FIELD_CHOICE:
         return read_choice(value, field, target, err);
     case FIELD_TEXT:
@@ -281,19 +281,19 @@ static int read_field(const json_t *value, const struct field *field, void *obje
         if (!json_is_string(value))
             return bad_field(field, "is not a string", err);
         if (json_string_length(value) > field->max)
-            return error_set(err, EINVAL, "machine description: '%s' is longer than %llu bytes",
+            return error_set(err, EINVAL, "VM description: '%s' is longer than %llu bytes",
                              field->key, (unsigned long long)field->max);
         memcpy(target, json_string_value(value), json_string_length(value) + 1);
         return 0;
     }
 }
 
-/* `more`: keys of the object that are none of these fields. */
+/* `more`: the number of other keys that the object has. */
 static int read_object(const json_t *json, const struct field *fields, size_t count, size_t more,
                        void *object, struct error *err)
 {
     if (!json_is_object(json))
-        return error_set(err, EINVAL, "machine description: is not an object");
+        return error_set(err, EINVAL, "VM description: is not an object");
     for (size_t i = 0; i < count; i++) {
         const json_t *value = json_object_get(json, fields[i].key);
         int rc = value ? read_field(value, &fields[i], object, err)
@@ -303,7 +303,7 @@ static int read_object(const json_t *json, const struct field *fields, size_t co
             return rc;
     }
     if (json_object_size(json) > count + more)
-        return error_set(err, EINVAL, "machine description: has unknown keys");
+        return error_set(err, EINVAL, "VM description: has unknown keys");
     return 0;
 }
 
@@ -314,14 +314,14 @@ static int read_list(const json_t *root, const struct list *list, struct machine
     unsigned *count = at(spec, list->count_offset);
 
     if (!json_is_array(array) || json_array_size(array) > list->max)
-        return error_set(err, EINVAL, "machine description: '%s': at most %u are possible",
-                         list->key, list->max);
+        return error_set(err, EINVAL, "VM description: '%s': at most %u are possible", list->key,
+                         list->max);
     while (*count < json_array_size(array)) {
         const json_t *item = json_array_get(array, *count);
         void *object = at(spec, list->offset + *count * list->item_size);
         int rc;
 
-        (*count)++; /* what was read of it is released with the rest */
+        (*count)++; /* also after a failure, so that it is released with the rest */
         rc = read_object(item, list->fields, list->field_count, 0, object, err);
         if (rc < 0)
             return rc;
@@ -351,7 +351,7 @@ int machine_spec_from_json(const char *json, struct machine_spec *spec, struct e
 
     memset(spec, 0, sizeof(*spec));
     if (rc < 0)
-        return error_wrap(err, rc, "machine description");
+        return error_wrap(err, rc, "VM description");
     rc = read_spec(root, spec, err);
     if (rc < 0)
         machine_spec_clear(spec);

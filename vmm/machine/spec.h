@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All that describes one virtual machine, as plain data: the client writes it (as JSON), the
- * monitor reads it and builds. What the machine is made from, files and sockets, are descriptors of
- * a table (vmm/base/fd_table.h), which the description names. Nothing of images or containers here.
+ * The description of one VM, as plain data: the client writes it (as JSON), the monitor reads it
+ * and builds the VM. The files and sockets of a VM are descriptors of a table
+ * (vmm/base/fd_table.h); the description has their names. It knows nothing of images or containers.
  *
  * Names in that table:
  *   kvm                  /dev/kvm
- *   kernel               an ELF file: a bzImage has been unpacked by whoever launches
+ *   kernel               an ELF file: the launcher unpacks a bzImage
  *   initramfs            optional
  *   memory               a file, with memory_backing "file"
  *   disks[].descriptor   one a disk
@@ -33,7 +33,7 @@ struct machine_disk {
     char serial[21]; /* NUL-terminated, at most 20 bytes */
 };
 
-/* What the guest's memory is made of; memory.h says what each means. */
+/* The backing of the guest's memory; see memory.h. */
 enum machine_memory_backing {
     MACHINE_MEMORY_ANONYMOUS,
     MACHINE_MEMORY_MEMFD, /* may be given to other processes */
@@ -45,12 +45,12 @@ struct machine_spec {
     enum machine_memory_backing memory_backing; /* "anonymous", "memfd", "file" */
     unsigned vcpu_count;
     char *kernel_name;  /* for messages: its path */
-    char *command_line; /* the user's or the runner's part; the machine adds what it must */
+    char *command_line; /* the part of the user or the launcher; the VM adds the required part */
     struct machine_disk disks[MACHINE_DISKS_MAX];
     unsigned disk_count;
     bool vsock;
     bool earlycon;
-    bool timed;  /* counts say where time went, too (`run --explain`) */
+    bool timed;  /* counts include times (`run --explain`) */
     bool traced; /* devices report what they do as they do it */
 };
 
@@ -59,12 +59,13 @@ void machine_spec_clear(struct machine_spec *spec);
 
 /*
  * Adds a disk: a row, and its descriptor `fd` (borrowed) in the table. `name` is copied. Errors:
- * E2BIG, ENOMEM, EINVAL (a size that no disk can have), those of fstat(2).
+ * E2BIG, ENOMEM, EINVAL (an invalid size), those of fstat(2).
  */
 int machine_spec_add_disk(struct machine_spec *spec, struct fd_table *descriptors, int fd,
                           const char *name, bool read_only, const char *serial, struct error *err);
 
-/* JSON text (caller frees) and back. Parsing is strict: unknown keys, wrong types are EINVAL. */
+/* JSON text (the caller frees it) and back. Parsing is strict: unknown keys and wrong types are
+ * EINVAL. */
 int machine_spec_to_json(const struct machine_spec *spec, char **json, struct error *err);
 int machine_spec_from_json(const char *json, struct machine_spec *spec, struct error *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* System calls of a machine's threads; see thread_calls.h. */
+/* System calls of a VM's threads; see thread_calls.h. */
 #include "vmm/machine/thread_calls.h"
 
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static const struct syscall_rule of_any[] = {
     {__NR_epoll_ctl, SYSCALL_ALWAYS, 0, 0},
     {__NR_brk, SYSCALL_ALWAYS, 0, 0},
     {__NR_munmap, SYSCALL_ALWAYS, 0, 0},
-    {__NR_madvise, SYSCALL_ALWAYS, 0, 0}, /* the stack of a thread that ends */
+    {__NR_madvise, SYSCALL_ALWAYS, 0, 0}, /* the stack of an ending thread */
     {__NR_clock_gettime, SYSCALL_ALWAYS, 0, 0},
     {__NR_rt_sigprocmask, SYSCALL_ALWAYS, 0, 0},
     {__NR_rt_sigreturn, SYSCALL_ALWAYS, 0, 0},
@@ -44,6 +44,6 @@ void thread_calls_add(struct thread_calls *calls, struct syscall_rules more)
     if (more.count == 0)
         return;
     if (calls->count == THREAD_CALLS_MAX)
-        abort(); /* more kinds of device than there is room for: a constant to raise */
+        abort(); /* more kinds of devices than THREAD_CALLS_MAX has room for */
     calls->lists[calls->count++] = more;
 }

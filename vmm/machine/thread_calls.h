@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* System calls that the threads of a running machine need, gathered from the parts that make them.
- */
+/* System calls that the threads of a running VM need, gathered from the code that makes them. */
 #ifndef MICROVM_MACHINE_THREAD_CALLS_H
 #define MICROVM_MACHINE_THREAD_CALLS_H
 
@@ -14,10 +13,10 @@ struct thread_calls {
     size_t count;
 };
 
-/* The lists that every thread of this kind needs; what is called most often comes first. */
+/* The lists that every thread of this kind needs; the most frequent calls come first. */
 void thread_calls_begin(struct thread_calls *calls, enum machine_thread thread);
 
-/* Adds another one; an empty one is left out. */
+/* Adds a list; an empty one is ignored. */
 void thread_calls_add(struct thread_calls *calls, struct syscall_rules more);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Run vCPUs and answer their exits.
+ * Run vCPUs and handle their exits.
  *
- * A thread is stopped in three steps, so that no moment is missed: `stopping` is set, then
- * immediate_exit, with which the next KVM_RUN returns at once, then a signal interrupts one that is
- * under way (Documentation/virt/kvm/api.rst of Linux, 5: immediate_exit).
+ * A thread is stopped in three steps, so that there is no race: `stopping` is set, then
+ * immediate_exit, which makes the next KVM_RUN return at once, then a signal interrupts a KVM_RUN
+ * in progress (Documentation/virt/kvm/api.rst of Linux, 5: immediate_exit).
  */
 #include "vmm/machine/vcpu_loop.h"
 
@@ -110,7 +110,7 @@ static void handle_system_event(struct vcpu *vcpu)
     }
 }
 
-/* What KVM could not do, and where the guest was then. */
+/* What KVM could not do, and where the guest was. */
 static void handle_failure(struct vcpu *vcpu, const char *what, unsigned long long detail)
 {
     char state[256];
@@ -155,14 +155,14 @@ static void handle_exit(struct vcpu *vcpu)
         handle_system_event(vcpu);
         break;
     case KVM_EXIT_FAIL_ENTRY:
-        handle_failure(vcpu, "the processor refused to enter the guest",
+        handle_failure(vcpu, "the processor cannot enter the guest",
                        run->fail_entry.hardware_entry_failure_reason);
         break;
     case KVM_EXIT_INTERNAL_ERROR:
-        handle_failure(vcpu, "KVM cannot go on", run->internal.suberror);
+        handle_failure(vcpu, "internal error of KVM", run->internal.suberror);
         break;
     default:
-        handle_failure(vcpu, "unexpected kind of exit", run->exit_reason);
+        handle_failure(vcpu, "unexpected exit reason", run->exit_reason);
         break;
     }
 }
@@ -177,7 +177,8 @@ static void note_cpu_time(struct vcpu *vcpu)
                          __ATOMIC_RELEASE);
 }
 
-/* KVM_RUN has returned with an exit: counted before it is handled, since handling may tell. */
+/* KVM_RUN has returned with an exit: it is counted before it is handled, since the handler may
+ * report the counts. */
 static void take_exit(struct vcpu *vcpu)
 {
     struct cost *cost = &vcpu->exits[kind_of_exit(vcpu->run->exit_reason)];
@@ -190,7 +191,7 @@ static void take_exit(struct vcpu *vcpu)
 
 struct syscall_rules vcpu_calls(void)
 {
-    /* On the way of every exit: the first of a filter. */
+    /* Part of every exit, so the first of a filter. */
     static const struct syscall_rule rules[] = {
         {__NR_ioctl, SYSCALL_ARGUMENT_IS, 1, KVM_RUN},
     };
@@ -236,7 +237,7 @@ void vcpu_open_gate(struct vcpu_shared *shared)
     pthread_mutex_unlock(&shared->lock);
 }
 
-/* A thread that cannot be confined ends its machine before that has begun. */
+/* A thread that cannot be confined ends the VM before it runs. */
 static void confine(struct vcpu *vcpu)
 {
     struct error err = ERROR_INIT;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One virtual processor: a KVM descriptor, a thread that runs it, and what it counted. */
+/* One vCPU: a KVM descriptor, the thread that runs it, and its counts. */
 #ifndef MICROVM_MACHINE_VCPU_LOOP_H
 #define MICROVM_MACHINE_VCPU_LOOP_H
 
@@ -20,25 +20,25 @@ struct kvm_run;
 enum vcpu_exit {
     VCPU_EXIT_PORT,
     VCPU_EXIT_MMIO,
-    VCPU_EXIT_INTERRUPTED, /* by a signal of ours */
+    VCPU_EXIT_INTERRUPTED, /* by our own signal */
     VCPU_EXIT_OTHER,
     VCPU_EXIT_KINDS
 };
 
-/* What all vCPUs of a machine share. */
+/* What all vCPUs of a VM share. */
 struct vcpu_shared {
     struct bus ports;
     struct bus memory;
-    /* Threads wait at the gate, confined, until all are there and it is opened. */
+    /* Threads wait at the gate, confined, until all have arrived and it is opened. */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     unsigned waiting;
     bool open;
     bool timed;
     void *opaque;
-    /* Drops what a vCPU thread does not need; NULL = nothing. Each thread for itself. */
+    /* Drops what a vCPU thread does not need; NULL = nothing. Called by each thread. */
     int (*confine)(void *opaque, struct error *err);
-    /* The guest, or KVM, ended the machine; `text` for a person, maybe empty. vCPU threads. */
+    /* The guest, or KVM, ended the VM; `text` is for messages, may be empty. vCPU threads. */
     void (*ended)(void *opaque, enum machine_reason reason, const char *text);
 };
 
@@ -52,17 +52,17 @@ struct vcpu {
     bool started;
     bool stopping; /* atomic */
     struct cost exits[VCPU_EXIT_KINDS];
-    uint64_t cpu_ns; /* processor time of its thread, once that has ended; atomic */
+    uint64_t cpu_ns; /* CPU time of its thread, once that has ended; atomic */
 };
 
 int vcpu_create(const struct kvm *kvm, unsigned index, struct vcpu_shared *shared,
                 struct vcpu *vcpu, struct error *err);
 void vcpu_destroy(struct vcpu *vcpu); /* stopped, or never started */
 
-/* Makes the signal harmless by which vcpu_stop() interrupts; once a process, before any start. */
+/* Installs a handler for the signal of vcpu_stop(); once in a process, before any start. */
 int vcpu_prepare_signal(struct error *err);
 
-/* System calls of a vCPU thread, whatever devices there are. */
+/* System calls of a vCPU thread, independent of devices. */
 struct syscall_rules vcpu_calls(void);
 
 void vcpu_shared_init(struct vcpu_shared *shared);
@@ -74,14 +74,14 @@ int vcpu_start(struct vcpu *vcpu, struct error *err);
 void vcpu_wait_at_gate(struct vcpu_shared *shared, unsigned count);
 /* Lets them run guests, unless they have been stopped. */
 void vcpu_open_gate(struct vcpu_shared *shared);
-/* Makes the thread leave the guest, soon; vcpu_join() waits until it has. */
+/* Makes the thread leave the guest soon; vcpu_join() waits for it. */
 void vcpu_stop(struct vcpu *vcpu);
 void vcpu_join(struct vcpu *vcpu);
 
 /*
  * "exits.KIND" (timed: "exits.KIND.ns", too) and "exits", of all `count` vCPUs together, and, once
- * their threads have ended, "inside.cpu_us": the processor time the guest had, exits answered by
- * its vCPU threads included. Any thread.
+ * their threads have ended, "inside.cpu_us": the CPU time of the guest, including exits handled by
+ * its vCPU threads. Any thread.
  */
 void vcpu_visit_counts(const struct vcpu *vcpus, unsigned count, count_visitor *visit,
                        void *opaque);

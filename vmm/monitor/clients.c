@@ -29,7 +29,8 @@ static void client_drop(struct clients_client *client)
     client->clients->client_count--;
 }
 
-/* A client that cannot be told any more. The loop hears of its end, as of one that has gone. */
+/* Ends the connection of a client that does not read. The loop then handles it like a client that
+ * has disconnected. */
 static void client_disconnect(const struct clients_client *client)
 {
     shutdown(client->fd, SHUT_RDWR);
@@ -52,7 +53,7 @@ void clients_send(struct clients *clients, const struct control_event *event)
         return;
     if (control_event_encode(event, &json, NULL) < 0 ||
         string_list_add(&clients->history, json) < 0)
-        return; /* out of memory; the end of the process will tell */
+        return; /* out of memory; clients notice the end of the process */
     for (unsigned i = 0; i < CLIENTS_MAX; i++) {
         struct clients_client *client = &clients->clients[i];
 
@@ -61,8 +62,8 @@ void clients_send(struct clients *clients, const struct control_event *event)
     }
 }
 
-/* All there was so far. Not sendmmsg(2), which could carry descriptors away: see monitor_calls().
- */
+/* Sends all messages so far. Not by sendmmsg(2), which could also send descriptors: see
+ * monitor_calls(). */
 static void send_history(struct clients_client *client)
 {
     const struct string_list *history = &client->clients->history;
@@ -100,7 +101,7 @@ static struct clients_client *free_client(struct clients *clients)
     return NULL;
 }
 
-/* Accepts one client, if one waits. */
+/* Accepts one client, if one is waiting. */
 static void accept_client(void *opaque, uint32_t events)
 {
     struct clients *clients = opaque;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The clients of a monitor: what they are told, what they command, and when the last has
- * gone. All on the I/O loop.
+ * The clients of a monitor: sends them events, receives their commands, and notices when the last
+ * one disconnects. All on the I/O loop.
  *
- * What was told is kept, as the text that was sent, for clients that come later; so nothing waits
- * for a client, and nothing is lost by one that comes a moment too late.
+ * All messages are kept for clients that connect later. So the monitor never waits for a client,
+ * and a late client misses nothing.
  */
 #ifndef MICROVM_MONITOR_CLIENTS_H
 #define MICROVM_MONITOR_CLIENTS_H
@@ -18,7 +18,7 @@
 
 #define CLIENTS_MAX 8
 #define CLIENTS_HISTORY_MAX                                                                        \
-    160 /* messages that a socket takes at once; further ones are not told */
+    160 /* messages that fit into a socket's buffer; further ones are dropped */
 
 struct clients;
 
@@ -41,16 +41,16 @@ struct clients {
 void clients_init(struct clients *clients, struct event_loop *loop, int listener_fd);
 void clients_release(struct clients *clients); /* closes connections */
 
-/* Tells all. A client that does not read loses its connection. */
+/* Sends an event to all clients. A client that does not read is disconnected. */
 void clients_send(struct clients *clients, const struct control_event *event);
 
 /*
- * Waits for the client that started this process (it has connected before, so there is next to no
- * wait), at most `wait_ms`. Returns whether there is a client.
+ * Accepts the client that started this process; it has connected already, so this takes almost no
+ * time, and at most `wait_ms`. Returns whether there is a client.
  */
 bool clients_accept_first(struct clients *clients, int wait_ms);
 
-/* From here on further clients may come. */
+/* From here on further clients may connect. */
 int clients_open(struct clients *clients, struct error *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is kept of a guest's console; see console_log.h. */
+/* The log of a guest's console; see console_log.h. */
 #include "vmm/monitor/console_log.h"
 
 #include <stdio.h>
@@ -17,7 +17,7 @@ void console_log_add(struct console_log *log, const void *data, size_t size)
     size_t room = CONSOLE_LOG_FILE_MAX - log->file_size;
     size_t part = size < room ? size : room;
 
-    /* A log that cannot be written (disk full) ends; the guest goes on. */
+    /* If the log cannot be written (disk full), it ends; the guest goes on. */
     if (log->fd >= 0 && part > 0) {
         if (io_write_all(log->fd, at, part) < 0)
             log->fd = -1;
@@ -47,7 +47,7 @@ void console_log_tail(const struct console_log *log, char text[CONTROL_CONSOLE_M
         } else if (byte == '\033') {
             escape = true;
         } else if (byte == '\n' || byte == '\t' || (unsigned char)byte >= ' ') {
-            text[used++] = byte; /* a carriage return, a bell: left out */
+            text[used++] = byte; /* a carriage return, a bell: dropped */
         }
     }
     text[used] = '\0';

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is kept of a guest's console: the first MiB in a file, the last lines in memory. */
+/* The log of a guest's console: the first MiB in a file, the last lines in memory. */
 #ifndef MICROVM_MONITOR_CONSOLE_LOG_H
 #define MICROVM_MONITOR_CONSOLE_LOG_H
 
@@ -19,11 +19,11 @@ struct console_log {
 
 void console_log_add(struct console_log *log, const void *data, size_t size);
 
-/* The last lines as plain ASCII text: no escape sequences, no other control bytes than newline. */
+/* The last lines as plain ASCII text: no escape sequences, no control bytes except newline. */
 void console_log_tail(const struct console_log *log, char text[CONTROL_CONSOLE_MAX + 1]);
 
-/* The line in which Linux says why it panicked, copied to `line`, and that it could not unpack its
- * initramfs; false when there is no panic. */
+/* Copies to `line` why Linux panicked, and whether it could not unpack its initramfs; false if
+ * there is no panic. */
 bool console_log_find_panic(const char *tail, char *line, size_t size);
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Encode, decode, send and receive the messages of control.sock; see control_protocol.h.
- */
+/* Encode, decode, send and receive the messages of control.sock; see control_protocol.h. */
 #include "vmm/monitor/control_protocol.h"
 
 #include <errno.h>
@@ -106,8 +105,8 @@ static json_t *event_to_json(const struct control_event *event)
     return NULL;
 }
 
-/* Completes a message; its kind is the member `key`. Takes `root` over; null when memory is short.
- */
+/* Completes a message; its kind is the member `key`. Takes ownership of `root`; null when memory is
+ * short. */
 static int dump(json_t *root, const char *key, const char *name, char **json, struct error *err)
 {
     AUTO_JSON json_t *message = root;
@@ -281,7 +280,7 @@ static int decode_end(json_t *root, struct control_event *event, struct error *e
     if (strlen(text) >= sizeof(event->text) || strlen(console) >= sizeof(event->console))
         return bad_message(err, "text too long");
     event->status = (uint8_t)status;
-    /* A guest may have taken the monitor over: what it says is for a terminal, in the end. */
+    /* A guest may have taken the monitor over, and this text ends up on a terminal. */
     index = name_index(reason_names, ARRAY_LENGTH(reason_names), reason);
     if (index < ARRAY_LENGTH(reason_names)) {
         event->reason = (enum machine_reason)index;
@@ -377,7 +376,7 @@ int control_send_command(int fd, const struct control_command *command, struct e
     return json ? send_text(fd, json, err) : rc;
 }
 
-/* Bytes of one message in `data` of CONTROL_MESSAGE_MAX bytes; 0 = closed. */
+/* Receives one message into `data`, of CONTROL_MESSAGE_MAX bytes; returns its size, 0 = closed. */
 static ssize_t receive_text(int fd, char *data, struct error *err)
 {
     ssize_t count;

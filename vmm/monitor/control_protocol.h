@@ -55,7 +55,7 @@ enum control_event_type {
     CONTROL_EVENT_MARK,
     CONTROL_EVENT_COUNTS,
     CONTROL_EVENT_END,
-    CONTROL_EVENT_UNKNOWN, /* received only: of a newer monitor; to be ignored */
+    CONTROL_EVENT_UNKNOWN, /* only received, from a newer monitor; to be ignored */
 };
 
 enum control_counts_at { CONTROL_COUNTS_INIT, CONTROL_COUNTS_END };
@@ -83,7 +83,7 @@ struct control_event {
 enum control_command_type {
     CONTROL_COMMAND_STOP,
     CONTROL_COMMAND_WINDOW,
-    CONTROL_COMMAND_UNKNOWN, /* received only: of a newer client; to be ignored */
+    CONTROL_COMMAND_UNKNOWN, /* only received, from a newer client; to be ignored */
 };
 
 struct control_command {
@@ -95,9 +95,8 @@ struct control_command {
 void control_event_add_count(struct control_event *event, const char *name, uint64_t value);
 
 /*
- * JSON text of a message (the caller frees it), and back from `size` bytes. What comes in is
- * made safe to show (text.h). Errors: EINVAL (as above; to encode a message of an unknown kind),
- * ENOMEM.
+ * JSON text of a message (the caller frees it), and back from `size` bytes. Decoded text is made
+ * safe to show (text.h). Errors: EINVAL (as above; to encode a message of an unknown kind), ENOMEM.
  */
 int control_event_encode(const struct control_event *event, char **json, struct error *err);
 int control_event_decode(const char *json, size_t size, struct control_event *event,
@@ -108,7 +107,7 @@ int control_command_decode(const char *json, size_t size, struct control_command
 
 /*
  * Sends one message on the SEQPACKET socket `fd`. Never raises SIGPIPE. On a non-blocking socket
- * -EAGAIN says that the peer does not read.
+ * -EAGAIN means that the peer does not read.
  */
 int control_send_event(int fd, const struct control_event *event, struct error *err);
 int control_send_command(int fd, const struct control_command *command, struct error *err);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The monitor process: builds the machine that the client described, runs its I/O loop,
- * tells clients what happens and does what they say.
+ * The monitor process: builds the VM that the client described, runs its I/O loop, sends events to
+ * clients and handles their commands.
  *
- * Clients (clients.h) are greeted when the guest runs: nothing is sent before. vCPU threads hand
- * marks to the I/O loop through a small list. Nothing here ends in silence: a failure becomes the
- * "end" message.
+ * Clients (clients.h) are accepted when the guest runs: nothing is sent before. vCPU threads pass
+ * marks to the I/O loop through a small list. Every failure is reported in the "end" message.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,10 +38,10 @@
 #include "vmm/monitor/trace_pipe.h"
 
 #define SPEC_MAX       65536
-#define PENDING_MAX    64  /* marks that wait for the I/O loop; a guest's further ones are lost */
+#define PENDING_MAX    64  /* marks that wait for the I/O loop; further ones are dropped */
 #define MARKS_MAX      128 /* marks that are sent at all */
 #define CLIENT_WAIT_MS 10000
-/* vCPUs, queues, interrupts, vsock connections, and some. */
+/* vCPUs, queues, interrupts, vsock connections, and a margin. */
 #define DESCRIPTORS_MAX 512
 
 struct pending_mark {
@@ -55,24 +54,23 @@ struct monitor {
     struct event_loop *loop;
     struct machine *machine;
     struct fd_table descriptors;
-    uint64_t file_size_max; /* of what it may write */
+    uint64_t file_size_max; /* the largest file that it may write */
     int signal_fd;
     struct clients clients;
     struct console_log console;
     struct trace_pipe trace_pipe;
     unsigned marks_sent;
-    /* Under the lock: from vCPU threads to the loop. */
+    /* Under the lock: passed from vCPU threads to the loop. */
     pthread_mutex_t marks_lock;
     struct pending_mark pending[PENDING_MAX];
     unsigned pending_count;
     struct control_event init_counts; /* taken at the first mark of init */
     bool init_counted;
     bool init_counts_sent;      /* loop only */
-    struct control_event event; /* being made; too large for a stack. Loop only */
+    struct control_event event; /* scratch; too large for a stack. Loop only */
 };
 
-/* ---- what it may do ----------------------------------------------------------------------------
- */
+/* ---- allowed system calls ---- */
 
 struct syscall_rules monitor_calls(void)
 {
@@ -113,8 +111,7 @@ size_t monitor_thread_calls(enum machine_thread thread, uint32_t *calls, size_t 
     return syscall_filter_calls(lists.lists, lists.count, calls, max);
 }
 
-/* ---- telling clients ---------------------------------------------------------------------------
- */
+/* ---- messages to clients ---- */
 
 /* The event to fill in next, empty. */
 static struct control_event *event_begin(struct monitor *monitor, enum control_event_type type)
@@ -214,7 +211,7 @@ static void handle_command(void *opaque, const struct control_command *command)
         machine_set_window(monitor->machine, command->rows, command->columns);
         break;
     case CONTROL_COMMAND_UNKNOWN:
-        break; /* of a newer client */
+        break; /* from a newer client */
     }
 }
 
@@ -233,8 +230,7 @@ static void handle_signal(void *opaque, uint32_t events)
     machine_stop(monitor->machine);
 }
 
-/* ---- life --------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static int read_spec(struct monitor *monitor, struct error *err)
 {
@@ -243,14 +239,14 @@ static int read_spec(struct monitor *monitor, struct error *err)
     ssize_t size;
 
     if (!json)
-        return error_set_errno(err, ENOMEM, "machine description");
+        return error_set_errno(err, ENOMEM, "VM description");
     size = io_pread_full(fd, json, SPEC_MAX - 1, 0);
     if (size < 0)
-        return error_set_errno(err, (int)-size, "machine description");
+        return error_set_errno(err, (int)-size, "VM description");
     return machine_spec_from_json(json, &monitor->spec, err);
 }
 
-/* SIGTERM ends the machine in order; a blocked signal waits in its descriptor. */
+/* SIGTERM ends the VM in order; a blocked signal waits in its descriptor. */
 static int catch_signals(struct monitor *monitor, struct error *err)
 {
     sigset_t signals;
@@ -263,7 +259,7 @@ static int catch_signals(struct monitor *monitor, struct error *err)
     sigaddset(&signals, SIGPIPE); /* blocked, so that a write returns EPIPE; never reported */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     sigdelset(&signals, SIGPIPE);
-    signal(SIGXFSZ, SIG_IGN); /* what may not grow is an error of the disk: EFBIG */
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a disk error: EFBIG */
     monitor->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (monitor->signal_fd < 0)
         return error_set_errno(err, errno, "signalfd");
@@ -275,7 +271,7 @@ static int catch_signals(struct monitor *monitor, struct error *err)
     return 0;
 }
 
-/* What the machine does not take: its own part of the table, and the streams of this process. */
+/* The descriptors that the machine does not use, and the signals of this process. */
 static int attach(struct monitor *monitor, struct machine_callbacks *host, struct error *err)
 {
     event_loop_each_turn(monitor->loop, send_marks, monitor);
@@ -302,7 +298,7 @@ static void find_file_size_max(struct monitor *monitor)
     }
 }
 
-/* While there is no other thread. */
+/* Called while there is no other thread. */
 static int enter_jail(const char *text, struct error *err)
 {
     struct jail_report report = {0};
@@ -317,8 +313,8 @@ static int enter_jail(const char *text, struct error *err)
     for (int step = 0; step < JAIL_SYSCALLS; step++)
         if (!report.held[step])
             log_info("jail: without %s: %s", jail_step_title(step), report.why[step].text);
-    /* A client that dies takes its monitor along, whatever system call that waits in; a change of
-     * user has forgotten it. */
+    /* If the client dies, so does its monitor, in whatever system call it waits; a change of user
+     * has reset this. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     return 0;
 }
@@ -344,7 +340,7 @@ static int build(struct monitor *monitor, const char *names, const char *plan, s
     };
     int rc = begin(monitor, names, err);
 
-    /* Whatever failed: whoever reports it looks at the clients. */
+    /* Also after a failure: reporting it uses the clients. */
     clients_init(&monitor->clients, monitor->loop, fd_table_take(&monitor->descriptors, "control"));
     monitor->clients.opaque = monitor;
     monitor->clients.handle_command = handle_command;
@@ -373,7 +369,7 @@ static int run(struct monitor *monitor, struct error *err)
     if (rc < 0)
         return rc;
     if (!clients_accept_first(&monitor->clients, CLIENT_WAIT_MS))
-        machine_stop(monitor->machine); /* nobody is there to run it for */
+        machine_stop(monitor->machine); /* no client is left */
     rc = clients_open(&monitor->clients, err);
     if (rc < 0)
         return rc;
@@ -386,11 +382,12 @@ static void describe_reset(struct monitor *monitor, struct control_event *event)
         event->reason = MACHINE_PANIC;
         return;
     }
-    snprintf(event->text, sizeof(event->text), "%s",
-             monitor->console.written > 0
-                 ? "the guest reset itself"
-                 : "the guest reset itself and its console says nothing; --earlycon shows what a "
-                   "kernel says before its console works");
+    snprintf(
+        event->text, sizeof(event->text), "%s",
+        monitor->console.written > 0
+            ? "the guest reset itself"
+            : "the guest reset itself and wrote nothing to its console; --earlycon shows what a "
+              "kernel says before its console works");
 }
 
 static void send_end(struct monitor *monitor, const struct machine_end *end)
@@ -476,8 +473,8 @@ int monitor_main(const char *names, const char *plan)
 
     prctl(PR_SET_NAME, "microvm-monitor");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    mallopt(M_ARENA_MAX, 1); /* threads allocate next to nothing: no heap for each */
-    json_object_seed(1);     /* what is parsed here is our own: no random seed is needed */
+    mallopt(M_ARENA_MAX, 1); /* threads allocate almost nothing: no separate heaps */
+    json_object_seed(1);     /* only our own JSON is parsed here: no random seed is needed */
     monitor = monitor_new();
     if (!monitor)
         return EXIT_FAILURE;

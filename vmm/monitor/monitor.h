@@ -7,19 +7,18 @@
 #include "vmm/machine/machine_callbacks.h"
 
 /*
- * Builds the machine that the descriptor "machine" describes, runs it, serves the clients at
- * "control" until it ends; exit status. `names`: of the descriptors that monitor_launch() hands
- * over (vmm/base/fd_table.h); nothing is opened by a path. `plan`: of its jail, as text
- * (vmm/confine/jail.h).
+ * Builds the VM that the descriptor "machine" describes, runs it, and serves the clients at
+ * "control" until it ends; returns the exit status. `names`: the names of the descriptors from
+ * monitor_launch() (vmm/base/fd_table.h); nothing is opened by a path. `plan`: the plan of its
+ * jail, as text (vmm/confine/jail.h).
  */
 int monitor_main(const char *names, const char *plan);
 
-/* The system calls that such a thread of a monitor may make, with all kinds of device: the number
- * of each in calls[] (room for `max`); returns how many there are. */
+/* The system calls that such a thread of a monitor may make, with all kinds of devices: writes
+ * their numbers to calls[] (room for `max`); returns their count. */
 size_t monitor_thread_calls(enum machine_thread thread, uint32_t *calls, size_t max);
 
-/* System calls of the I/O loop's thread beside those of the machine (vmm/machine/thread_calls.h).
- */
+/* System calls of the I/O loop's thread in addition to those of vmm/machine/thread_calls.h. */
 struct syscall_rules monitor_calls(void);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * Start the monitor of an instance, and end it.
  *
- * The monitor is this program again, from /proc/self/exe, so both are always of one version. It
- * shares the caller's memory until its execve(2), as vfork(2) does, so starting it costs the same
+ * The monitor is the same program, from /proc/self/exe, so both always have the same version. As
+ * with vfork(2), it shares the caller's memory until its execve(2), so starting it costs the same
  * however large the caller is.
  */
 #include "vmm/monitor/monitor_link.h"
@@ -42,13 +42,13 @@ static int write_spec(const struct machine_spec *spec, struct error *err)
     int rc;
 
     if (fd < 0)
-        return error_set_errno(err, errno, "machine description");
+        return error_set_errno(err, errno, "VM description");
     rc = machine_spec_to_json(spec, &json, err);
     if (rc < 0 || !json)
         return rc;
     rc = io_write_all(fd, json, strlen(json));
     if (rc < 0)
-        return error_set_errno(err, -rc, "machine description");
+        return error_set_errno(err, -rc, "VM description");
     return steal_fd(&fd);
 }
 
@@ -60,10 +60,9 @@ static int connect_control(const struct monitor_launch *launch, struct error *er
     return unix_socket_connect(path, SOCK_SEQPACKET, err);
 }
 
-/* ---- the child: shares the caller's memory, so it only makes system calls ----------------------
- */
+/* ---- the child: shares the caller's memory, so it only makes system calls ---- */
 
-/* Its stack is none that a sanitizer knows. */
+/* Sanitizers do not know its stack. */
 #define IN_CHILD __attribute__((no_sanitize("address")))
 
 struct child {
@@ -75,7 +74,8 @@ struct child {
     int code; /* errno of what failed */
 };
 
-/* Copies above all targets, then onto them: so that no source is overwritten. */
+/* Copies the descriptors above all targets, then onto the targets, so that no source is
+ * overwritten. */
 IN_CHILD static int place_descriptors(const struct child *child)
 {
     const int end = FD_TABLE_FIRST + (int)child->descriptors->count;
@@ -94,7 +94,7 @@ IN_CHILD static int place_descriptors(const struct child *child)
     return close_range((unsigned)end, ~0U, 0);
 }
 
-/* No signal ignored or blocked. */
+/* Ignores and blocks no signal. */
 IN_CHILD static void reset_signals(void)
 {
     const struct sigaction usual = {.sa_handler = SIG_DFL};
@@ -148,14 +148,14 @@ static int make_child(struct child *child, struct monitor_link *link)
     return -child->code;
 }
 
-/* With as many namespaces as the host gives. Returns 0 or a negative errno. */
+/* Starts it with as many namespaces as the host allows. Returns 0 or a negative errno. */
 static int spawn_monitor(const struct monitor_launch *launch, const struct fd_table *descriptors,
                          char *names, struct monitor_link *link)
 {
     char program[] = "microvm";
     char command[] = "__monitor";
     char plan_text[JAIL_PLAN_SIZE];
-    /* The directory is there for whoever looks at a list of processes. */
+    /* The directory is only shown in lists of processes. */
     AUTO_FREE char *directory = strdup(launch->directory);
     char *const arguments[] = {program, command, directory, names, plan_text, NULL};
     AUTO_CLOSE int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -183,10 +183,9 @@ static int spawn_monitor(const struct monitor_launch *launch, const struct fd_ta
     return rc;
 }
 
-/* ---- the start --------------------------------------------------------------------------------
- */
+/* ---- the start ---- */
 
-/* The guest's console, for whoever looks for a reason: a machine runs without. */
+/* The log of the guest's console, to debug failures: optional. */
 static int open_console_log(const struct monitor_launch *launch)
 {
     return launch->directory_fd < 0
@@ -195,7 +194,7 @@ static int open_console_log(const struct monitor_launch *launch)
                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
-/* The monitor's own descriptors, beside the machine's. */
+/* The monitor's own descriptors, in addition to the VM's. */
 static int add_own(const struct monitor_launch *launch, int listener, int machine, int console_log,
                    struct fd_table *descriptors, struct error *err)
 {
@@ -240,7 +239,7 @@ static int start(const struct monitor_launch *launch, struct monitor_link *link,
     rc = fd_table_names(&descriptors, &names, err);
     if (rc < 0)
         return rc;
-    signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap the monitor behind our back */
+    signal(SIGCHLD, SIG_DFL); /* with an inherited SIG_IGN the kernel would reap the monitor */
     rc = spawn_monitor(launch, &descriptors, names, link);
     return rc < 0 ? error_set_errno(err, -rc, "cannot start the monitor process") : 0;
 }
@@ -257,8 +256,7 @@ int monitor_launch(const struct monitor_launch *launch, struct monitor_link *lin
     return rc;
 }
 
-/* ---- the end -----------------------------------------------------------------------------------
- */
+/* ---- the end ---- */
 
 void monitor_link_end_by(struct monitor_link *link, unsigned ms)
 {
@@ -296,7 +294,7 @@ bool monitor_link_is_overdue(struct monitor_link *link)
     }
     who = link->control_fd >= 0 ? "the monitor" : "the container's init";
     if (link->killed) {
-        log_error("%s, process %d, cannot be killed: it waits for a disk that hangs", who,
+        log_error("%s, process %d, cannot be killed: it waits for a hanging disk", who,
                   (int)link->pid);
         return true;
     }
@@ -307,7 +305,7 @@ bool monitor_link_is_overdue(struct monitor_link *link)
     return false;
 }
 
-/* Returns whether it has ended at last. */
+/* Returns whether it has ended. */
 static bool wait_for_end(struct monitor_link *link)
 {
     monitor_link_end_by(link, MONITOR_END_MS);
@@ -322,11 +320,11 @@ int monitor_link_reap(struct monitor_link *link)
     int status = 0;
 
     if (link->control_fd >= 0)
-        close(link->control_fd); /* its last client is gone: the monitor ends */
+        close(link->control_fd); /* its last client has disconnected: the monitor ends */
     if (link->pid > 0 && link->pid_fd < 0)
-        kill(link->pid, SIGKILL); /* it could not be watched: a launch that failed half-way */
+        kill(link->pid, SIGKILL); /* it cannot be watched: its launch failed half-way */
     else if (!wait_for_end(link))
-        status = SIGKILL; /* as if it had ended by it */
+        status = SIGKILL; /* as if it had died of it */
     if (link->pid > 0 && status == 0)
         while (waitpid(link->pid, &status, 0) < 0 && errno == EINTR)
             ;

@@ -22,10 +22,10 @@ void trace_pipe_init(struct trace_pipe *pipe, int fd)
     *pipe = (struct trace_pipe){.fd = fd, .begun_ns = io_now_ns()};
     pthread_mutex_init(&pipe->lock, NULL);
     if (fd >= 0 && fcntl(fd, F_SETFL, O_WRONLY | O_NONBLOCK) < 0)
-        pipe->fd = -1; /* one that may block is none */
+        pipe->fd = -1; /* a pipe that may block is not used */
 }
 
-/* Returns whether the line has gone out. */
+/* Returns whether the line was written. */
 static bool put(struct trace_pipe *pipe, const char *line, size_t size)
 {
     ssize_t count;
@@ -34,7 +34,7 @@ static bool put(struct trace_pipe *pipe, const char *line, size_t size)
         count = write(pipe->fd, line, size);
     } while (count < 0 && errno == EINTR);
     if (count < 0 && errno != EAGAIN)
-        pipe->fd = -1; /* the client has gone */
+        pipe->fd = -1; /* the client has disconnected */
     return count > 0;
 }
 

@@ -3,8 +3,8 @@
  * The monitor's side of `run --explain=live`: lines into a pipe that the client reads.
  *
  * A line is one write of less than PIPE_BUF bytes, so it arrives whole or not at all. The pipe
- * never blocks: when nobody has read it for a while it is full, further lines are left out, and the
- * next one that fits is preceded by how many were. So a reader that stops cannot stop the guest.
+ * never blocks: while it is full, lines are dropped, and the next line that fits is preceded by
+ * their number. So a reader that stops cannot stop the guest.
  */
 #ifndef MICROVM_MONITOR_TRACE_PIPE_H
 #define MICROVM_MONITOR_TRACE_PIPE_H
@@ -13,11 +13,11 @@
 #include <stdint.h>
 
 struct trace_pipe {
-    int fd; /* not owned; -1 = nobody listens (any more) */
+    int fd; /* not owned; -1 = no reader, or none any more */
     pthread_mutex_t lock;
     uint64_t begun_ns;
     uint64_t left_out; /* lines since the last one written */
-    uint64_t lost;     /* lines left out in all */
+    uint64_t lost;     /* lines dropped in total */
 };
 
 /* `fd` is the writing end of a pipe, made non-blocking here, or -1. */

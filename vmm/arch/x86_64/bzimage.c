@@ -60,8 +60,8 @@ bool bzimage_is_kernel(const uint8_t *head, size_t size)
     return setup.boot_flag == SETUP_BOOT_FLAG && setup.header == SETUP_MAGIC;
 }
 
-/* kernel_version of boot protocol 2.00: where the text is, less the 512 bytes of the boot sector.
- */
+/* kernel_version of boot protocol 2.00: where the text is, less the 512 bytes of the boot
+ * sector. */
 size_t arch_kernel_version_at(const uint8_t *image, size_t size)
 {
     const size_t magic = SETUP_HEADER_OFFSET + offsetof(struct setup_header, header);

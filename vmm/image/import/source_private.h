@@ -78,8 +78,7 @@ bool source_is_plausible(const unsigned char *head, size_t size);
 int source_unpack(int fd, struct sink *sink, struct error *err);
 
 /* source_pack.c: writes the directory as a tar archive: sorted, numeric owners, links and
- * attributes kept.
- */
+ * attributes kept. */
 int source_pack_directory(int directory, struct sink *sink, struct error *err);
 
 #endif

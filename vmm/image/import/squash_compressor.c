@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* Of a block's size, in percent: what compression must bring it to to be worth its decompression.
- */
+/* Of a block's size, in percent: what compression must bring it to to be worth its
+ * decompression. */
 #define WORTHWHILE 60
 
 struct wrapper {

@@ -52,8 +52,8 @@ struct tree_xattr {
     size_t size;
 };
 
-/* What an archive says of one entry. Strings and arrays become the tree's when it takes the inode.
- */
+/* What an archive says of one entry. Strings and arrays become the tree's when it takes the
+ * inode. */
 struct tree_inode {
     mode_t mode; /* type and permissions as in struct stat */
     uint32_t uid;
