@@ -97,7 +97,7 @@ static void trace(void *opaque, const char *line)
     fprintf(machine->trace_file, "%s\n", line);
 }
 
-static void begin_story(struct fake_machine *machine)
+static void begin_trace(struct fake_machine *machine)
 {
     if (machine->trace_file)
         fclose(machine->trace_file);
@@ -113,7 +113,7 @@ const char *fake_trace(struct fake_machine *machine)
     fflush(machine->trace_file);
     require(machine->trace_size < sizeof(trace));
     memcpy(trace, machine->trace, machine->trace_size + 1);
-    begin_story(machine);
+    begin_trace(machine);
     return trace;
 }
 
@@ -131,7 +131,7 @@ static void create(struct fake_machine *machine, struct virtio_device *device, b
 
     memset(machine, 0, sizeof(*machine));
     if (telling)
-        begin_story(machine);
+        begin_trace(machine);
     /* From the heap, so that a sanitizer sees each step outside. */
     machine->low = aligned_alloc(4096, FAKE_REGION_SIZE);
     machine->high = aligned_alloc(4096, FAKE_REGION_SIZE);

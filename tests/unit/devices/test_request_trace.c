@@ -47,8 +47,8 @@ static int end(void **state)
     return 0;
 }
 
-static void assert_story(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void assert_story(const char *format, ...)
+static void assert_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void assert_trace(const char *format, ...)
 {
     char expected[4096];
     va_list arguments;
@@ -65,7 +65,7 @@ static void set_up_is_told(void **state)
 
     (void)state;
     create_disk(0);
-    assert_story("transport: Status: 0, a reset\n"
+    assert_trace("transport: Status: 0, a reset\n"
                  "transport: Status: 0x01 ACKNOWLEDGE\n"
                  "transport: Status: 0x03 ACKNOWLEDGE DRIVER\n"
                  "transport: Status: 0x0b ACKNOWLEDGE DRIVER FEATURES_OK\n"
@@ -101,7 +101,7 @@ static void a_request_is_told_from_notification_to_notification(void **state)
     at = offer_read(3);
     fake_notify(&machine, 0);
     assert_true(fake_run(&machine, 100));
-    assert_story("requestq: available buffer notification (QueueNotify = 0)\n"
+    assert_trace("requestq: available buffer notification (QueueNotify = 0)\n"
                  "requestq: takes chain with head 0, available ring index 0\n"
                  "requestq:   descriptor: address 0x%llx, length 16, device-readable, NEXT\n"
                  "requestq:   descriptor: address 0x%llx, length 512, device-writable, NEXT\n"
@@ -147,7 +147,7 @@ static void an_indirect_table_is_told(void **state)
     fake_offer(&machine, 0, 2);
     fake_notify(&machine, 0);
     assert_true(fake_run(&machine, 100));
-    assert_story("requestq: available buffer notification (QueueNotify = 0)\n"
+    assert_trace("requestq: available buffer notification (QueueNotify = 0)\n"
                  "requestq: takes chain with head 2, available ring index 0\n"
                  "requestq:   descriptor: address 0x%llx, length 32, an indirect table of 2\n"
                  "requestq:     descriptor: address 0x%llx, length 16, device-readable, NEXT\n"

@@ -99,7 +99,7 @@ static void end_of_input_is_a_shutdown(void **state)
     close(done);
 }
 
-/* What the monitor narrates ends on a terminal. */
+/* What the monitor traces ends on a terminal. */
 static void untrusted_lines_are_made_harmless(void **state)
 {
     int done = eventfd(0, EFD_CLOEXEC);
