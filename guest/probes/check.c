@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The subcommand `check [PID]`: runs every check, each in a child of its own, and writes what came
- * of it. PID is a process of the host that exists for this.
+ * The subcommand `check [PID]`: runs every check, each in a child of its own, and writes the
+ * results. PID is a process of the host that exists for this.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "guest/probes/check.h"
 #include "guest/probes/subcommands.h"
 
-#define CHECK_SECONDS 5 /* after which a check has no result */
+#define CHECK_SECONDS 5 /* then a check has no result */
 
 static const struct check {
     const char *name;
@@ -24,7 +24,7 @@ static const struct check {
 #define CHECK_ROW(name, ...) {#name, check_##name},
     CHECKS(CHECK_ROW)};
 
-/* In a child: what it changes about itself ends with it. */
+/* In a child, whose changes end with it. */
 static void run(const struct check *check, const struct check_context *context, struct fact *fact)
 {
     pid_t child = fork();
@@ -67,7 +67,7 @@ static void add_namespace(struct json_line *line, const char *kind)
     json_text(line, path, name);
 }
 
-/* Whether root in here is root to the whole kernel: user_namespaces(7), uid_map. */
+/* Whether root is only root of a user namespace: user_namespaces(7), uid_map. */
 static void add_user_namespace(struct json_line *line)
 {
     FILE *file = fopen("/proc/self/uid_map", "re");

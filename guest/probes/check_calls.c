@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The survey of system calls: which of those that the build knew do the filters let
- * through, and which of these has this kernel.
+ * The list of system calls: which of those known to the build are allowed by seccomp, and which of
+ * these this kernel has.
  *
- * The filters are tested without a call being executed (filter.h). Whether the kernel has a call
- * shows only when it is made: with -1 for every argument, in a child, and not at all where even
- * that would do something, or where ENOSYS is said of arguments, too.
+ * The filters are tested without executing a call (filter.h). To see whether the kernel has a call,
+ * it is made with -1 for every argument, in a child. Calls that would have an effect even so, and
+ * calls that return ENOSYS for unknown arguments, are not made.
  */
 #include <errno.h>
 #include <signal.h>
@@ -21,7 +21,7 @@
 #include "guest/probes/filter.h"
 #include "guest/probes/json_line.h"
 
-#define CALL_SECONDS 2 /* for one call that waits after all */
+#define CALL_SECONDS 2 /* for one call that blocks */
 
 static const char *const names[] = {
 #include <gen/syscall_names.inc>
@@ -29,11 +29,11 @@ static const char *const names[] = {
 
 #define CALLS (sizeof(names) / sizeof(names[0]))
 
-/* One letter a number, as told outside. */
+/* One letter for each number, as parsed by the host. */
 enum {
-    CALL_NO_NAME = '-',  /* no call of that number was known */
+    CALL_NO_NAME = '-',  /* no call of that number is known */
     CALL_STOPPED = 's',  /* a filter refuses it */
-    CALL_KILLED = 'k',   /* a filter kills who makes it */
+    CALL_KILLED = 'k',   /* a filter kills the caller */
     CALL_PRESENT = 'y',  /* allowed by seccomp, and the kernel has it */
     CALL_ABSENT = 'n',   /* allowed by seccomp, and the kernel does not have it */
     CALL_UNTESTED = 'u', /* allowed by seccomp; whether the kernel has it was not tested */
@@ -59,7 +59,7 @@ static const long never_made[] = {
     SYS_pause,
     SYS_alarm,
 #endif
-    /* They would do something to the whole machine. */
+    /* They would affect the whole kernel. */
     SYS_sync,
     SYS_vhangup,
     SYS_reboot,
@@ -69,12 +69,12 @@ static const long never_made[] = {
     SYS_delete_module,
     SYS_acct,
     SYS_swapoff,
-    /* They would make or remove something that outlives us. */
+    /* They would make or remove something that outlives the process. */
     SYS_msgget,
     SYS_semget,
     SYS_shmget,
     SYS_close_range,
-    /* They say ENOSYS of unknown arguments, too. */
+    /* They return ENOSYS for unknown arguments, too. */
     SYS_futex,
 #ifdef SYS_modify_ldt
     SYS_modify_ldt,
@@ -137,7 +137,7 @@ __attribute__((noreturn)) static void make_calls(struct survey *survey)
     _exit(0);
 }
 
-/* A call that ended its child, or did not come back, is there. */
+/* A call that ended its child, or did not return, is present. */
 static void try_kernel(struct survey *survey)
 {
     while (atomic_load(&survey->next) < CALLS) {

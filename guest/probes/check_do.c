@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Checks of what can be done from inside. None of them does it: each is made with
- * arguments with which success changes nothing, or which the kernel refuses after it has checked
- * the right to do it and before it acts.
+ * Checks of what can be done from inside, without side effects: with arguments with which success
+ * changes nothing, or which the kernel refuses after it has checked the permission.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +49,7 @@ static void open_for_writing(const char *path, struct fact *fact)
 
 /* ---- kernel ---------------------------------------------------------------------------------- */
 
-/* ADJ_TICK with a tick of 0 is out of range, which is found after the right has been checked. */
+/* ADJ_TICK with a tick of 0 is out of range, which the kernel checks after the capability. */
 void check_clock(const struct check_context *context, struct fact *fact)
 {
     struct timex change = {.modes = ADJ_TICK, .tick = 0};
@@ -61,7 +60,7 @@ void check_clock(const struct check_context *context, struct fact *fact)
     fact_set_result_unless(fact, syscall(SYS_adjtimex, &change), EINVAL);
 }
 
-/* To the name that it already has. */
+/* To its present name. */
 void check_set_hostname(const struct check_context *context, struct fact *fact)
 {
     struct utsname names;
@@ -73,7 +72,7 @@ void check_set_hostname(const struct check_context *context, struct fact *fact)
         fact_set_result(fact, sethostname(names.nodename, strlen(names.nodename)));
 }
 
-/* An image of no bytes is no module. */
+/* An empty module is refused. */
 void check_module(const struct check_context *context, struct fact *fact)
 {
     (void)context;
@@ -82,7 +81,7 @@ void check_module(const struct check_context *context, struct fact *fact)
     fact_set_result_unless(fact, syscall(SYS_init_module, NULL, 0UL, ""), ENOEXEC);
 }
 
-/* With magic numbers that mean nothing. */
+/* With wrong magic numbers. */
 void check_reboot(const struct check_context *context, struct fact *fact)
 {
     (void)context;
@@ -121,10 +120,10 @@ void check_cgroup_write(const struct check_context *context, struct fact *fact)
 
 /* ---- processes ------------------------------------------------------------------------------- */
 
-static bool know_outside(const struct check_context *context, struct fact *fact)
+static bool has_target(const struct check_context *context, struct fact *fact)
 {
     if (context->outside <= 0)
-        fact_set_text(fact, "no process of the host was named");
+        fact_set_text(fact, "no process of the host was given");
     return context->outside > 0;
 }
 
@@ -132,16 +131,16 @@ void check_signal(const struct check_context *context, struct fact *fact)
 {
     set_call(fact, SYS_kill, context->outside, 0);
     fact->capability = CAP_KILL;
-    if (know_outside(context, fact))
+    if (has_target(context, fact))
         fact_set_result(fact, kill(context->outside, 0));
 }
 
-/* Seized without being stopped; our end lets it go. */
+/* Seizes it without stopping it; the end of this process releases it. */
 void check_ptrace(const struct check_context *context, struct fact *fact)
 {
     set_call(fact, SYS_ptrace, PTRACE_SEIZE, context->outside);
     fact->capability = CAP_SYS_PTRACE;
-    if (know_outside(context, fact))
+    if (has_target(context, fact))
         fact_set_result(fact, ptrace(PTRACE_SEIZE, context->outside, NULL, NULL));
 }
 
@@ -169,7 +168,7 @@ NAMESPACE_CHECK(ipc, CLONE_NEWIPC)
 NAMESPACE_CHECK(cgroup, CLONE_NEWCGROUP)
 NAMESPACE_CHECK(time, CLONE_NEWTIME)
 
-/* Into the namespace in which we are. */
+/* Into the namespace of this process. */
 void check_setns(const struct check_context *context, struct fact *fact)
 {
     int fd = open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC);
@@ -180,7 +179,7 @@ void check_setns(const struct check_context *context, struct fact *fact)
     fact_set_result(fact, fd < 0 ? -1 : setns(fd, CLONE_NEWUTS));
 }
 
-/* Of a kind of file system that no kernel has. */
+/* A type of file system that no kernel has. */
 void check_mount(const struct check_context *context, struct fact *fact)
 {
     (void)context;
@@ -201,7 +200,8 @@ static long make_directory(char *path, size_t size)
     return -1;
 }
 
-/* The old way out: keep a directory open, change the root below it, climb. Where does it end? */
+/* The known escape: keep a directory open, change the root below it, go up. Reports where it ends.
+ */
 void check_chroot(const struct check_context *context, struct fact *fact)
 {
     int top = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -212,7 +212,7 @@ void check_chroot(const struct check_context *context, struct fact *fact)
     set_call(fact, SYS_chroot, 0, 0);
     fact->capability = CAP_SYS_CHROOT;
     if (make_directory(path, sizeof(path)) < 0) {
-        fact_set_text(fact, "no place for a directory of its own: %s", strerror(errno));
+        fact_set_text(fact, "cannot make a directory: %s", strerror(errno));
         return;
     }
     fact_set_result(fact, chroot(path));
@@ -229,7 +229,7 @@ void check_chroot(const struct check_context *context, struct fact *fact)
     }
 }
 
-/* A handle of a kind that no file system makes: with the right to ask it would be a stale one. */
+/* A type of handle that no file system makes: with the capability, the kernel finds it stale. */
 void check_file_handle(const struct check_context *context, struct fact *fact)
 {
     struct {
@@ -245,7 +245,7 @@ void check_file_handle(const struct check_context *context, struct fact *fact)
     fact_set_result_unless(fact, syscall(SYS_open_by_handle_at, top, &handle, O_RDONLY), ESTALE);
 }
 
-/* ---- kernel interfaces known for their holes ------------------------------------------------- */
+/* ---- interfaces with past vulnerabilities ---------------------------------------------------- */
 
 void check_keyctl(const struct check_context *context, struct fact *fact)
 {
@@ -255,7 +255,7 @@ void check_keyctl(const struct check_context *context, struct fact *fact)
         fact, syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0), ENOKEY);
 }
 
-/* Asks for the number of a program that there is, and gets no hold of it. */
+/* Reads the number of a loaded program, and does not open it. */
 void check_bpf(const struct check_context *context, struct fact *fact)
 {
     union bpf_attr attributes;
@@ -268,7 +268,7 @@ void check_bpf(const struct check_context *context, struct fact *fact)
         fact, syscall(SYS_bpf, BPF_PROG_GET_NEXT_ID, &attributes, sizeof(attributes)), ENOENT);
 }
 
-/* A counter that counts nothing, of this process, the kernel's part included. */
+/* A counter that counts nothing, for this process including its time in the kernel. */
 void check_perf(const struct check_context *context, struct fact *fact)
 {
     struct perf_event_attr attributes;
@@ -335,7 +335,7 @@ void check_raw_socket(const struct check_context *context, struct fact *fact)
     open_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP, CAP_NET_RAW, fact);
 }
 
-/* Protocol 0: it is given no frame. */
+/* Protocol 0: it receives no frame. */
 void check_packet_socket(const struct check_context *context, struct fact *fact)
 {
     (void)context;
@@ -357,8 +357,8 @@ void check_vsock(const struct check_context *context, struct fact *fact)
 /* ---- devices --------------------------------------------------------------------------------- */
 
 /*
- * A node made here and opened: reading and writing are left alone. The path of the fact is where
- * the node was, so that its mount tells whether device nodes mean anything on it.
+ * Makes a node and opens it, without reading or writing. The path of the fact is that of the node,
+ * so that its mount shows whether device nodes are allowed on it.
  */
 static void open_device(mode_t kind, unsigned major_number, unsigned minor_number, int flags,
                         struct fact *fact)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of what can be seen from inside. They read, and nothing else. */
+/* Checks of what can be seen from inside. They only read. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -39,7 +39,7 @@ static void see_file(const char *path, struct fact *fact)
         close(fd);
 }
 
-/* A string of uname(2), which stands at `offset`. */
+/* A string of uname(2), the one at `offset`. */
 static void see_name(struct fact *fact, size_t offset)
 {
     struct utsname names;
@@ -138,13 +138,13 @@ void check_processes(const struct check_context *context, struct fact *fact)
     set_count(fact, count_entries("/proc", is_number) - 1); /* the child that counts */
 }
 
-/* Whether the host's process can be found by its number. */
+/* Whether the process of the host can be found by its id. */
 void check_outside(const struct check_context *context, struct fact *fact)
 {
     char path[64];
 
     if (context->outside <= 0) {
-        fact_set_text(fact, "no process of the host was named");
+        fact_set_text(fact, "no process of the host was given");
         return;
     }
     snprintf(path, sizeof(path), "/proc/%d/comm", (int)context->outside);
@@ -163,7 +163,7 @@ void check_modules(const struct check_context *context, struct fact *fact)
     set_count(fact, count_lines("/proc/modules"));
 }
 
-/* How many device nodes of each kind, and the names of what is not every container's. */
+/* The names of the device nodes, without those that every container has. */
 void check_devices(const struct check_context *context, struct fact *fact)
 {
     DIR *directory = opendir("/dev");

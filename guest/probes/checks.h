@@ -6,9 +6,9 @@
  * X(NAME, GROUP, TITLE, KIND, NAMESPACE, TRIES, SIDE_EFFECTS)
  *
  * NAME is the function check_NAME() inside and the name in JSON; TITLE is at most 24 letters; KIND
- * says whom the result concerns, as enum probe_kind (vmm/probe/probe_verdict.h) without its prefix;
+ * is what the result concerns, as enum probe_kind (vmm/probe/probe_verdict.h) without its prefix;
  * NAMESPACE is the link of /proc/self/ns in question, "" = none; TRIES is what is done;
- * SIDE_EFFECTS is why it leaves nothing changed.
+ * SIDE_EFFECTS is why it changes nothing.
  */
 #ifndef MICROVM_GUEST_PROBES_CHECKS_H
 #define MICROVM_GUEST_PROBES_CHECKS_H
@@ -19,13 +19,13 @@
 #define CHECKS_SYSTEM     "The whole system"
 #define CHECKS_PROCESSES  "Other processes"
 #define CHECKS_NAMESPACES "Namespaces and mounts"
-#define CHECKS_INTERFACES "Interfaces with a history of holes"
+#define CHECKS_INTERFACES "Interfaces with past vulnerabilities"
 #define CHECKS_SOCKETS    "Sockets"
 
 #define CHECKS_READS  "none: it only reads"
 #define CHECKS_OPENS  "none: it is opened and closed again, and nothing is written"
 #define CHECKS_NODE   "none: the node is removed again, and nothing is read or written"
-#define CHECKS_SHORT  "none: it ends with the process that made it, at once"
+#define CHECKS_SHORT  "none: it ends at once, with the process that made it"
 #define CHECKS_SOCKET "none: it is closed again, and nothing is sent"
 
 /* clang-format off */
@@ -42,7 +42,7 @@
       "count the lines of /proc/modules", CHECKS_READS)                                            \
     X(kernel_log, CHECKS_KERNEL, "read the log", ACTS, "",                                         \
       "syslog(2), SYSLOG_ACTION_READ_ALL of 64 bytes",                                             \
-      "none: reading takes nothing out of the log")                                                \
+      "none: reading removes nothing from the log")                                                \
     X(hostname, CHECKS_AROUND, "host name", SEES_SPACE, "ns_uts",                                  \
       "uname(2), nodename", CHECKS_READS)                                                          \
     X(processes, CHECKS_AROUND, "processes visible", SEES_SPACE, "ns_pid",                         \
@@ -67,25 +67,25 @@
       "mknod(2) of character device 10:232, open it", CHECKS_NODE)                                 \
     X(clock, CHECKS_SYSTEM, "set the clock", ACTS, "",                                             \
       "adjtimex(2) with a tick of 0",                                                              \
-      "none: out of range, refused after the right is checked and before the clock is set")        \
+      "none: the value is out of range, which is checked after the capability")        \
     X(set_hostname, CHECKS_SYSTEM, "set the host name", ACTS, "ns_uts",                            \
-      "sethostname(2)", "none: it is set to what it already is")                                   \
+      "sethostname(2)", "none: it is set to its present value")                                   \
     X(module, CHECKS_SYSTEM, "load a module", ACTS, "",                                            \
-      "init_module(2) of an empty module", "none: no bytes are no module")                         \
+      "init_module(2) of an empty module", "none: an empty module is refused")                         \
     X(reboot, CHECKS_SYSTEM, "reboot", ACTS, "ns_pid",                                             \
       "reboot(2) with wrong magic numbers", "none: the kernel refuses wrong magic numbers")        \
     X(sysctl, CHECKS_SYSTEM, "change a sysctl", ACTS, "",                                          \
       "open /proc/sys/kernel/panic for writing", CHECKS_OPENS)                                     \
     X(sysrq, CHECKS_SYSTEM, "trigger SysRq", ACTS, "",                                             \
       "open /proc/sysrq-trigger for writing", CHECKS_OPENS)                                        \
-    X(cgroup_write, CHECKS_SYSTEM, "change its limits", ACTS, "",                                  \
+    X(cgroup_write, CHECKS_SYSTEM, "change cgroup limits", ACTS, "",                                  \
       "open its cgroup.procs for writing", CHECKS_OPENS)                                           \
-    X(outside, CHECKS_PROCESSES, "see one of the host", OUTSIDE, "ns_pid",                         \
+    X(outside, CHECKS_PROCESSES, "see a host process", OUTSIDE, "ns_pid",                         \
       "read /proc/PID/comm of a process of the host", CHECKS_READS)                                \
-    X(signal, CHECKS_PROCESSES, "signal one of the host", OUTSIDE, "ns_pid",                       \
+    X(signal, CHECKS_PROCESSES, "signal a host process", OUTSIDE, "ns_pid",                       \
       "kill(2) of it with signal 0",                                                               \
       "none: signal 0 is not delivered, and microvm started the process for this")                 \
-    X(ptrace, CHECKS_PROCESSES, "trace one of the host", OUTSIDE, "ns_pid",                        \
+    X(ptrace, CHECKS_PROCESSES, "trace a host process", OUTSIDE, "ns_pid",                        \
       "ptrace(2), PTRACE_SEIZE of it",                                                             \
       "none: it is not stopped, and released at once; microvm started it for this")                \
     X(namespace_user, CHECKS_NAMESPACES, "new user namespace", ACTS, "",                           \
@@ -108,7 +108,7 @@
       "setns(2) to its own uts namespace", "none: it is in that namespace already")                \
     X(mount, CHECKS_NAMESPACES, "mount", ACTS, "ns_mnt",                                           \
       "mount(2) of the type microvm-none", "none: no kernel has a file system of that type")       \
-    X(chroot, CHECKS_NAMESPACES, "climb out of a chroot", ACTS, "ns_mnt",                          \
+    X(chroot, CHECKS_NAMESPACES, "escape from a chroot", ACTS, "ns_mnt",                          \
       "chroot(2) below an open directory, then 64 times \"..\"",                                   \
       "none: only its own root changes, and the empty directory for it is removed")                \
     X(file_handle, CHECKS_NAMESPACES, "open by file handle", ACTS, "",                             \

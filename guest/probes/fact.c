@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Facts as lines of JSON; see fact.h. */
+/* The result of one check as a line of JSON; see fact.h. */
 #include "guest/probes/fact.h"
 
 #include <errno.h>
@@ -59,7 +59,7 @@ uint64_t fact_capabilities(void)
     return (uint64_t)data[1].effective << 32 | data[0].effective;
 }
 
-/* Those that the checks name. */
+/* Those that checks need. */
 static const char *capability_name(int capability)
 {
     static const char *const names[] = {
@@ -117,7 +117,7 @@ static const char *error_name(int error)
     return (size_t)error < sizeof(names) / sizeof(names[0]) ? names[error] : NULL;
 }
 
-/* Whether the mount point `point` is `path` or lies above it. */
+/* Length of the mount point `point` if it is `path` or above it; else 0. */
 static size_t covers(const char *point, const char *path)
 {
     size_t length = strlen(point);
@@ -129,7 +129,8 @@ static size_t covers(const char *point, const char *path)
                : 0;
 }
 
-/* The mount that `path` is on (proc(5), /proc/pid/mountinfo): a later one lies over an earlier. */
+/* The mount that `path` is on (proc(5), /proc/pid/mountinfo): a later mount covers an earlier one.
+ */
 static void tell_mount(struct json_line *line, const char *path)
 {
     char text[MOUNT_LINE_MAX];
@@ -186,8 +187,8 @@ static void tell_filter(struct json_line *line, const struct fact *fact)
     json_number(line, "call", fact->call);
     if (filter_try(&query, 1, why, sizeof(why)) < 0)
         json_text(line, "filter_unknown", why);
-    else if (query.verdict == FILTER_LETS)
-        json_text(line, "filter", "lets");
+    else if (query.verdict == FILTER_ALLOWS)
+        json_text(line, "filter", "allows");
     else if (query.verdict == FILTER_KILLS)
         json_text(line, "filter", "kills");
     else if (query.verdict == FILTER_REFUSES)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ask the system call filters over this process; see filter.h for the theory.
+ * Tests the system call filters of this process; see filter.h for how.
  *
- * The asking child shares our table of files (CLONE_FILES), so the descriptor on which its calls
- * arrive needs no handing over. Its verdicts are in shared memory, where they survive it: a filter
- * that kills ends one child, and the next one goes on behind the deadly call.
+ * The testing child shares the descriptor table (CLONE_FILES), so that the parent has the
+ * descriptor of its notifications. The verdicts are in shared memory, where they survive the child:
+ * if a filter kills it, the next child goes on with the call after that.
  */
 #include "guest/probes/filter.h"
 
@@ -25,18 +25,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MARK        0x6d696372 /* low word of the sixth argument; the high word is 0 */
-#define LET_THROUGH 3999       /* an errno of nobody else */
-#define WAIT_MS     10
+#define MARK    0x6d696372 /* low word of the sixth argument; the high word is 0 */
+#define ALLOWED 3999       /* an errno that nothing else uses */
+#define WAIT_MS 10
 
 struct shared {
     atomic_int listener; /* -1 = not yet */
-    atomic_int failed;   /* errno of the child that could not begin */
+    atomic_int failed;   /* errno of a child that could not install the filter */
     atomic_size_t next;  /* the query being made */
     struct filter_query queries[];
 };
 
-/* Returns the descriptor on which marked calls are told, or -1 with errno. */
+/* Returns the descriptor for notifications of marked calls, or -1 with errno. */
 static int install(void)
 {
     struct sock_filter code[] = {
@@ -55,7 +55,7 @@ static int install(void)
                         &program);
 }
 
-__attribute__((noreturn)) static void ask_all(struct shared *shared, size_t count)
+__attribute__((noreturn)) static void test_all(struct shared *shared, size_t count)
 {
     int listener = install();
 
@@ -72,15 +72,15 @@ __attribute__((noreturn)) static void ask_all(struct shared *shared, size_t coun
         atomic_store(&shared->next, at);
         result = syscall(query->call, arguments[0], arguments[1], arguments[2], arguments[3],
                          arguments[4], (long)MARK);
-        if (result == -1 && errno == LET_THROUGH) {
-            query->verdict = FILTER_LETS;
+        if (result == -1 && errno == ALLOWED) {
+            query->verdict = FILTER_ALLOWS;
         } else if (result == -1) {
             query->verdict = FILTER_REFUSES;
             query->error = errno;
         }
     }
     atomic_store(&shared->next, count);
-    /* The mark would still be in its register when we leave; this call takes it out. */
+    /* The mark is still in its register; this call clears it before exit_group(2). */
     syscall(SYS_getpid, 0L, 0L, 0L, 0L, 0L, 0L);
     _exit(0);
 }
@@ -89,7 +89,7 @@ __attribute__((noreturn)) static void ask_all(struct shared *shared, size_t coun
 static void reply(int listener)
 {
     struct seccomp_notif call;
-    struct seccomp_notif_resp response = {.error = -LET_THROUGH};
+    struct seccomp_notif_resp response = {.error = -ALLOWED};
 
     memset(&call, 0, sizeof(call));
     if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call) < 0)
@@ -99,15 +99,15 @@ static void reply(int listener)
 }
 
 /* Replies until the child has ended; its wait status is returned. */
-static int attend(struct shared *shared, pid_t child)
+static int reply_until_end(struct shared *shared, pid_t child)
 {
     int status = 0;
 
     while (waitpid(child, &status, WNOHANG) == 0) {
-        struct pollfd told = {atomic_load(&shared->listener), POLLIN, 0};
+        struct pollfd notified = {atomic_load(&shared->listener), POLLIN, 0};
 
-        if (poll(&told, 1, WAIT_MS) > 0 && (told.revents & POLLIN))
-            reply(told.fd);
+        if (poll(&notified, 1, WAIT_MS) > 0 && (notified.revents & POLLIN))
+            reply(notified.fd);
     }
     if (atomic_load(&shared->listener) >= 0)
         close(atomic_load(&shared->listener));
@@ -115,19 +115,19 @@ static int attend(struct shared *shared, pid_t child)
     return status;
 }
 
-/* One child, from the next query on. -1: there can be no child. */
-static int ask_some(struct shared *shared, size_t count, char *why, size_t why_size)
+/* One child, which begins with the next query. -1: the child cannot run. */
+static int test_some(struct shared *shared, size_t count, char *why, size_t why_size)
 {
     pid_t child = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
     int status;
 
     if (child == 0)
-        ask_all(shared, count);
+        test_all(shared, count);
     if (child < 0) {
         snprintf(why, why_size, "clone(CLONE_FILES): %s", strerror(errno));
         return -1;
     }
-    status = attend(shared, child);
+    status = reply_until_end(shared, child);
     if (atomic_load(&shared->failed)) {
         snprintf(why, why_size, "a second filter cannot be installed: %s",
                  strerror(atomic_load(&shared->failed)));
@@ -158,7 +158,7 @@ int filter_try(struct filter_query *queries, size_t count, char *why, size_t why
     for (size_t i = 0; i < count; i++)
         shared->queries[i].verdict = FILTER_UNKNOWN;
     while (result == 0 && atomic_load(&shared->next) < count)
-        result = ask_some(shared, count, why, why_size);
+        result = test_some(shared, count, why, why_size);
     memcpy(queries, shared->queries, count * sizeof(*queries));
     munmap(shared, size);
     return result;

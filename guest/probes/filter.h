@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the system call filters over this process would do with a call,
- * without the kernel ever executing it.
+ * What the system call filters of this process would do with a call, without executing it.
  *
- * Theory (seccomp(2), "Seccomp user-space notification"): of several filters the strictest answer
- * counts, in the order kill, trap, errno, notify, trace, log, allow. So a child installs one more
- * filter, which answers "notify" to every call that carries a mark in its sixth argument. A filter
- * that was there before and refuses or kills wins over that; when all would let the call through,
- * the notification reaches us, and we answer it with an errno that nobody else uses.
+ * How (seccomp(2), "Seccomp user-space notification"): of several filters the strictest result
+ * wins, in the order kill, trap, errno, notify, trace, log, allow. So a child installs one more
+ * filter, which returns "notify" for every call that has a mark in its sixth argument. If an older
+ * filter refuses or kills, that wins. If all filters allow the call, the parent is notified, and
+ * replies with an errno that nothing else uses.
  */
 #ifndef MICROVM_GUEST_PROBES_FILTER_H
 #define MICROVM_GUEST_PROBES_FILTER_H
 
 #include <stddef.h>
 
-enum filter_verdict { FILTER_UNKNOWN, FILTER_LETS, FILTER_REFUSES, FILTER_KILLS };
+enum filter_verdict { FILTER_UNKNOWN, FILTER_ALLOWS, FILTER_REFUSES, FILTER_KILLS };
 
 #define FILTER_ARGUMENTS 5 /* the sixth is the mark */
 
 struct filter_query {
     long call;                        /* number of the system call */
-    long arguments[FILTER_ARGUMENTS]; /* as a filter would see them */
+    long arguments[FILTER_ARGUMENTS]; /* as a filter sees them */
     enum filter_verdict verdict;
     int error; /* errno of FILTER_REFUSES */
 };

@@ -38,7 +38,7 @@ static bool add_name(struct json_line *line, const char *name, size_t value_size
     return true;
 }
 
-/* Bytes of the UTF-8 sequence at `at`, 0 when it is none (RFC 3629). */
+/* Bytes of the UTF-8 sequence at `at`; 0 if it is not one (RFC 3629). */
 static size_t utf8_length(const unsigned char *at)
 {
     size_t length = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;

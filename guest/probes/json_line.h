@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One JSON object a line on standard output, which is all that these programs say.
+ * One JSON object a line on standard output, the only output of these programs.
  *
- * A line is put together in memory and written by one write(2). What does not fit is cut off:
- * text at its end, a whole member otherwise; the line stays valid JSON.
+ * A line is built in memory and written by one write(2). What does not fit is cut: text at its end,
+ * other members as a whole; the line stays valid JSON.
  */
 #ifndef MICROVM_GUEST_PROBES_JSON_LINE_H
 #define MICROVM_GUEST_PROBES_JSON_LINE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The word `measure`: what things cost in this sandbox; see measure.h. */
+/* The subcommand `measure`: the cost of operations in this sandbox; see measure.h. */
 #include "guest/probes/measure.h"
 
 #include <errno.h>
@@ -85,7 +85,7 @@ void measure_repeatedly(const char *name, measure_operation *operation, void *op
     }
 }
 
-/* Arguments: the groups; none means all. */
+/* Arguments: the groups; none = all. */
 int cmd_measure(int argc, char **argv)
 {
     static const struct {
@@ -104,7 +104,7 @@ int cmd_measure(int argc, char **argv)
     return 0;
 }
 
-/* What measure_calls() executes to see what executing costs. */
+/* What measure_calls() executes to measure fork and exec. */
 int cmd_nothing(int argc, char **argv)
 {
     (void)argc;

@@ -77,7 +77,7 @@ static int touch_pages(void *opaque, uint64_t count)
     return 0;
 }
 
-/* ---- two processes and pipes ---- */
+/* ---- two processes and pipes ----------------------------------------------------------------- */
 
 struct partner {
     pid_t pid;
@@ -141,7 +141,7 @@ static void echo(int from, int to)
         ;
 }
 
-/* There and back are two switches. */
+/* There and back: two switches. */
 static int switch_back_and_forth(void *opaque, uint64_t count)
 {
     const struct partner *partner = opaque;
@@ -172,7 +172,7 @@ static void measure_switches(void)
     sched_setaffinity(0, sizeof(before), &before);
 }
 
-/* Swallows PIPE_BYTES, says so by a byte, and again. */
+/* Reads PIPE_BYTES, confirms them by a byte, and repeats. */
 static void swallow(int from, int to)
 {
     static char buffer[PIPE_CHUNK];

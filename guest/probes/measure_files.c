@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Measures of files: reading through the root, writing and reading through the writable
- * layer.
+ * Measures of files: reads of the root file system, writes and reads of the writable layer.
  *
- * Before each sample of reading, the kernel inside the sandbox is asked to forget the file's
- * pages, so that the way to it is measured and not that kernel's memory. What the host remembers it
- * still remembers: inside a sandbox nobody can ask it to forget.
+ * Before each sample of reading, the sandbox's kernel drops the file's pages from its page cache,
+ * so that the storage is measured and not that cache. The host's page cache stays as it is: a
+ * sandbox cannot drop it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -34,9 +33,9 @@ static uint64_t random_block(uint64_t *state, uint64_t bytes)
     return (*state >> 33) % (bytes / BLOCK) * BLOCK;
 }
 
-/* ---- the largest file ---- */
+/* ---- the largest file ------------------------------------------------------------------------ */
 
-/* An overlay's files have device numbers of their own; its directories have that of its root. */
+/* In an overlay, files have device numbers of their own; directories have that of the root. */
 struct search {
     dev_t device;
     unsigned entries;
@@ -44,7 +43,7 @@ struct search {
     char path[PATH_MAX];
 };
 
-/* `path` holds the directory's name, without a slash at its end, and gets it back. */
+/* `path` is the directory's name, without a slash at its end; it is restored at the end. */
 static void search_directory(struct search *search, char path[PATH_MAX], unsigned depth)
 {
     size_t length = strlen(path);
@@ -75,9 +74,9 @@ static void search_directory(struct search *search, char path[PATH_MAX], unsigne
         closedir(directory);
 }
 
-/* ---- reading and writing ---- */
+/* ---- reading and writing --------------------------------------------------------------------- */
 
-/* Seldom refused; where it does nothing (a file system in memory), there is nothing to forget. */
+/* Best effort: a file system in memory has no cache to drop. */
 static void forget(int fd)
 {
     posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
@@ -176,7 +175,7 @@ void measure_root(void)
     }
     if (search.size > READ_MAX)
         search.size = READ_MAX;
-    snprintf(remark, sizeof(remark), "%llu KiB of %s, its pages forgotten by posix_fadvise",
+    snprintf(remark, sizeof(remark), "%llu KiB of %s, dropped from the page cache by posix_fadvise",
              (unsigned long long)search.size >> 10, search.path);
     measure_tell_text("root_read", "remark", remark);
     sample("root_read", READ_SEQUENTIAL, fd, search.size);
@@ -234,7 +233,7 @@ void measure_layer(void)
             sample(kinds[i].name, kinds[i].kind, fd, LAYER_BYTES);
         } else {
             errno = code;
-            measure_tell_errno(kinds[i].name, "no directory of the root can be written to");
+            measure_tell_errno(kinds[i].name, "no directory of the root is writable");
         }
     }
     if (fd < 0)

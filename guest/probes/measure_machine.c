@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The word `measure-machine`: what a call to the monitor costs. As process 1 of a bare
- * guest, because inside a container nobody may ring the doorbell.
+ * The subcommand `measure-machine`: the cost of a call to the monitor. It is process 1 of a bare
+ * guest, because a container has no access to the doorbell.
  *
- * A byte for the console is one descriptor in a virtqueue, one kick, and the driver waiting until
+ * A byte for the console is one descriptor in a virtqueue, one kick, and the driver's wait until
  * the device has used it (drivers/char/virtio_console.c of Linux, put_chars): a whole round trip.
  */
 #include <errno.h>
@@ -53,7 +53,7 @@ static void open_console(void)
         return;
     dup2(fd, STDOUT_FILENO);
     if (tcgetattr(STDOUT_FILENO, &settings) == 0) {
-        settings.c_oflag &= ~(tcflag_t)OPOST; /* a byte is a byte */
+        settings.c_oflag &= ~(tcflag_t)OPOST; /* no translation of newlines */
         tcsetattr(STDOUT_FILENO, TCSANOW, &settings);
     }
 }

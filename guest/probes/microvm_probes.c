@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * microvm-probes, the program that `microvm probe` and `microvm compare` bring with them
- * under each isolation. It asks and measures there, and says what it found as JSON, an object a
- * line. It judges nothing: that is done outside, where the truth about the host is known.
+ * microvm-probes, the program that `microvm probe` and `microvm compare` run under each isolation.
+ * It checks and measures there, and writes the results as JSON, one object a line. The verdicts are
+ * found outside, where the values of the host are known.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} words[] = {
+} subcommands[] = {
     {"check", cmd_check},
     {"bomb", cmd_bomb},
     {"hog", cmd_hog},
@@ -26,9 +26,10 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-    for (size_t i = 0; argc > 1 && i < sizeof(words) / sizeof(words[0]); i++)
-        if (strcmp(argv[1], words[i].name) == 0)
-            return words[i].run(argc - 2, argv + 2);
-    dprintf(STDERR_FILENO, "microvm-probes: no such word; it is started by microvm itself\n");
+    for (size_t i = 0; argc > 1 && i < sizeof(subcommands) / sizeof(subcommands[0]); i++)
+        if (strcmp(argv[1], subcommands[i].name) == 0)
+            return subcommands[i].run(argc - 2, argv + 2);
+    dprintf(STDERR_FILENO,
+            "microvm-probes: unknown subcommand; microvm starts this program itself\n");
     return STATUS_USAGE;
 }

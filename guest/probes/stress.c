@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The words `bomb LIMIT` and `hog LIMIT`: try to have more processes or more memory than a
- * limit allows, and tell what happened.
+ * The subcommands `bomb LIMIT` and `hog LIMIT`: try to use more processes or more memory than a
+ * limit allows, and report the result.
  *
- * Harmless: LIMIT is what the host has set. When the counters in here do not show that limit, or a
- * smaller one, nothing is begun. When it shows and does not hold, the caps below end it.
+ * Without side effects: LIMIT is what the host has set. If that limit, or a smaller one, is not
+ * visible inside, nothing starts. If it is visible and does not hold, the caps below end the
+ * attempt.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,10 +26,10 @@
 #define FORKS_MAX    200
 #define MIB          (1ULL << 20)
 #define HOG_MAX      (256 * MIB)
-#define HOLD_SECONDS 1 /* so long the neighbour may feel it */
+#define HOLD_SECONDS 1 /* time for the noisy neighbour check */
 #define PAGE         4096
 
-/* A number of the first of these files that is there; -1 = none. "max" counts as none. */
+/* The number in the first of these files that exists; -1 = none. "max" counts as none. */
 static long long read_first(const char *const *paths, const char **from)
 {
     for (; *paths; paths++) {
@@ -46,7 +47,7 @@ static long long read_first(const char *const *paths, const char **from)
     return -1;
 }
 
-/* The value behind `name` in a file of lines "name value"; -1 = not there. */
+/* The value behind `name` in a file of lines "name value"; -1 = missing. */
 static long long read_named(const char *path, const char *name)
 {
     FILE *file = fopen(path, "re");
@@ -62,10 +63,10 @@ static long long read_named(const char *path, const char *name)
     return found;
 }
 
-static int tell_unasked(struct json_line *line, const char *reason)
+static int tell_untested(struct json_line *line, const char *reason)
 {
     json_text(line, "outcome", "untested");
-    json_format(line, "text", "not tried: %s", reason);
+    json_text(line, "text", reason);
     return json_end(line) < 0;
 }
 
@@ -80,7 +81,7 @@ static unsigned fork_until_refused(pid_t *children, int *error)
         pid_t child = fork();
 
         if (child == 0) {
-            alarm(HOLD_SECONDS * 10); /* should nobody end it */
+            alarm(HOLD_SECONDS * 10); /* in case nothing ends it */
             for (;;)
                 pause();
         }
@@ -108,7 +109,7 @@ int cmd_bomb(int argc, char **argv)
     json_begin(&line);
     json_text(&line, "check", "bomb");
     if (limit <= 0 || limit > wanted)
-        return tell_unasked(&line, "no limit of processes shows in pids.max");
+        return tell_untested(&line, "no limit is visible in pids.max");
     count = fork_until_refused(children, &error);
     sleep(HOLD_SECONDS);
     for (unsigned i = 0; i < count; i++)
@@ -127,7 +128,7 @@ int cmd_bomb(int argc, char **argv)
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-/* The strictest limit in sight: the control group's, or all the memory that there is. */
+/* The strictest visible limit: the cgroup's, or all memory. */
 static unsigned long long memory_limit(const char **from)
 {
     static const char *const paths[] = {"/sys/fs/cgroup/memory.max",
@@ -143,7 +144,7 @@ static unsigned long long memory_limit(const char **from)
     return all;
 }
 
-/* In a child: whoever is out of memory is ended, and that is to be us. */
+/* In a child, which is the first choice of the OOM killer. */
 __attribute__((noreturn)) static void take_memory(atomic_ullong *taken)
 {
     int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -180,12 +181,12 @@ int cmd_hog(int argc, char **argv)
     json_begin(&line);
     json_text(&line, "check", "hog");
     if (taken == MAP_FAILED || limit > wanted || limit > HOG_MAX)
-        return tell_unasked(&line, "no limit of memory shows in here");
+        return tell_untested(&line, "no limit of memory is visible inside");
     child = fork();
     if (child == 0)
         take_memory(taken);
     if (child < 0 || waitpid(child, &status, 0) < 0)
-        return tell_unasked(&line, strerror(errno));
+        return tell_untested(&line, strerror(errno));
     json_text(&line, "outcome", status == 0 ? "allowed" : "refused");
     json_number(&line, "taken", (int64_t)atomic_load(taken));
     json_number(&line, "limit", (int64_t)limit);

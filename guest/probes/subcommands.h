@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What microvm-probes can do: one function a word of its command line. */
+/* The subcommands of microvm-probes, one function each. */
 #ifndef MICROVM_GUEST_PROBES_SUBCOMMANDS_H
 #define MICROVM_GUEST_PROBES_SUBCOMMANDS_H
 
-/* Each gets what follows its word, in argv[0 .. argc - 1], and returns the exit status. */
+/* Each gets the arguments behind its name, in argv[0 .. argc - 1], and returns the exit status. */
 int cmd_check(int argc, char **argv);
 int cmd_bomb(int argc, char **argv);
 int cmd_hog(int argc, char **argv);

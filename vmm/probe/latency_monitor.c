@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The neighbour on the host, and the watch on the monitor; see latency_monitor.h. */
+/* The noisy neighbour check on the host, and the watch on the monitor; see latency_monitor.h. */
 #include "vmm/probe/latency_monitor.h"
 
 #include <dirent.h>
@@ -18,9 +18,9 @@
 
 #define TOUCH_SIZE  (1U << 20)
 #define PAGE_SIZE   4096
-#define PAUSE_NS    1000000L  /* between two loops: a neighbour with little to do */
-#define LOOK_EVERY  50        /* loops between two looks at the host's counters */
-#define WATCH_NS    20000000L /* between two looks for the monitor */
+#define PAUSE_NS    1000000L  /* between two loops, so that they use little time */
+#define LOOK_EVERY  50        /* loops between two readings of the host's counters */
+#define WATCH_NS    20000000L /* between two searches for the monitor */
 #define STATUS_SIZE 4096
 
 static void rest(long nanoseconds)
@@ -60,77 +60,76 @@ static long long available_kib(void)
     return -1;
 }
 
-static void look_around(struct latency_monitor_felt *felt)
+static void read_counters(struct latency_sample *sample)
 {
     long long available = available_kib();
     int processes = probe_host_processes();
 
-    if (available >= 0 && (felt->available_kib < 0 || available < felt->available_kib))
-        felt->available_kib = available;
-    if (processes > felt->processes)
-        felt->processes = processes;
+    if (available >= 0 && (sample->available_kib < 0 || available < sample->available_kib))
+        sample->available_kib = available;
+    if (processes > sample->processes)
+        sample->processes = processes;
 }
 
-static void *feel(void *opaque)
+static void *measure(void *opaque)
 {
-    struct witness *witness = opaque;
-    struct latency_monitor_felt *felt = &witness->felt;
+    struct latency_monitor *monitor = opaque;
+    struct latency_sample *sample = &monitor->sample;
     uint64_t start = io_now_ns();
 
-    while (!atomic_load(&witness->stop)) {
+    while (!atomic_load(&monitor->stop)) {
         uint64_t begin = io_now_ns();
         uint64_t took;
 
         one_loop();
         took = io_now_ns() - begin;
-        if (took > felt->worst_ns)
-            felt->worst_ns = took;
-        if (felt->loops++ % LOOK_EVERY == 0)
-            look_around(felt);
+        if (took > sample->worst_ns)
+            sample->worst_ns = took;
+        if (sample->loops++ % LOOK_EVERY == 0)
+            read_counters(sample);
         rest(PAUSE_NS);
     }
-    felt->elapsed_ns = io_now_ns() - start;
+    sample->elapsed_ns = io_now_ns() - start;
     return NULL;
 }
 
-int latency_monitor_start(struct witness *witness, struct error *err)
+int latency_monitor_start(struct latency_monitor *monitor, struct error *err)
 {
     int code;
 
-    *witness = (struct witness){.felt = {.available_kib = -1, .processes = -1}};
-    code = pthread_create(&witness->thread, NULL, feel, witness);
-    return code ? error_set_errno(err, code, "probe: the witness on the host") : 0;
+    *monitor = (struct latency_monitor){.sample = {.available_kib = -1, .processes = -1}};
+    code = pthread_create(&monitor->thread, NULL, measure, monitor);
+    return code ? error_set_errno(err, code, "probe: the latency monitor on the host") : 0;
 }
 
-struct latency_monitor_felt latency_monitor_stop(struct witness *witness)
+struct latency_sample latency_monitor_stop(struct latency_monitor *monitor)
 {
-    atomic_store(&witness->stop, true);
-    pthread_join(witness->thread, NULL);
-    return witness->felt;
+    atomic_store(&monitor->stop, true);
+    pthread_join(monitor->thread, NULL);
+    return monitor->sample;
 }
 
-int latency_monitor_feel(unsigned milliseconds, struct latency_monitor_felt *felt,
-                         struct error *err)
+int latency_monitor_run(unsigned milliseconds, struct latency_sample *sample, struct error *err)
 {
-    struct witness witness;
-    int rc = latency_monitor_start(&witness, err);
+    struct latency_monitor monitor;
+    int rc = latency_monitor_start(&monitor, err);
 
     if (rc < 0)
         return rc;
     for (unsigned i = 0; i < milliseconds; i++)
         rest(1000000L);
-    *felt = latency_monitor_stop(&witness);
+    *sample = latency_monitor_stop(&monitor);
     return 0;
 }
 
-unsigned latency_monitor_rate(const struct latency_monitor_felt *felt)
+unsigned latency_monitor_rate(const struct latency_sample *sample)
 {
-    return felt->elapsed_ns ? (unsigned)(felt->loops * 1000000000ULL / felt->elapsed_ns) : 0;
+    return sample->elapsed_ns ? (unsigned)(sample->loops * 1000000000ULL / sample->elapsed_ns) : 0;
 }
 
 /* ---- the monitor ----------------------------------------------------------------------------- */
 
-/* The number behind "NAME:" in /proc/PID/status; -1 = not there. */
+/* The number behind "NAME:" in /proc/PID/status; -1 = missing. */
 static int status_number(const char *text, const char *name)
 {
     const char *at = strstr(text, name);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The neighbour on the host: what it feels while somebody under an isolation misbehaves. */
+/* Throughput and latency of a process on the host while a sandbox misbehaves (noisy neighbour). */
 #ifndef MICROVM_PROBE_LATENCY_MONITOR_H
 #define MICROVM_PROBE_LATENCY_MONITOR_H
 
@@ -11,46 +11,45 @@
 
 #include "vmm/base/error.h"
 
-/* What a stretch of time was like. */
-struct latency_monitor_felt {
+/* What was measured in some time. */
+struct latency_sample {
     unsigned loops; /* each starts a process, waits for it and touches a MiB of memory */
     uint64_t elapsed_ns;
     uint64_t worst_ns;       /* the longest loop */
-    long long available_kib; /* least MemAvailable of the host; -1 = not told */
-    int processes;           /* most processes on the host; -1 = not told */
+    long long available_kib; /* least MemAvailable of the host; -1 = not known */
+    int processes;           /* most processes on the host; -1 = not known */
 };
 
-struct witness {
+struct latency_monitor {
     pthread_t thread;
     atomic_bool stop;
-    struct latency_monitor_felt felt;
+    struct latency_sample sample;
 };
 
-/* Starts to feel. Errors: of pthread_create(3). */
-int latency_monitor_start(struct witness *witness, struct error *err);
-/* Stops and returns what was felt. Call once for each start. */
-struct latency_monitor_felt latency_monitor_stop(struct witness *witness);
+/* Starts a thread that measures. Errors: of pthread_create(3). */
+int latency_monitor_start(struct latency_monitor *monitor, struct error *err);
+/* Stops it and returns what it measured. Call once for each start. */
+struct latency_sample latency_monitor_stop(struct latency_monitor *monitor);
 
-/* As both, for some time. */
-int latency_monitor_feel(unsigned milliseconds, struct latency_monitor_felt *felt,
-                         struct error *err);
+/* Measures for so long. */
+int latency_monitor_run(unsigned milliseconds, struct latency_sample *sample, struct error *err);
 
 /* Loops a second. */
-unsigned latency_monitor_rate(const struct latency_monitor_felt *felt);
+unsigned latency_monitor_rate(const struct latency_sample *sample);
 
 /*
- * A watch on the process `run` (0 = not yet known), looking for the monitor among its children and
- * for the state in which its system call filter is (proc(5), /proc/pid/status, Seccomp).
+ * A thread that looks for the monitor among the children of the process `run` (0 = not yet known),
+ * and for its Seccomp state (proc(5), /proc/pid/status).
  */
 struct monitor_watch {
     pthread_t thread;
     atomic_bool stop;
     atomic_int run;
-    int seccomp; /* 2 = filtered; -1 = no monitor was seen */
+    int seccomp; /* 2 = filtered; -1 = no monitor was found */
 };
 
 int monitor_watch_start(struct monitor_watch *watch, struct error *err);
-/* Ends it; returns `seccomp`. */
+/* Stops it; returns `seccomp`. */
 int monitor_watch_stop(struct monitor_watch *watch);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `microvm probe`: checks made inside each sandbox, what they found, and which
- * layer stopped it, with the evidence.
+ * `microvm probe`: checks inside each sandbox, their results, and the layer that stopped each, with
+ * the evidence.
  *
  *   probe_run()      runs microvm-probes under each isolation       probe_run.c, probe_load.c
- *   probe_results_*  reads what it wrote: untrusted data           probe_results.c
- *   probe_host_*     the truth to compare with                       probe_host.c
- *   probe_verdict()  one result and the truth become one cell      probe_verdict.c
- *   probe_show()     the report as a table or as JSON                probe_show.c, probe_json.c
+ *   probe_results_*  parses its output, which is untrusted data     probe_results.c
+ *   probe_host_*     the same values on the host                    probe_host.c
+ *   probe_verdict()  the verdict on one result                      probe_verdict.c
+ *   probe_show()     the report as a table or as JSON               probe_show.c, probe_json.c
  */
 #ifndef MICROVM_PROBE_PROBE_H
 #define MICROVM_PROBE_PROBE_H
@@ -28,15 +28,15 @@
 #define PROBE_EVIDENCE_MAX 400
 
 enum probe_layer {
-    PROBE_UNKNOWN, /* not tested, or by nothing that could be shown */
-    PROBE_NOTHING, /* nothing stopped it: the host's kernel did it */
+    PROBE_UNKNOWN, /* not tested, or there is no evidence for a layer */
+    PROBE_NOTHING, /* nothing stopped it: the host's kernel executed it */
     PROBE_NAMESPACE,
     PROBE_CGROUP,
     PROBE_CAPABILITY,
     PROBE_SECCOMP,
-    PROBE_MOUNT,      /* read-only, or something else mounted over it */
-    PROBE_KERNEL,     /* this kernel has no such thing */
-    PROBE_HYPERVISOR, /* a kernel of its own did it; the host's is behind the hypervisor */
+    PROBE_MOUNT,      /* read-only, or something else is mounted over it */
+    PROBE_KERNEL,     /* this kernel does not implement it */
+    PROBE_HYPERVISOR, /* the guest's kernel handled it; the hypervisor isolates the host's */
     PROBE_OWN_KERNEL, /* the same without a hypervisor: gVisor's kernel is a program */
     PROBE_LAYERS,
 };
@@ -49,7 +49,7 @@ struct probe_cell {
 
 struct probe_row {
     const char *name;         /* in JSON */
-    const char *group;        /* heading of the table that it stands under */
+    const char *group;        /* heading in the table */
     const char *title;        /* in the table */
     const char *tries;        /* what is done */
     const char *side_effects; /* "none: ..." */
@@ -58,9 +58,9 @@ struct probe_row {
 
 /* What is known of the system calls of one sandbox. */
 struct probe_calls {
-    bool told;
-    bool filter_told; /* what the filters say; else every call counts as allowed by seccomp */
-    char letters[PROBE_CALLS_MAX + 1]; /* one a number, as guest/probes/check_calls.c says */
+    bool valid;
+    bool filter_known; /* the filters were tested; else every call counts as allowed by seccomp */
+    char letters[PROBE_CALLS_MAX + 1]; /* one for each number, see guest/probes/check_calls.c */
     unsigned known, stopped, present, absent, untested;
 };
 
@@ -76,8 +76,9 @@ struct probe_report {
     const char *image;
     const struct sandbox *sandboxes[SANDBOX_COUNT];
     size_t sandbox_count;
-    char why[SANDBOX_COUNT][PROBE_EVIDENCE_MAX]; /* why a sandbox was not tested; "" = it was */
-    bool own_kernel[SANDBOX_COUNT];              /* another kernel than the host's answered */
+    char why[SANDBOX_COUNT]
+            [PROBE_EVIDENCE_MAX];   /* why a sandbox was not tested; "" = it was tested */
+    bool own_kernel[SANDBOX_COUNT]; /* its kernel is not the host's */
     struct probe_row rows[PROBE_ROWS_MAX];
     size_t row_count;
     struct probe_calls calls[SANDBOX_COUNT];
@@ -93,22 +94,22 @@ struct probe_request {
     uint64_t memory_bytes;                          /* -m of every run; 0 = the default of run */
     uint64_t hog_memory_bytes;                      /* -m while memory is tried */
     const struct probe_thread_calls *monitor_calls; /* PROBE_THREADS of them */
-    int signal_fd;                                  /* as of struct trial_request */
+    int signal_fd;                                  /* as in struct trial_request */
 };
 
 /*
- * Makes the checks under every isolation. The report says which could not be tested. Errors:
- * EPERM, ENOENT and others when nothing could be asked at all, ENOMEM.
+ * Runs the checks under every isolation. The report says which could not be tested. Errors: ENOMEM,
+ * those of trial_run().
  */
 int probe_run(const struct probe_request *request, struct probe_report *report, struct error *err);
 
-/* Word of a layer, "capability". */
+/* Name of a layer, "capability". */
 const char *probe_layer_name(enum probe_layer layer);
 
 struct probe_style {
     unsigned columns; /* of the terminal */
     bool utf8;
-    bool verbose; /* evidence, why it is side_effects, lists of system calls */
+    bool verbose; /* evidence, side effects, lists of system calls */
 };
 
 /* Writes the table. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The checks of `probe`, of the table that the program inside shares: guest/probes/checks.h. */
+/* The checks of `probe`, from the table that the program inside shares: guest/probes/checks.h. */
 #include "guest/probes/checks.h"
 
 #include "vmm/base/bytes.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The truth about the host; see probe_host.h. */
+/* The values of the host; see probe_host.h. */
 #include "vmm/probe/probe_host.h"
 
 #include <ctype.h>

@@ -39,9 +39,9 @@ static json_t *make_names(const struct probe_calls *calls, const char *letters)
 
 static json_t *make_calls(const struct probe_calls *calls)
 {
-    if (!calls->told)
+    if (!calls->valid)
         return json_null();
-    return json_pack("{s:b, s:o, s:o, s:o, s:o}", "filter_tested", calls->filter_told, "present",
+    return json_pack("{s:b, s:o, s:o, s:o, s:o}", "filter_tested", calls->filter_known, "present",
                      make_names(calls, "y"), "absent", make_names(calls, "n"), "untested",
                      make_names(calls, "u"), "stopped", make_names(calls, "sk"));
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A fork bomb and a memory hog against their limits, and what the neighbour felt.
+ * A fork bomb and a memory hog against their limits, with a noisy neighbour check.
  *
- * Why it is harmless stands in guest/probes/stress.c: nothing is begun where no limit shows, and
- * caps end what a limit does not.
+ * They do no harm, see guest/probes/stress.c: they do not start unless a limit is visible, and caps
+ * end them if a limit does not hold.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,11 +16,11 @@
 #include "vmm/probe/probe_results.h"
 #include "vmm/probe/probe_verdict.h"
 
-#define CALM_MS 500 /* the time before, with which the time during is compared */
+#define CALM_MS 500 /* measured before, to compare with the time during the run */
 #define MIB     (1LL << 20)
 
 struct attempt {
-    const char *word;
+    const char *name;
     char argument[24];
     uint64_t memory_bytes;
 };
@@ -50,19 +50,18 @@ static void fill_hog(const struct sandbox *sandbox, const json_t *result, struct
 
     if (probe_result_number(result, "signal") <= 0) {
         cell->layer = PROBE_NOTHING;
-        snprintf(cell->result, sizeof(cell->result), "%lld MiB taken, not ended", taken);
+        snprintf(cell->result, sizeof(cell->result), "%lld MiB taken, not killed", taken);
         return;
     }
     cell->layer = own_memory ? probe_own_kernel_layer(sandbox) : PROBE_CGROUP;
     snprintf(cell->result, sizeof(cell->result), "killed at %lld MiB", taken);
     text_format(cell->evidence, sizeof(cell->evidence),
-                own_memory ? "%.80s: %lld MiB is all the memory that its machine has"
-                           : "%.80s says %lld MiB",
+                own_memory ? "%.80s: %lld MiB is all the memory of its VM" : "%.80s says %lld MiB",
                 path ? path : "", probe_result_number(result, "limit") / MIB);
 }
 
-static void fill_felt(const struct latency_monitor_felt *calm,
-                      const struct latency_monitor_felt *during, struct probe_cell *cell)
+static void fill_neighbour(const struct latency_sample *calm, const struct latency_sample *during,
+                           struct probe_cell *cell)
 {
     cell->layer = PROBE_UNKNOWN;
     snprintf(cell->result, sizeof(cell->result), "%u -> %u loops/s, worst latency %.1f -> %.1f ms",
@@ -70,12 +69,12 @@ static void fill_felt(const struct latency_monitor_felt *calm,
              (double)during->worst_ns / 1e6);
     snprintf(cell->evidence, sizeof(cell->evidence),
              "least MemAvailable %lld -> %lld MiB, most processes %d -> %d; a loop starts a "
-             "process and touches 1 MiB; the start of the run is in it",
+             "process and touches 1 MiB; this includes the start of the run",
              calm->available_kib / 1024, during->available_kib / 1024, calm->processes,
              during->processes);
 }
 
-/* Text from inside or from microvm as the whole cell. */
+/* `text`: the reason, from inside or from microvm. */
 static void fill_untested(const char *text, struct probe_cell *cell)
 {
     cell->layer = PROBE_UNKNOWN;
@@ -84,42 +83,42 @@ static void fill_untested(const char *text, struct probe_cell *cell)
 }
 
 static int try_one(const struct probe_request *request, struct probe_report *report, size_t sandbox,
-                   const struct attempt *attempt, struct probe_cell *cell, struct probe_cell *felt,
-                   struct error *err)
+                   const struct attempt *attempt, struct probe_cell *cell,
+                   struct probe_cell *neighbour, struct error *err)
 {
-    const struct probe_word word = {
+    const struct probe_subcommand subcommand = {
         .sandbox = request->sandboxes[sandbox],
-        .word = attempt->word,
+        .name = attempt->name,
         .argument = attempt->argument,
         .memory_bytes = attempt->memory_bytes,
     };
-    struct latency_monitor_felt calm;
-    struct latency_monitor_felt during;
-    struct witness witness;
-    char why[PROBE_EVIDENCE_MAX] = "there was no result";
+    struct latency_sample calm;
+    struct latency_sample during;
+    struct latency_monitor monitor;
+    char why[PROBE_EVIDENCE_MAX] = "no result";
     AUTO_JSON json_t *results = NULL;
     const json_t *result;
-    int rc = latency_monitor_feel(CALM_MS, &calm, err);
+    int rc = latency_monitor_run(CALM_MS, &calm, err);
 
     if (rc < 0)
         return rc;
-    rc = latency_monitor_start(&witness, err);
+    rc = latency_monitor_start(&monitor, err);
     if (rc < 0)
         return rc;
-    rc = probe_run_word(request, &word, &results, why, &report->interrupted, err);
-    during = latency_monitor_stop(&witness);
-    result = json_object_get(results, attempt->word);
+    rc = probe_run_subcommand(request, &subcommand, &results, why, &report->interrupted, err);
+    during = latency_monitor_stop(&monitor);
+    result = json_object_get(results, attempt->name);
     if (!result || !probe_result_text(result, "path")) {
         const char *text = probe_result_text(result, "text");
 
         fill_untested(text ? text : why, cell);
-        fill_untested("not tried", felt);
+        fill_untested("its limit was not tried", neighbour);
     } else {
-        if (strcmp(attempt->word, "bomb") == 0)
+        if (strcmp(attempt->name, "bomb") == 0)
             fill_bomb(result, cell);
         else
             fill_hog(request->sandboxes[sandbox], result, cell);
-        fill_felt(&calm, &during, felt);
+        fill_neighbour(&calm, &during, neighbour);
     }
     return rc;
 }
@@ -128,8 +127,8 @@ int probe_try_limits(const struct probe_request *request, struct probe_report *r
                      size_t sandbox, struct probe_row *rows[4], struct error *err)
 {
     struct attempt attempts[] = {
-        {.word = "bomb", .memory_bytes = request->memory_bytes},
-        {.word = "hog", .memory_bytes = request->hog_memory_bytes},
+        {.name = "bomb", .memory_bytes = request->memory_bytes},
+        {.name = "hog", .memory_bytes = request->hog_memory_bytes},
     };
 
     snprintf(attempts[0].argument, sizeof(attempts[0].argument), "%d", PROBE_PIDS_LIMIT);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What microvm-probes wrote, read as untrusted data; see probe_results.h. */
+/* Parses the output of microvm-probes, which is untrusted data; see probe_results.h. */
 #include "vmm/probe/probe_results.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@ static bool is_flat(json_t *object)
     return true;
 }
 
-/* Returns whether there was memory for it. */
+/* Returns false if it is out of memory. */
 static bool take_line(json_t *results, const char *line, size_t size)
 {
     AUTO_JSON json_t *object = NULL;
@@ -48,7 +48,7 @@ json_t *probe_results_parse(const char *text, size_t size)
         const char *end = memchr(text, '\n', size);
 
         if (!end)
-            break; /* cut off: whoever wrote it did not finish */
+            break; /* incomplete: the program did not finish */
         if (!take_line(results, text, (size_t)(end - text)))
             return NULL;
         size -= (size_t)(end - text) + 1;
@@ -95,7 +95,7 @@ bool probe_calls_parse(const json_t *result, struct probe_calls *calls)
         calls->untested += letters[i] == 'u';
     }
     memcpy(calls->letters, letters, strlen(letters) + 1);
-    calls->filter_told = !probe_result_text(result, "filter_unknown");
-    calls->told = calls->known > 0;
-    return calls->told;
+    calls->filter_known = !probe_result_text(result, "filter_unknown");
+    calls->valid = calls->known > 0;
+    return calls->valid;
 }

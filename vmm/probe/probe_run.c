@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The runs of `probe`, and the report made of what they said. */
+/* The runs of `probe`, and the report of their results. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,50 +17,51 @@
 #include "vmm/probe/probe_results.h"
 #include "vmm/probe/probe_verdict.h"
 
-static const char limits[] = "Limits";
-static const char calls[] = "System calls";
+static const char group_limits[] = "Limits";
+static const char group_calls[] = "System calls";
 
 #define SECCOMP_FILTERED 2 /* of Seccomp in /proc/PID/status */
 
 /* ---- one run --------------------------------------------------------------------------------- */
 
 /* Returns 0 or -ENOMEM. */
-static int make_options(const struct probe_request *request, const struct probe_word *word,
-                        struct string_list *options, struct string_list *command)
+static int make_options(const struct probe_request *request,
+                        const struct probe_subcommand *subcommand, struct string_list *options,
+                        struct string_list *command)
 {
     if (string_list_add_format(options, "--program=%s", request->program) < 0 ||
         string_list_add_format(options, "--pids-limit=%d", PROBE_PIDS_LIMIT) < 0 ||
-        (word->memory_bytes > 0 &&
-         string_list_add_format(options, "--memory=%llu", (unsigned long long)word->memory_bytes) <
-             0) ||
-        string_list_add(command, word->word) < 0 ||
-        (word->argument && string_list_add(command, word->argument) < 0))
+        (subcommand->memory_bytes > 0 &&
+         string_list_add_format(options, "--memory=%llu",
+                                (unsigned long long)subcommand->memory_bytes) < 0) ||
+        string_list_add(command, subcommand->name) < 0 ||
+        (subcommand->argument && string_list_add(command, subcommand->argument) < 0))
         return -ENOMEM;
     return 0;
 }
 
-int probe_run_word(const struct probe_request *request, const struct probe_word *word,
-                   json_t **results, char why[PROBE_EVIDENCE_MAX], int *interrupted,
-                   struct error *err)
+int probe_run_subcommand(const struct probe_request *request,
+                         const struct probe_subcommand *subcommand, json_t **results,
+                         char why[PROBE_EVIDENCE_MAX], int *interrupted, struct error *err)
 {
     AUTO_STRING_LIST struct string_list options = {0};
     AUTO_STRING_LIST struct string_list command = {0};
     const struct trial_request trial_request = {
-        .sandbox = word->sandbox,
+        .sandbox = subcommand->sandbox,
         .options = &options,
         .image = request->image,
         .command = &command,
         .output_max = PROBE_OUTPUT_MAX,
         .signal_fd = request->signal_fd,
-        .started = word->started,
-        .opaque = word->opaque,
+        .started = subcommand->started,
+        .opaque = subcommand->opaque,
     };
     AUTO_TRIAL_RESULT struct trial_result result = {0};
     const struct trial_text *output = &result.streams[TRIAL_OUTPUT];
     int rc;
 
     *results = NULL;
-    if (make_options(request, word, &options, &command) < 0)
+    if (make_options(request, subcommand, &options, &command) < 0)
         return error_set_errno(err, ENOMEM, "probe");
     rc = trial_run(&trial_request, &result, err);
     *interrupted = result.interrupted;
@@ -91,46 +92,46 @@ struct probe_row *probe_add_row(struct probe_report *report, const char *name, c
     return row;
 }
 
-static void fill_calls(const struct probe_calls *told, const struct probe_view *view,
+static void fill_calls(const struct probe_calls *calls, const struct probe_view *view,
                        struct probe_cell *cell)
 {
-    unsigned let = told->known - told->stopped;
+    unsigned let = calls->known - calls->stopped;
 
-    if (!told->told) {
+    if (!calls->valid) {
         snprintf(cell->result, sizeof(cell->result), "not tested");
         snprintf(cell->evidence, sizeof(cell->evidence),
-                 "the survey is missing or not well formed");
+                 "the list of system calls is missing or malformed");
         return;
     }
-    if (!told->filter_told)
+    if (!calls->filter_known)
         snprintf(cell->result, sizeof(cell->result), "unknown: filters cannot be tested here");
     else
-        snprintf(cell->result, sizeof(cell->result), "%u of %u", let, told->known);
-    cell->layer = told->stopped > 0    ? PROBE_SECCOMP
-                  : !told->filter_told ? PROBE_UNKNOWN
-                  : view->own_kernel   ? probe_own_kernel_layer(view->sandbox)
-                                       : PROBE_NOTHING;
+        snprintf(cell->result, sizeof(cell->result), "%u of %u", let, calls->known);
+    cell->layer = calls->stopped > 0     ? PROBE_SECCOMP
+                  : !calls->filter_known ? PROBE_UNKNOWN
+                  : view->own_kernel     ? probe_own_kernel_layer(view->sandbox)
+                                         : PROBE_NOTHING;
     snprintf(cell->evidence, sizeof(cell->evidence),
-             "%s %u are stopped by the filter, each tested without being made",
-             view->own_kernel ? "of its own kernel;" : "of the host's kernel;", told->stopped);
+             "the filter of %s kernel stops %u; each was tested without being executed",
+             view->own_kernel ? "its own" : "the host's", calls->stopped);
 }
 
-static void fill_reachable(const struct probe_calls *told, struct probe_cell *cell)
+static void fill_reachable(const struct probe_calls *calls, struct probe_cell *cell)
 {
-    if (!told->told) {
+    if (!calls->valid) {
         snprintf(cell->result, sizeof(cell->result), "not tested");
         return;
     }
     snprintf(cell->result, sizeof(cell->result), "%u present, %u absent, %u not tested",
-             told->present, told->absent, told->untested);
-    snprintf(cell->evidence, sizeof(cell->evidence),
-             "each was made with -1 for every argument; ENOSYS means that the kernel lacks it; %u "
-             "would do something even so, and were not made",
-             told->untested);
+             calls->present, calls->absent, calls->untested);
+    snprintf(
+        cell->evidence, sizeof(cell->evidence),
+        "each was made with -1 for every argument; ENOSYS means absent; %u would have an effect "
+        "even so, and were not made",
+        calls->untested);
 }
 
-/* The monitor's own: what a guest that has broken out of its machine could still ask of the host.
- */
+/* The monitor's own calls: what is left to a guest that has broken out into its monitor. */
 static void fill_monitor(const struct probe_report *report, const struct sandbox *sandbox,
                          int seccomp, struct probe_cell *cell)
 {
@@ -141,7 +142,7 @@ static void fill_monitor(const struct probe_report *report, const struct sandbox
     if (seccomp != SECCOMP_FILTERED) {
         snprintf(cell->result, sizeof(cell->result), "not tested");
         snprintf(cell->evidence, sizeof(cell->evidence),
-                 seccomp < 0 ? "the monitor was not seen while it ran"
+                 seccomp < 0 ? "the monitor was not found while it ran"
                              : "the monitor ran without a filter (Seccomp: %d)",
                  seccomp);
         return;
@@ -149,10 +150,9 @@ static void fill_monitor(const struct probe_report *report, const struct sandbox
     cell->layer = PROBE_SECCOMP;
     snprintf(cell->result, sizeof(cell->result), "%zu a vCPU, %zu the I/O loop",
              report->monitor_calls[0].count, report->monitor_calls[1].count);
-    snprintf(
-        cell->evidence, sizeof(cell->evidence),
-        "by the monitor's own filter; /proc/PID/status of the running monitor said Seccomp: %d",
-        seccomp);
+    snprintf(cell->evidence, sizeof(cell->evidence),
+             "by the monitor's own filter; /proc/PID/status of the running monitor had Seccomp: %d",
+             seccomp);
 }
 
 /* The rows that are the same for every sandbox, in the order of the table. */
@@ -165,34 +165,33 @@ struct rows {
 static void make_rows(struct probe_report *report, struct rows *rows)
 {
     static const char load[] = "processes or memory up to the limit, at most 200 and 256 MiB";
-    static const char loop[] =
-        "a process of microvm on the host starts processes and touches 1 MiB";
-    static const char small[] = "none: that process takes a little time of the host";
+    static const char loop[] = "a process on the host starts processes and touches 1 MiB";
+    static const char small[] = "none: that process uses little of the host's time";
 
     rows->checks = &report->rows[0];
     for (size_t i = 0; i < probe_check_count; i++)
         probe_add_row(report, probe_checks[i].name, probe_checks[i].group, probe_checks[i].title,
                       probe_checks[i].tries, probe_checks[i].side_effects);
     rows->limits[0] =
-        probe_add_row(report, "bomb", limits, "fork bomb", "fork(2) until refused", load);
+        probe_add_row(report, "bomb", group_limits, "fork bomb", "fork(2) until refused", load);
     rows->limits[1] =
-        probe_add_row(report, "bomb_neighbour", limits, "noisy neighbour", loop, small);
+        probe_add_row(report, "bomb_neighbour", group_limits, "noisy neighbour", loop, small);
     rows->limits[2] =
-        probe_add_row(report, "hog", limits, "memory hog", "touch memory until killed", load);
+        probe_add_row(report, "hog", group_limits, "memory hog", "touch memory until killed", load);
     rows->limits[3] =
-        probe_add_row(report, "hog_neighbour", limits, "noisy neighbour", loop, small);
-    rows->let = probe_add_row(report, "calls", calls, "allowed by seccomp",
-                              "ask the filters for each system call",
+        probe_add_row(report, "hog_neighbour", group_limits, "noisy neighbour", loop, small);
+    rows->let = probe_add_row(report, "calls", group_calls, "allowed by seccomp",
+                              "test the filters with each system call",
                               "none: the kernel executes none of them");
-    rows->reachable = probe_add_row(report, "calls_present", calls, "of these, in the kernel",
-                                    "make each that is allowed, with -1 for every argument",
-                                    "none: calls that would act even so are left out");
-    rows->monitor = probe_add_row(report, "monitor", calls, "the monitor, to the host",
-                                  "read its list and its /proc/PID/status", "none: it only reads");
+    rows->reachable = probe_add_row(report, "calls_present", group_calls, "of these, in the kernel",
+                                    "make each allowed call, with -1 for every argument",
+                                    "none: calls that would have an effect even so are left out");
+    rows->monitor =
+        probe_add_row(report, "monitor", group_calls, "the monitor, to the host",
+                      "read its list of calls and its /proc/PID/status", "none: it only reads");
 }
 
-/* ---- one sandbox --------------------------------------------------------------------------------
- */
+/* ---- one sandbox ----------------------------------------------------------------------------- */
 
 static void note_run(void *opaque, pid_t pid)
 {
@@ -226,9 +225,9 @@ static int check_sandbox(const struct probe_request *request, struct probe_repor
 {
     char argument[16];
     struct monitor_watch watch;
-    const struct probe_word word = {
+    const struct probe_subcommand subcommand = {
         .sandbox = request->sandboxes[sandbox],
-        .word = "check",
+        .name = "check",
         .argument = argument,
         .memory_bytes = request->memory_bytes,
         .started = note_run,
@@ -243,12 +242,12 @@ static int check_sandbox(const struct probe_request *request, struct probe_repor
     if (rc < 0)
         return rc;
     snprintf(argument, sizeof(argument), "%d", (int)outside);
-    rc = probe_run_word(request, &word, &results, why, &report->interrupted, err);
+    rc = probe_run_subcommand(request, &subcommand, &results, why, &report->interrupted, err);
     seccomp = monitor_watch_stop(&watch);
     if (rc < 0)
         return rc;
     if (results && !json_object_get(results, "self"))
-        snprintf(why, PROBE_EVIDENCE_MAX, "microvm-probes said nothing that could be understood");
+        snprintf(why, PROBE_EVIDENCE_MAX, "microvm-probes wrote no valid results");
     if (why[0]) {
         fill_all(report, sandbox, why);
         return 0;
@@ -264,9 +263,9 @@ static int check_sandbox(const struct probe_request *request, struct probe_repor
     return report->interrupted ? 0 : probe_try_limits(request, report, sandbox, rows->limits, err);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
-/* A process of the host that expects to be looked at: it waits, and ends with us. */
+/* A process of the host, as a target for the checks: it waits, and ends with this one. */
 static pid_t start_outside(void)
 {
     const pid_t self = getpid();
@@ -276,7 +275,7 @@ static pid_t start_outside(void)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != self)
             _exit(0);
-        prctl(PR_SET_NAME, "probe-witness");
+        prctl(PR_SET_NAME, "probe-target");
         for (;;)
             pause();
     }
@@ -297,7 +296,7 @@ static int check_all(const struct probe_request *request, struct probe_report *r
 
         report->sandboxes[i] = request->sandboxes[i];
         if (report->interrupted)
-            fill_all(report, i, "a signal ended the checks before");
+            fill_all(report, i, "a signal ended the checks");
         else
             rc = check_sandbox(request, report, i, host, outside, &rows, err);
         if (rc < 0)

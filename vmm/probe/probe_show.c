@@ -23,15 +23,15 @@ struct page {
     FILE *out;
 };
 
-/* What a cell says, with the layer in brackets; why there is no result, unless that is so for the
- * whole sandbox and said once below. */
+/* The text of a cell, with the layer in brackets; or the reason why it was not tested, unless the
+ * whole sandbox was not: that is said once, below the table. */
 static void cell_text(const struct probe_cell *cell, bool sandbox_tested, char *text, size_t size)
 {
     bool acted = strcmp(cell->result, "allowed") == 0;
     bool untested = strcmp(cell->result, "not tested") == 0;
 
     if (untested && sandbox_tested && cell->evidence[0])
-        snprintf(text, size, "%s: %s", cell->result, cell->evidence);
+        snprintf(text, size, "%s (%s)", cell->result, cell->evidence);
     else if (cell->layer == PROBE_UNKNOWN)
         snprintf(text, size, "%s", cell->result);
     else if (cell->layer == PROBE_NOTHING)
@@ -40,7 +40,7 @@ static void cell_text(const struct probe_cell *cell, bool sandbox_tested, char *
         snprintf(text, size, "%s (%s)", cell->result, probe_layer_name(cell->layer));
 }
 
-/* On a terminal without UTF-8 in ASCII. */
+/* For a terminal without UTF-8: in ASCII. */
 static void restrict_text(char *text, bool utf8)
 {
     char ascii[PROBE_RESULT_MAX + PROBE_EVIDENCE_MAX];
@@ -106,11 +106,11 @@ static void write_word(struct paragraph *paragraph, const char *word)
 static void write_calls_with(const struct page *page, size_t sandbox, const char *letters,
                              const char *what)
 {
-    const char *told = page->report->calls[sandbox].letters;
+    const char *calls = page->report->calls[sandbox].letters;
     struct paragraph paragraph = {page->out, page->style->columns, 0};
 
-    for (unsigned call = 0; told[call]; call++) {
-        if (!strchr(letters, told[call]) || !syscall_name(call))
+    for (unsigned call = 0; calls[call]; call++) {
+        if (!strchr(letters, calls[call]) || !syscall_name(call))
             continue;
         if (paragraph.used == 0)
             fprintf(page->out, "\n%s: %s\n", page->report->sandboxes[sandbox]->title, what);
@@ -126,17 +126,18 @@ static void write_calls(const struct page *page)
 
     for (size_t i = 0; i < page->report->sandbox_count; i++) {
         write_calls_with(page, i, "y", "system calls that can be made");
-        write_calls_with(page, i, "u", "allowed by seccomp, not tested whether present");
+        write_calls_with(page, i, "u", "allowed by seccomp, presence not tested");
         write_calls_with(page, i, "n", "allowed by seccomp, absent from this kernel");
         write_calls_with(page, i, "sk", "stopped by the filter");
     }
     for (size_t i = 0; i < PROBE_THREADS; i++) {
         const struct probe_thread_calls *thread = &page->report->monitor_calls[i];
 
-        fprintf(page->out,
-                "\nOf a micro-VM's monitor, thread '%s' may make these to the host, some of them "
-                "only with certain arguments:\n",
-                thread->thread);
+        fprintf(
+            page->out,
+            "\nmicro-VM: system calls to the host that the monitor's thread '%s' may make, some "
+            "only with certain arguments:\n",
+            thread->thread);
         paragraph = (struct paragraph){page->out, page->style->columns, 0};
         for (size_t k = 0; k < thread->count; k++)
             write_word(&paragraph, syscall_name(thread->calls[k]));
@@ -144,18 +145,19 @@ static void write_calls(const struct page *page)
     }
 }
 
-/* ---- the whole ------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static void write_notes(const struct page *page)
 {
     for (size_t i = 0; i < page->report->sandbox_count; i++) {
         if (page->report->own_kernel[i])
-            fprintf(page->out,
-                    "\n%s: a kernel of its own answered. Every layer named in its column is that "
-                    "kernel's;\nwhoever gets past it is still confined by %s.\n",
-                    page->report->sandboxes[i]->title,
-                    page->report->sandboxes[i]->beneath ? page->report->sandboxes[i]->beneath
-                                                        : "the host");
+            fprintf(
+                page->out,
+                "\n%s: its own kernel handled the checks. The layers in its column are layers of "
+                "that\nkernel; an attacker who breaks out of it is still confined by %s.\n",
+                page->report->sandboxes[i]->title,
+                page->report->sandboxes[i]->beneath ? page->report->sandboxes[i]->beneath
+                                                    : "the host");
     }
     for (size_t i = 0; i < page->report->sandbox_count; i++) {
         if (page->report->why[i][0])

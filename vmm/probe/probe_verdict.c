@@ -2,9 +2,9 @@
 /*
  * Which layer stopped it; see probe_verdict.h.
  *
- * What was refused is laid at the door of the first layer, in the order in which the kernel asks
- * them, that is shown to refuse it: the filter, the right, the mount, the device list. What was not
- * refused is looked at for whom it concerns: a kernel or a namespace of its own, or the host.
+ * A refusal is attributed to the first layer, in the order in which the kernel consults them, for
+ * which there is evidence: the filter, the capability, the mount, the device list. For what was not
+ * refused, the verdict is what it concerns: a kernel or a namespace of its own, or the host.
  */
 #include "vmm/probe/probe_verdict.h"
 
@@ -34,7 +34,7 @@ static bool is(const char *text, const char *other)
     return text && other && strcmp(text, other) == 0;
 }
 
-/* The text may hold anything that came from inside: made safe to show here. */
+/* Text from inside is untrusted data: it is made safe to show here. */
 __attribute__((format(printf, 3, 4))) static void
 conclude(struct probe_cell *cell, enum probe_layer layer, const char *format, ...)
 {
@@ -71,11 +71,10 @@ static void conclude_own_kernel(const struct probe_view *view, struct probe_cell
     const char *release = probe_result_text(json_object_get(view->results, "release"), "text");
     const char *beneath = view->sandbox->beneath;
 
-    conclude(
-        cell, probe_own_kernel_layer(view->sandbox),
-        "a kernel of its own answered (%.60s, boot id %.40s), not the host's; beneath it is %s",
-        release ? release : "unknown release", boot_id ? boot_id : "unknown",
-        beneath ? beneath : "the host");
+    conclude(cell, probe_own_kernel_layer(view->sandbox),
+             "its own kernel handled it (%.60s, boot id %.40s), not the host's; beneath it is %s",
+             release ? release : "unknown release", boot_id ? boot_id : "unknown",
+             beneath ? beneath : "the host");
 }
 
 /* Whether it is in a namespace of its own of the kind that the check is about. */
@@ -96,10 +95,10 @@ static void conclude_own_space(const struct probe_check *check, const struct pro
 
     conclude(cell, PROBE_NAMESPACE, "in %.60s; the host is in %.60s%s%.100s",
              probe_result_text(self, check->space), probe_result_text(view->host, check->space),
-             truth ? ", and says " : "", truth ? truth : "");
+             truth ? ", with the value " : "", truth ? truth : "");
 }
 
-/* What was not refused: whom did it concern? */
+/* What was not refused: what it concerns. */
 static void explain_granted(const struct probe_check *check, const struct probe_view *view,
                             const char *text, struct probe_cell *cell)
 {
@@ -108,17 +107,17 @@ static void explain_granted(const struct probe_check *check, const struct probe_
     if (view->own_kernel)
         conclude_own_kernel(view, cell);
     else if (check->kind == PROBE_ACTS && truth && text && strcmp(truth, text) == 0)
-        conclude(cell, PROBE_NOTHING, "it ended where the host's own is: %.100s", truth);
+        conclude(cell, PROBE_NOTHING, "it reached the host's own: %.100s", truth);
     else if (in_own_space(check, view))
         conclude_own_space(check, view, cell);
     else if (check->kind == PROBE_SEES)
-        conclude(cell, PROBE_NAMESPACE, "what it finds there was put there for it");
+        conclude(cell, PROBE_NAMESPACE, "these files are the sandbox's own");
     else if (truth && text && strcmp(truth, text) != 0)
-        conclude(cell, PROBE_UNKNOWN, "the host says otherwise: %.200s", truth);
+        conclude(cell, PROBE_UNKNOWN, "the host has another value: %.200s", truth);
     else if (truth && text)
         conclude(cell, PROBE_NOTHING, "the same as on the host");
     else
-        conclude(cell, PROBE_NOTHING, "the host's own kernel did it");
+        conclude(cell, PROBE_NOTHING, "the host's kernel executed it");
 }
 
 static bool explain_filter(const json_t *result, struct probe_cell *cell)
@@ -127,35 +126,37 @@ static bool explain_filter(const json_t *result, struct probe_cell *cell)
     long long call = probe_result_number(result, "call");
     const char *name = call >= 0 && call < PROBE_CALLS_MAX ? syscall_name((unsigned)call) : NULL;
 
-    if (!filter || is(filter, "lets"))
+    if (!filter || is(filter, "allows"))
         return false;
     if (is(filter, "kills"))
-        conclude(cell, PROBE_SECCOMP, "the filter kills whoever calls %s", name ? name : "it");
+        conclude(cell, PROBE_SECCOMP, "the filter kills the caller of %s", name ? name : "it");
     else
-        conclude(cell, PROBE_SECCOMP, "the filter answers %s with %.40s; the kernel never sees it",
+        conclude(cell, PROBE_SECCOMP,
+                 "the filter refuses %s with %.40s; the kernel does not execute it",
                  name ? name : "the call", filter);
     return true;
 }
 
-static bool is_right_missing(const char *error)
+static bool is_permission_missing(const char *error)
 {
     return is(error, "EPERM") || is(error, "EACCES");
 }
 
-/* A node could be made and not opened. */
+/* A node could be made, but not opened. */
 static bool explain_device(const json_t *result, const char *error, struct probe_cell *cell)
 {
     const char *options = probe_result_text(result, "mount_options");
 
-    if (!is(probe_result_text(result, "text"), "open") || !is_right_missing(error))
+    if (!is(probe_result_text(result, "text"), "open") || !is_permission_missing(error))
         return false;
     if (options && strstr(options, "nodev"))
-        conclude(cell, PROBE_MOUNT, "mknod was let; %.80s is mounted nodev, so it cannot be opened",
+        conclude(cell, PROBE_MOUNT,
+                 "mknod succeeded; %.80s is mounted nodev, so the node cannot be opened",
                  probe_result_text(result, "mount_point"));
     else
         conclude(cell, PROBE_CGROUP,
-                 "mknod was let, and its mount allows devices; opening it got %s: the device is "
-                 "not in the control group's list",
+                 "mknod succeeded, and the mount allows devices; opening failed with %s: the "
+                 "device is not in the cgroup's list",
                  error);
     return true;
 }
@@ -166,7 +167,7 @@ static bool explain_capability(const json_t *result, const json_t *self, const c
     const char *capability = probe_result_text(result, "capability");
     const char *held = probe_result_text(self, "capabilities");
 
-    if (!capability || !is_right_missing(error))
+    if (!capability || !is_permission_missing(error))
         return false;
     if (!probe_result_truth(result, "held"))
         conclude(cell, PROBE_CAPABILITY, "%.40s is not in CapEff %.20s", capability,
@@ -179,7 +180,7 @@ static bool explain_capability(const json_t *result, const json_t *self, const c
     return true;
 }
 
-/* The path: whose it is, how it is mounted, what lies over it. */
+/* The path: its owner, how it is mounted, what is mounted over it. */
 static bool explain_mount(const json_t *result, const json_t *self, const char *error,
                           struct probe_cell *cell)
 {
@@ -193,7 +194,7 @@ static bool explain_mount(const json_t *result, const json_t *self, const char *
     if (is(error, "EACCES") && probe_result_truth(self, "user_namespace") &&
         probe_result_number(self, "uid") == 0) {
         conclude(cell, PROBE_NAMESPACE,
-                 "it is root in here only: the file's owner is not in its user namespace");
+                 "it is root only inside: the file's owner is not in its user namespace");
         return true;
     }
     if (is(error, "EROFS")) {
@@ -216,7 +217,7 @@ static bool explain_absent(const struct probe_view *view, const char *error,
 
     for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
         if (is(error, absent[i])) {
-            conclude(cell, PROBE_KERNEL, "%s: %s kernel has no such thing", error,
+            conclude(cell, PROBE_KERNEL, "%s: %s kernel does not implement it", error,
                      view->own_kernel ? "its own" : "the host's");
             return true;
         }
@@ -242,7 +243,7 @@ static void explain_refused(const struct probe_check *check, const struct probe_
     if (explain_device(result, error, cell) || explain_capability(result, self, error, cell) ||
         explain_mount(result, self, error, cell) || explain_absent(view, error, cell))
         return;
-    conclude(cell, PROBE_UNKNOWN, "no layer can be shown to have refused it");
+    conclude(cell, PROBE_UNKNOWN, "there is no evidence for a layer");
 }
 
 void probe_verdict(const struct probe_check *check, const struct probe_view *view,
@@ -261,7 +262,7 @@ void probe_verdict(const struct probe_check *check, const struct probe_view *vie
         snprintf(cell->result, sizeof(cell->result), "allowed");
         explain_granted(check, view, text, cell);
     } else if (is(outcome, "empty")) {
-        snprintf(cell->result, sizeof(cell->result), "nothing in it");
+        snprintf(cell->result, sizeof(cell->result), "empty");
         if (!explain_mount(result, json_object_get(view->results, "self"), error, cell))
             explain_granted(check, view, NULL, cell);
     } else if (is(outcome, "refused")) {
@@ -269,6 +270,6 @@ void probe_verdict(const struct probe_check *check, const struct probe_view *vie
         explain_refused(check, view, result, cell);
     } else {
         snprintf(cell->result, sizeof(cell->result), "not tested");
-        conclude(cell, PROBE_UNKNOWN, "%.200s", text ? text : "there was no result");
+        conclude(cell, PROBE_UNKNOWN, "%.200s", text ? text : "no result");
     }
 }

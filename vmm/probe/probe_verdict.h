@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which layer stopped it. Decided from evidence alone: what the filters say, which
- * capabilities are held, what is mounted where, and what the host knows of itself.
+ * Finds the layer that stopped a check, from evidence alone: the result of the filters, the held
+ * capabilities, the mounts, and the values of the host.
  */
 #ifndef MICROVM_PROBE_PROBE_VERDICT_H
 #define MICROVM_PROBE_PROBE_VERDICT_H
@@ -13,15 +13,15 @@
 #include "vmm/probe/probe.h"
 
 enum probe_kind {
-    PROBE_SEES_KERNEL, /* what answers is the kernel's: the host's or another */
-    PROBE_SEES_SPACE,  /* ... a namespace's: the host's or another */
+    PROBE_SEES_KERNEL, /* a value of the kernel: the host's or another */
+    PROBE_SEES_SPACE,  /* a value of a namespace: the host's or another */
     PROBE_SEES,        /* something in the files given to it */
     PROBE_OUTSIDE,     /* it concerns a process of the host */
-    PROBE_ACTS,        /* it would change something, of the namespace when there is one */
+    PROBE_ACTS,        /* it would change something, in the namespace if there is one */
 };
 
 struct probe_check {
-    const char *name; /* as microvm-probes calls it */
+    const char *name; /* in the output of microvm-probes */
     const char *group;
     const char *title;
     enum probe_kind kind;
@@ -41,10 +41,10 @@ struct probe_view {
     bool own_kernel;       /* probe_has_own_kernel() */
 };
 
-/* Whether the kernel that answered is another than the host's: by its boot id, else its version. */
+/* Whether its kernel is not the host's: by the boot id, else by the version. */
 bool probe_has_own_kernel(const json_t *results, const json_t *host);
 
-/* The layer that a kernel of its own is, where the sandbox has one. */
+/* The layer of a kernel of its own, for a sandbox that has one. */
 enum probe_layer probe_own_kernel_layer(const struct sandbox *sandbox);
 
 /* Fills the cell of one check. */

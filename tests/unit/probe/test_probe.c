@@ -106,7 +106,7 @@ static void a_survey_is_counted(void **state)
     assert_int_equal(calls.present, 2);
     assert_int_equal(calls.absent, 1);
     assert_int_equal(calls.untested, 1);
-    assert_true(calls.filter_told);
+    assert_true(calls.filter_known);
     json_decref(result);
 }
 
@@ -163,22 +163,22 @@ static const struct {
      "\"capability\":\"CAP_SYS_MODULE\",\"held\":false",
      PROBE_SECCOMP, "EPERM"},
     {"module", &sandbox_container, OURS,
-     "\"outcome\":\"refused\",\"error\":\"EPERM\",\"call\":1,\"filter\":\"lets\","
+     "\"outcome\":\"refused\",\"error\":\"EPERM\",\"call\":1,\"filter\":\"allows\","
      "\"capability\":\"CAP_SYS_MODULE\",\"held\":false",
      PROBE_CAPABILITY, "EPERM"},
     {"module", &sandbox_container, OURS,
-     "\"outcome\":\"refused\",\"error\":\"EPERM\",\"call\":1,\"filter\":\"lets\","
+     "\"outcome\":\"refused\",\"error\":\"EPERM\",\"call\":1,\"filter\":\"allows\","
      "\"capability\":\"CAP_SYS_MODULE\",\"held\":true",
      PROBE_UNKNOWN, "EPERM"},
     {"module", &sandbox_container, OURS,
-     "\"outcome\":\"refused\",\"error\":\"ENOSYS\",\"call\":1,\"filter\":\"lets\"", PROBE_KERNEL,
+     "\"outcome\":\"refused\",\"error\":\"ENOSYS\",\"call\":1,\"filter\":\"allows\"", PROBE_KERNEL,
      "ENOSYS"},
     {"module", &sandbox_container, OURS,
      "\"outcome\":\"refused\",\"error\":\"ENOSYS\",\"call\":1,\"filter\":\"kills\"", PROBE_SECCOMP,
      "ENOSYS"},
-    {"module", &sandbox_container, OURS, "\"outcome\":\"allowed\",\"filter\":\"lets\"",
+    {"module", &sandbox_container, OURS, "\"outcome\":\"allowed\",\"filter\":\"allows\"",
      PROBE_NOTHING, "allowed"},
-    {"module", &sandbox_vm, OWN, "\"outcome\":\"allowed\",\"filter\":\"lets\"", PROBE_HYPERVISOR,
+    {"module", &sandbox_vm, OWN, "\"outcome\":\"allowed\",\"filter\":\"allows\"", PROBE_HYPERVISOR,
      "allowed"},
     {"sysctl", &sandbox_container, OURS,
      "\"outcome\":\"refused\",\"error\":\"EROFS\",\"path\":\"/proc/sys/x\","
@@ -187,7 +187,7 @@ static const struct {
     {"kcore", &sandbox_container, OURS,
      "\"outcome\":\"empty\",\"path\":\"/proc/kcore\",\"mount_point\":\"/proc/kcore\","
      "\"mount_type\":\"tmpfs\",\"mount_options\":\"rw\"",
-     PROBE_MOUNT, "nothing in it"},
+     PROBE_MOUNT, "empty"},
     {"block_device", &sandbox_container, OURS,
      "\"outcome\":\"refused\",\"error\":\"EPERM\",\"text\":\"open\",\"path\":\"/dev/n\","
      "\"mount_point\":\"/dev\",\"mount_type\":\"tmpfs\",\"mount_options\":\"rw,nosuid\"",
@@ -254,7 +254,7 @@ static void a_right_that_counts_only_inside_is_the_user_namespaces(void **state)
     json_t *host = json_loads(HOST, 0, NULL);
     json_t *results = parse(OURS SELF ",\"user_namespace\":true}\n"
                                       "{\"check\":\"module\",\"outcome\":\"refused\","
-                                      "\"error\":\"EPERM\",\"filter\":\"lets\","
+                                      "\"error\":\"EPERM\",\"filter\":\"allows\","
                                       "\"capability\":\"CAP_SYS_MODULE\",\"held\":true}\n");
     const struct probe_view view = {
         .sandbox = &sandbox_container, .results = results, .host = host};
