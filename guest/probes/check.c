@@ -48,7 +48,7 @@ static void run_all(const struct check_context *context, struct fact *fact)
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
         fact_begin(fact);
         run(&checks[i], context, fact);
-        fact_tell(fact, checks[i].name);
+        fact_write(fact, checks[i].name);
     }
 }
 
@@ -81,7 +81,7 @@ static void add_user_namespace(struct json_line *line)
         fclose(file);
 }
 
-static void tell_self(void)
+static void write_self(void)
 {
     static const char *const kinds[] = {"mnt", "pid",    "net",  "uts",
                                         "ipc", "cgroup", "user", "time"};
@@ -105,7 +105,7 @@ int cmd_check(int argc, char **argv)
 
     if (fact == MAP_FAILED)
         return 1;
-    tell_self();
+    write_self();
     run_all(&context, fact);
     check_calls();
     return 0;

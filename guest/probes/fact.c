@@ -131,7 +131,7 @@ static size_t covers(const char *point, const char *path)
 
 /* The mount that `path` is on (proc(5), /proc/pid/mountinfo): a later mount covers an earlier one.
  */
-static void tell_mount(struct json_line *line, const char *path)
+static void write_mount(struct json_line *line, const char *path)
 {
     char text[MOUNT_LINE_MAX];
     char point[FACT_PATH_MAX] = "";
@@ -168,7 +168,7 @@ static void tell_mount(struct json_line *line, const char *path)
     json_text(line, "mount_options", options);
 }
 
-static void tell_error(struct json_line *line, const char *name, int error)
+static void write_error(struct json_line *line, const char *name, int error)
 {
     const char *text = error_name(error);
 
@@ -178,7 +178,7 @@ static void tell_error(struct json_line *line, const char *name, int error)
         json_format(line, name, "errno %d", error);
 }
 
-static void tell_filter(struct json_line *line, const struct fact *fact)
+static void write_filter(struct json_line *line, const struct fact *fact)
 {
     struct filter_query query = {.call = fact->call};
     char why[128];
@@ -192,10 +192,10 @@ static void tell_filter(struct json_line *line, const struct fact *fact)
     else if (query.verdict == FILTER_KILLS)
         json_text(line, "filter", "kills");
     else if (query.verdict == FILTER_REFUSES)
-        tell_error(line, "filter", query.error);
+        write_error(line, "filter", query.error);
 }
 
-void fact_tell(const struct fact *fact, const char *check)
+void fact_write(const struct fact *fact, const char *check)
 {
     static struct json_line line;
     const char *capability = capability_name(fact->capability);
@@ -204,16 +204,16 @@ void fact_tell(const struct fact *fact, const char *check)
     json_text(&line, "check", check);
     json_text(&line, "outcome", outcome_names[fact->outcome]);
     if (fact->error)
-        tell_error(&line, "error", fact->error);
+        write_error(&line, "error", fact->error);
     if (fact->text[0])
         json_text(&line, "text", fact->text);
     if (fact->call >= 0)
-        tell_filter(&line, fact);
+        write_filter(&line, fact);
     if (capability) {
         json_text(&line, "capability", capability);
         json_boolean(&line, "held", fact_capabilities() >> fact->capability & 1);
     }
     if (fact->path[0])
-        tell_mount(&line, fact->path);
+        write_mount(&line, fact->path);
     json_end(&line);
 }

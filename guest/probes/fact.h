@@ -40,7 +40,7 @@ void fact_set_result(struct fact *fact, long result);
 void fact_set_result_unless(struct fact *fact, long result, int effective);
 
 /* Writes the line of the check of that name. */
-void fact_tell(const struct fact *fact, const char *check);
+void fact_write(const struct fact *fact, const char *check);
 
 /* Effective capabilities as the kernel gives them; 0 when they cannot be read. */
 uint64_t fact_capabilities(void);

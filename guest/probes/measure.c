@@ -23,7 +23,7 @@ uint64_t measure_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-void measure_tell_times(const char *name, uint64_t count, uint64_t took_ns)
+void measure_write_times(const char *name, uint64_t count, uint64_t took_ns)
 {
     json_begin(&line);
     json_text(&line, "measure", name);
@@ -31,7 +31,7 @@ void measure_tell_times(const char *name, uint64_t count, uint64_t took_ns)
     json_end(&line);
 }
 
-void measure_tell_rate(const char *name, uint64_t bytes, uint64_t took_ns)
+void measure_write_rate(const char *name, uint64_t bytes, uint64_t took_ns)
 {
     json_begin(&line);
     json_text(&line, "measure", name);
@@ -40,7 +40,7 @@ void measure_tell_rate(const char *name, uint64_t bytes, uint64_t took_ns)
     json_end(&line);
 }
 
-void measure_tell_text(const char *name, const char *kind, const char *text)
+void measure_write_text(const char *name, const char *kind, const char *text)
 {
     json_begin(&line);
     json_text(&line, "measure", name);
@@ -48,7 +48,7 @@ void measure_tell_text(const char *name, const char *kind, const char *text)
     json_end(&line);
 }
 
-void measure_tell_errno(const char *name, const char *what)
+void measure_write_errno(const char *name, const char *what)
 {
     int code = errno;
 
@@ -67,7 +67,7 @@ void measure_repeatedly(const char *name, measure_operation *operation, void *op
         uint64_t start = measure_now_ns();
 
         if (operation(opaque, count) < 0) {
-            measure_tell_errno(name, "cannot be measured");
+            measure_write_errno(name, "cannot be measured");
             return;
         }
         took_ns = measure_now_ns() - start;
@@ -78,10 +78,10 @@ void measure_repeatedly(const char *name, measure_operation *operation, void *op
         uint64_t start = measure_now_ns();
 
         if (operation(opaque, count) < 0) {
-            measure_tell_errno(name, "cannot be measured");
+            measure_write_errno(name, "cannot be measured");
             return;
         }
-        measure_tell_times(name, count, measure_now_ns() - start);
+        measure_write_times(name, count, measure_now_ns() - start);
     }
 }
 

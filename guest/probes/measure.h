@@ -26,10 +26,10 @@ uint64_t measure_now_ns(void);
 void measure_repeatedly(const char *name, measure_operation *operation, void *opaque);
 
 /* Writes one sample: `count` operations, or `bytes` moved, in that time. */
-void measure_tell_times(const char *name, uint64_t count, uint64_t took_ns);
-void measure_tell_rate(const char *name, uint64_t bytes, uint64_t took_ns);
-void measure_tell_text(const char *name, const char *kind, const char *text);
-void measure_tell_errno(const char *name, const char *what);
+void measure_write_times(const char *name, uint64_t count, uint64_t took_ns);
+void measure_write_rate(const char *name, uint64_t bytes, uint64_t took_ns);
+void measure_write_text(const char *name, const char *kind, const char *text);
+void measure_write_errno(const char *name, const char *what);
 
 /* Groups of measures; each writes its own lines. */
 void measure_calls(void);

@@ -160,11 +160,11 @@ static void measure_switches(void)
     struct partner partner;
 
     if (sched_getaffinity(0, sizeof(before), &before) < 0 || stay_on_one_cpu() < 0) {
-        measure_tell_errno(name, "cannot stay on one processor");
+        measure_write_errno(name, "cannot stay on one processor");
         return;
     }
     if (start_partner(&partner, echo) < 0) {
-        measure_tell_errno(name, "second process");
+        measure_write_errno(name, "second process");
     } else {
         measure_repeatedly(name, switch_back_and_forth, &partner);
         end_partner(&partner);
@@ -205,17 +205,17 @@ static void measure_pipe(void)
     struct partner partner;
 
     if (start_partner(&partner, swallow) < 0) {
-        measure_tell_errno(name, "second process");
+        measure_write_errno(name, "second process");
         return;
     }
     for (int i = 0; i < MEASURE_SAMPLES; i++) {
         uint64_t start = measure_now_ns();
 
         if (fill(&partner) < 0) {
-            measure_tell_errno(name, "write");
+            measure_write_errno(name, "write");
             break;
         }
-        measure_tell_rate(name, PIPE_BYTES, measure_now_ns() - start);
+        measure_write_rate(name, PIPE_BYTES, measure_now_ns() - start);
     }
     end_partner(&partner);
 }

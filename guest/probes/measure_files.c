@@ -141,13 +141,13 @@ static void sample(const char *name, enum access_kind kind, int fd, uint64_t byt
             rc = write_randomly(fd, bytes, &state);
         took = measure_now_ns() - start;
         if (rc < 0) {
-            measure_tell_errno(name, kind <= READ_RANDOM ? "read" : "write");
+            measure_write_errno(name, kind <= READ_RANDOM ? "read" : "write");
             return;
         }
         if (kind == READ_SEQUENTIAL || kind == WRITE_SEQUENTIAL)
-            measure_tell_rate(name, bytes, took);
+            measure_write_rate(name, bytes, took);
         else
-            measure_tell_times(name, RANDOM_COUNT, took);
+            measure_write_times(name, RANDOM_COUNT, took);
     }
 }
 
@@ -163,21 +163,21 @@ void measure_root(void)
         search.device = status.st_dev;
     search_directory(&search, path, 0);
     if (search.size < CHUNK) {
-        measure_tell_text("root_read", "error", "the image has no file of 64 KiB");
-        measure_tell_text("root_random_read", "error", "the image has no file of 64 KiB");
+        measure_write_text("root_read", "error", "the image has no file of 64 KiB");
+        measure_write_text("root_random_read", "error", "the image has no file of 64 KiB");
         return;
     }
     fd = open(search.path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        measure_tell_errno("root_read", search.path);
-        measure_tell_errno("root_random_read", search.path);
+        measure_write_errno("root_read", search.path);
+        measure_write_errno("root_random_read", search.path);
         return;
     }
     if (search.size > READ_MAX)
         search.size = READ_MAX;
     snprintf(remark, sizeof(remark), "%llu KiB of %s, dropped from the page cache by posix_fadvise",
              (unsigned long long)search.size >> 10, search.path);
-    measure_tell_text("root_read", "remark", remark);
+    measure_write_text("root_read", "remark", remark);
     sample("root_read", READ_SEQUENTIAL, fd, search.size);
     sample("root_random_read", READ_RANDOM, fd, search.size);
     close(fd);
@@ -233,13 +233,13 @@ void measure_layer(void)
             sample(kinds[i].name, kinds[i].kind, fd, LAYER_BYTES);
         } else {
             errno = code;
-            measure_tell_errno(kinds[i].name, "no directory of the root is writable");
+            measure_write_errno(kinds[i].name, "no directory of the root is writable");
         }
     }
     if (fd < 0)
         return;
     snprintf(remark, sizeof(remark), "a file of %llu MiB in %s; a write ends with fdatasync",
              (unsigned long long)LAYER_BYTES >> 20, directory);
-    measure_tell_text("layer_write", "remark", remark);
+    measure_write_text("layer_write", "remark", remark);
     close(fd);
 }

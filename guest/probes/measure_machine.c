@@ -66,7 +66,7 @@ int cmd_measure_machine(int argc, char **argv)
         return 1;
     open_console();
     if (iopl(ALL_PORTS) < 0) {
-        measure_tell_errno("hypercall", "iopl");
+        measure_write_errno("hypercall", "iopl");
         reboot(RB_POWER_OFF);
     }
     measure_repeatedly("hypercall", ring, NULL);

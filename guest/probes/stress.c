@@ -63,7 +63,7 @@ static long long read_named(const char *path, const char *name)
     return found;
 }
 
-static int tell_untested(struct json_line *line, const char *reason)
+static int write_untested(struct json_line *line, const char *reason)
 {
     json_text(line, "outcome", "untested");
     json_text(line, "text", reason);
@@ -109,7 +109,7 @@ int cmd_bomb(int argc, char **argv)
     json_begin(&line);
     json_text(&line, "check", "bomb");
     if (limit <= 0 || limit > wanted)
-        return tell_untested(&line, "no limit is visible in pids.max");
+        return write_untested(&line, "no limit is visible in pids.max");
     count = fork_until_refused(children, &error);
     sleep(HOLD_SECONDS);
     for (unsigned i = 0; i < count; i++)
@@ -181,12 +181,12 @@ int cmd_hog(int argc, char **argv)
     json_begin(&line);
     json_text(&line, "check", "hog");
     if (taken == MAP_FAILED || limit > wanted || limit > HOG_MAX)
-        return tell_untested(&line, "no limit of memory is visible inside");
+        return write_untested(&line, "no limit of memory is visible inside");
     child = fork();
     if (child == 0)
         take_memory(taken);
     if (child < 0 || waitpid(child, &status, 0) < 0)
-        return tell_untested(&line, strerror(errno));
+        return write_untested(&line, strerror(errno));
     json_text(&line, "outcome", status == 0 ? "allowed" : "refused");
     json_number(&line, "taken", (int64_t)atomic_load(taken));
     json_number(&line, "limit", (int64_t)limit);

@@ -32,7 +32,7 @@ struct command {
     const char *name;
     const char *summary;
     int (*function)(int argc, char **argv);
-    bool works; /* checks the host, and removes dead instances, before it begins */
+    bool works; /* before it, the host is checked and dead instances are removed */
 };
 
 static const struct command commands[] = {

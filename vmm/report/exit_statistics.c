@@ -40,7 +40,7 @@ static const struct group groups[] = {
 static uint64_t find(const struct timeline_counts *counts, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The value of the count with that name, 0 when it was not told. */
+/* The value of the count with that name; 0 if it is missing. */
 static uint64_t find(const struct timeline_counts *counts, const char *format, ...)
 {
     char name[128];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The small parts of the commands: byte relay, what a kernel calls itself, where files
- * are, sizes of machines. */
+/* Small parts of the commands: the byte relay, versions of kernels, paths of files, sizes of VMs.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -31,7 +31,7 @@ static void write_file(const void *data, size_t size)
     close(fd);
 }
 
-static void relay_carries_all_bytes(void **state)
+static void relay_copies_all_bytes(void **state)
 {
     static char sent[RELAY_BUFFER * 2 + 17];
     static char received[sizeof(sent) + 1];
@@ -88,8 +88,8 @@ static void relay_ends_when_nobody_reads(void **state)
     close(out[1]);
 }
 
-/* What fails is not taken for an end. */
-static void relay_says_why_it_cannot_go_on(void **state)
+/* An error is not taken for the end of file. */
+static void relay_reports_errors(void **state)
 {
     struct relay from_directory = {.from = open("/", O_RDONLY | O_CLOEXEC), .to = -1};
     struct relay to_full = {.from = -1, .to = open("/dev/full", O_WRONLY | O_CLOEXEC), .used = 1};
@@ -143,7 +143,7 @@ static void kernel_names(void **state)
     assert_int_equal(kernel_banner_read("/tmp", text, &err), -ENOEXEC);
 }
 
-static void files_of_the_program(void **state)
+static void paths_of_program_files(void **state)
 {
     struct error err = ERROR_INIT;
     char *found = NULL;
@@ -167,7 +167,7 @@ static void files_of_the_program(void **state)
     unsetenv("MICROVM_KERNEL");
 }
 
-static void memory_of_a_machine(void **state)
+static void memory_of_a_vm(void **state)
 {
     struct error err = ERROR_INIT;
     uint64_t bytes = 0;
@@ -186,7 +186,7 @@ static void memory_of_a_machine(void **state)
     assert_non_null(strstr(err.text, "of this host"));
 }
 
-static void processors_of_a_machine(void **state)
+static void processors_of_a_vm(void **state)
 {
     static const struct {
         const char *text;
@@ -257,14 +257,10 @@ static void ages_of_images(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(relay_carries_all_bytes),
-        cmocka_unit_test(relay_ends_when_nobody_reads),
-        cmocka_unit_test(relay_says_why_it_cannot_go_on),
-        cmocka_unit_test(kernel_names),
-        cmocka_unit_test(files_of_the_program),
-        cmocka_unit_test(memory_of_a_machine),
-        cmocka_unit_test(processors_of_a_machine),
-        cmocka_unit_test(timeline_values),
+        cmocka_unit_test(relay_copies_all_bytes), cmocka_unit_test(relay_ends_when_nobody_reads),
+        cmocka_unit_test(relay_reports_errors),   cmocka_unit_test(kernel_names),
+        cmocka_unit_test(paths_of_program_files), cmocka_unit_test(memory_of_a_vm),
+        cmocka_unit_test(processors_of_a_vm),     cmocka_unit_test(timeline_values),
         cmocka_unit_test(ages_of_images),
     };
     int fd = mkstemp(path);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Command lines as docker's users write them, and the guesses for mistyped words. */
+/* Command lines in docker's syntax, and suggestions for mistyped words. */
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -44,7 +44,7 @@ struct parsed {
     int first;
 };
 
-/* Splits at spaces; '_' stands for an empty word. */
+/* Splits at spaces; '_' is an empty word. */
 static void parse(const char *line, struct parsed *parsed)
 {
     static char text[256];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sandboxes take turns, a sandbox that fails is a column that says why, and what microvm-probes
- * says from inside is believed only as far as it makes sense. The program that is run is this one,
- * which plays `microvm` when called by its words. */
+/* Runs are interleaved, a sandbox that fails has its reason in its column, and the output of
+ * microvm-probes is untrusted data. The program that is run is this one, a fake `microvm` when its
+ * arguments are those of a subcommand. */
 #include <stdlib.h>
 
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "vmm/compare/compare.h"
 #include "vmm/trial/run_record.h"
 
-/* ---- the fake: says what it was asked to do in the file that TEST_COMPARE_LOG names ---------- */
+/* ---- the fake: writes its arguments to the file TEST_COMPARE_LOG ----------------------------- */
 
 static bool has(int argc, char **argv, const char *text)
 {
@@ -128,7 +128,7 @@ static void release_request(struct compare_request *request)
     string_list_release(&request->machine);
 }
 
-static void walls_take_turns(void **state)
+static void runs_are_interleaved(void **state)
 {
     struct compare_request request;
     struct report report;
@@ -164,7 +164,7 @@ static void walls_take_turns(void **state)
     release_request(&request);
 }
 
-static void what_is_said_inside_is_not_believed(void **state)
+static void untrusted_results_are_checked(void **state)
 {
     struct compare_request request;
     struct report report;
@@ -190,8 +190,8 @@ static void what_is_said_inside_is_not_believed(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(walls_take_turns),
-        cmocka_unit_test(what_is_said_inside_is_not_believed),
+        cmocka_unit_test(runs_are_interleaved),
+        cmocka_unit_test(untrusted_results_are_checked),
     };
     int fd;
     int rc;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a comparison found is judged, and shown as a table, as JSON and as a page, with
- * nothing of what came from inside a sandbox doing harm. */
+/* The verdicts of a comparison, and its output as a table, as JSON and as a page, all safe whatever
+ * came from inside a sandbox. */
 #include <stdlib.h>
 
 #include <jansson.h>
@@ -60,7 +60,7 @@ static void expect_in(const char *text, const char *part)
         fail_msg("no \"%s\" in:\n%s", part, text);
 }
 
-static void medians_are_judged(void **state)
+static void medians_have_verdicts(void **state)
 {
     struct report report;
     const struct report_cell *cell;
@@ -112,7 +112,7 @@ static void numbers_have_three_digits(void **state)
     }
 }
 
-static void walls_stand_side_by_side(void **state)
+static void sandboxes_are_side_by_side(void **state)
 {
     struct report report;
     char *text;
@@ -131,7 +131,7 @@ static void walls_stand_side_by_side(void **state)
     report_release(&report);
 }
 
-/* At every width at which a sandbox has a line of its own, no line is longer than the terminal. */
+/* At every width with one sandbox a line, no line is longer than the terminal. */
 static void narrow_terminals_are_respected(void **state)
 {
     struct report report;
@@ -187,7 +187,7 @@ static void a_page_runs_nothing(void **state)
     report_release(&report);
 }
 
-static void a_terminal_is_not_driven(void **state)
+static void a_terminal_gets_no_controls(void **state)
 {
     struct report report;
 
@@ -250,12 +250,12 @@ static void groups_have_owners(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(medians_are_judged),
+        cmocka_unit_test(medians_have_verdicts),
         cmocka_unit_test(numbers_have_three_digits),
-        cmocka_unit_test(walls_stand_side_by_side),
+        cmocka_unit_test(sandboxes_are_side_by_side),
         cmocka_unit_test(narrow_terminals_are_respected),
         cmocka_unit_test(a_page_runs_nothing),
-        cmocka_unit_test(a_terminal_is_not_driven),
+        cmocka_unit_test(a_terminal_gets_no_controls),
         cmocka_unit_test(json_holds_everything),
         cmocka_unit_test(groups_have_owners),
     };

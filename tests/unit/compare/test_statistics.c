@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Medians, quartiles and the rank sum test give the values that other programs give. */
+/* Medians, quartiles and the rank sum test have the values of other programs. */
 #include <stdlib.h>
 
 #include "tests/unit/unit.h"
@@ -13,7 +13,7 @@ static void expect_near(double actual, double expected)
     double difference = actual > expected ? actual - expected : expected - actual;
 
     if (difference > 1e-6)
-        fail_msg("%.9f in place of %.9f", actual, expected);
+        fail_msg("%.9f instead of %.9f", actual, expected);
 }
 
 static void quartiles_are_interpolated(void **state)
@@ -78,7 +78,7 @@ static void differences_have_their_probability(void **state)
     }
 }
 
-/* What STATISTICS_COUNT_MIN promises. */
+/* The meaning of STATISTICS_COUNT_MIN. */
 static void too_few_values_show_nothing(void **state)
 {
     (void)state;

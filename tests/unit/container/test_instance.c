@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Instance directories: names, locks, the sweep of dead ones, what it must never touch,
- * and the launch of a monitor, which here is this program again (see fake_monitor()).
+ * Instance directories: names, locks, the sweep of dead ones, what it must never touch; and the
+ * launch of a monitor, which here is this program (see fake_monitor()).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -238,7 +238,7 @@ static void foreign_directories_are_left_alone(void **state)
 #define RACERS 4
 #define ROUNDS 60
 
-/* Makes, sweeps and removes; fails when an instance that it holds is taken away. */
+/* Makes, sweeps and removes; fails if an instance that it holds is removed. */
 static int race(unsigned number)
 {
     for (unsigned i = 0; i < ROUNDS; i++) {
@@ -337,7 +337,7 @@ static void launch_and_reap(void **state)
     free(event);
 }
 
-/* A monitor that dies before it accepts: its client sees the end of the connection, and no hang. */
+/* A monitor that dies before it accepts: its client gets the end of the connection, and no hang. */
 static void a_monitor_that_dies(void **state)
 {
     struct machine_spec spec = {.memory_bytes = 1 << 20, .vcpu_count = 1, .kernel_name = NULL};
@@ -362,7 +362,7 @@ static void a_monitor_that_dies(void **state)
     free(event);
 }
 
-/* A monitor that does not come back is killed when its time is over, and a person is told. */
+/* A monitor that hangs is killed when its time is over, with a warning. */
 static void a_monitor_that_hangs(void **state)
 {
     struct machine_spec spec = {.memory_bytes = 1 << 20, .vcpu_count = 1, .kernel_name = NULL};
@@ -402,7 +402,7 @@ static void a_monitor_that_hangs(void **state)
     close(words[1]);
 }
 
-/* What our monitor may rely on; the first thing that is wrong, or "". */
+/* Checks what a monitor is started with; returns the first fault, or "". */
 static const char *look_around(const struct fd_table *descriptors)
 {
     struct stat status;

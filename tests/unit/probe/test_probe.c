@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is said under an isolation is read as hostile data, judged by its evidence alone, and
- * shown without harm. */
+/* The output of microvm-probes is parsed as untrusted data, verdicts follow from evidence alone,
+ * and what is shown is safe. */
 #include <stdlib.h>
 #include <sys/syscall.h>
 
@@ -11,7 +11,7 @@
 #include "vmm/probe/probe_results.h"
 #include "vmm/probe/probe_verdict.h"
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- parsing --------------------------------------------------------------------------------- */
 
 static json_t *parse(const char *text)
 {
@@ -21,7 +21,7 @@ static json_t *parse(const char *text)
     return results;
 }
 
-static void lines_become_answers(void **state)
+static void lines_become_results(void **state)
 {
     json_t *results = parse("{\"check\":\"release\",\"text\":\"6.1\",\"n\":7,\"held\":true}\n"
                             "{\"check\":\"other\"}\n");
@@ -37,7 +37,7 @@ static void lines_become_answers(void **state)
     json_decref(results);
 }
 
-static void hostile_lines_are_left_out(void **state)
+static void malformed_lines_are_ignored(void **state)
 {
     static const char *const lines[] = {
         "",
@@ -94,7 +94,7 @@ static void too_much_is_bounded(void **state)
     free(text);
 }
 
-static void a_survey_is_counted(void **state)
+static void system_calls_are_counted(void **state)
 {
     json_t *result = json_pack("{s:s}", "text", "ysnuk-y");
     struct probe_calls calls;
@@ -110,7 +110,7 @@ static void a_survey_is_counted(void **state)
     json_decref(result);
 }
 
-static void a_hostile_survey_is_none(void **state)
+static void malformed_lists_of_calls_are_refused(void **state)
 {
     char longer[PROBE_CALLS_MAX + 2];
     const char *const texts[] = {"", "yy?y", "-----", longer};
@@ -129,7 +129,7 @@ static void a_hostile_survey_is_none(void **state)
     assert_false(probe_calls_parse(NULL, &calls));
 }
 
-/* ---- judging --------------------------------------------------------------------------------- */
+/* ---- verdicts -------------------------------------------------------------------------------- */
 
 #define HOST                                                                                       \
     "{\"boot_id\":\"host\",\"version\":\"v\",\"release\":\"6.1\",\"hostname\":\"h\","              \
@@ -213,7 +213,7 @@ static const struct {
      PROBE_UNKNOWN, "?[2J"},
 };
 
-static const struct probe_check *find_question(const char *name)
+static const struct probe_check *find_check(const char *name)
 {
     for (size_t i = 0; i < probe_check_count; i++) {
         if (strcmp(probe_checks[i].name, name) == 0)
@@ -240,7 +240,7 @@ static void the_layer_follows_from_the_evidence(void **state)
         results = parse(text);
         view.results = results;
         view.own_kernel = probe_has_own_kernel(results, host);
-        probe_verdict(find_question(verdicts[i].check), &view, &cell);
+        probe_verdict(find_check(verdicts[i].check), &view, &cell);
         if (cell.layer != verdicts[i].layer || strcmp(cell.result, verdicts[i].result) != 0)
             fail_msg("row %zu (%s): %s by %s: %s", i, verdicts[i].check, cell.result,
                      probe_layer_name(cell.layer), cell.evidence);
@@ -249,7 +249,7 @@ static void the_layer_follows_from_the_evidence(void **state)
     json_decref(host);
 }
 
-static void a_right_that_counts_only_inside_is_the_user_namespaces(void **state)
+static void a_capability_in_a_user_namespace_is_that_namespaces(void **state)
 {
     json_t *host = json_loads(HOST, 0, NULL);
     json_t *results = parse(OURS SELF ",\"user_namespace\":true}\n"
@@ -261,13 +261,13 @@ static void a_right_that_counts_only_inside_is_the_user_namespaces(void **state)
     struct probe_cell cell;
 
     (void)state;
-    probe_verdict(find_question("module"), &view, &cell);
+    probe_verdict(find_check("module"), &view, &cell);
     assert_int_equal(cell.layer, PROBE_NAMESPACE);
     json_decref(results);
     json_decref(host);
 }
 
-static void a_file_of_an_unknown_owner_is_the_user_namespaces(void **state)
+static void a_file_of_an_unknown_owner_is_that_namespaces(void **state)
 {
     json_t *host = json_loads(HOST, 0, NULL);
     json_t *results = parse(OURS SELF ",\"user_namespace\":true,\"uid\":0}\n"
@@ -280,13 +280,13 @@ static void a_file_of_an_unknown_owner_is_the_user_namespaces(void **state)
     struct probe_cell cell;
 
     (void)state;
-    probe_verdict(find_question("sysctl"), &view, &cell);
+    probe_verdict(find_check("sysctl"), &view, &cell);
     assert_int_equal(cell.layer, PROBE_NAMESPACE);
     json_decref(results);
     json_decref(host);
 }
 
-static void every_question_says_why_it_is_harmless(void **state)
+static void every_check_names_its_side_effects(void **state)
 {
     (void)state;
     for (size_t i = 0; i < probe_check_count; i++) {
@@ -296,7 +296,7 @@ static void every_question_says_why_it_is_harmless(void **state)
     }
 }
 
-/* ---- showing --------------------------------------------------------------------------------- */
+/* ---- output ---------------------------------------------------------------------------------- */
 
 static struct probe_report *make_report(void)
 {
@@ -365,7 +365,7 @@ static void ascii_terminals_get_ascii(void **state)
     free(text);
 }
 
-static void json_says_the_same(void **state)
+static void json_holds_the_same(void **state)
 {
     char *text = NULL;
     size_t size;
@@ -390,19 +390,19 @@ static void json_says_the_same(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_become_answers),
-        cmocka_unit_test(hostile_lines_are_left_out),
+        cmocka_unit_test(lines_become_results),
+        cmocka_unit_test(malformed_lines_are_ignored),
         cmocka_unit_test(the_first_of_two_counts),
         cmocka_unit_test(too_much_is_bounded),
-        cmocka_unit_test(a_survey_is_counted),
-        cmocka_unit_test(a_hostile_survey_is_none),
+        cmocka_unit_test(system_calls_are_counted),
+        cmocka_unit_test(malformed_lists_of_calls_are_refused),
         cmocka_unit_test(the_layer_follows_from_the_evidence),
-        cmocka_unit_test(a_right_that_counts_only_inside_is_the_user_namespaces),
-        cmocka_unit_test(a_file_of_an_unknown_owner_is_the_user_namespaces),
-        cmocka_unit_test(every_question_says_why_it_is_harmless),
+        cmocka_unit_test(a_capability_in_a_user_namespace_is_that_namespaces),
+        cmocka_unit_test(a_file_of_an_unknown_owner_is_that_namespaces),
+        cmocka_unit_test(every_check_names_its_side_effects),
         cmocka_unit_test(a_table_fits_its_terminal),
         cmocka_unit_test(ascii_terminals_get_ascii),
-        cmocka_unit_test(json_says_the_same),
+        cmocka_unit_test(json_holds_the_same),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ static char *written(const struct timeline_counts *counts)
     return text;
 }
 
-/* The words of the line that begins with `label`, each behind one blank. */
+/* The words of the line that begins with `label`, each after one space. */
 static void assert_row(const char *text, const char *label, const char *expected)
 {
     char row[256] = "";
@@ -86,7 +86,7 @@ static void rows_are_counts(void **state)
     free(text);
 }
 
-static void hostile_names_make_no_rows(void **state)
+static void malformed_names_make_no_rows(void **state)
 {
     struct timeline_counts counts = {0};
     char *text;
@@ -104,7 +104,7 @@ static void hostile_names_make_no_rows(void **state)
     free(text);
 }
 
-static void no_counts_are_said(void **state)
+static void missing_counts_are_reported(void **state)
 {
     struct timeline_counts counts = {0};
     char *text = written(&counts);
@@ -119,8 +119,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_counts),
-        cmocka_unit_test(hostile_names_make_no_rows),
-        cmocka_unit_test(no_counts_are_said),
+        cmocka_unit_test(malformed_names_make_no_rows),
+        cmocka_unit_test(missing_counts_are_reported),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

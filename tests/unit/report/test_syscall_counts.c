@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of a container's system calls: order, sums, names, and rows of an enemy. */
+/* The table of a container's system calls: order, sums, names, and untrusted rows. */
 #include <stdlib.h>
 
 #include <errno.h>
@@ -89,7 +89,7 @@ static void names_are_the_kernels(void **state)
     assert_null(syscall_name(UINT32_MAX));
 }
 
-/* Reads one message of that payload; returns the result. */
+/* Reads one message with that payload; returns the result. */
 static int read_message(const unsigned char *payload, size_t size, struct guest_message *message)
 {
     unsigned char bytes[sizeof(struct protocol_header) + PROTOCOL_REPORT_MAX] = {PROTOCOL_SYSCALLS};

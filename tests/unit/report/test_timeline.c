@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Steps are noted once, drawn and written in order of time, whatever order they came in.
- */
+/* Steps are noted once, and drawn and written in order of time, whatever order they came in. */
 #include <stdlib.h>
 
 #include <jansson.h>
@@ -132,7 +131,7 @@ static void chart_fits_its_width(void **state)
     free(text);
 }
 
-static void nothing_reached_draws_nothing(void **state)
+static void without_steps_nothing_is_drawn(void **state)
 {
     struct timeline timeline = {0};
     char *text = written(&timeline, 0);
@@ -154,7 +153,7 @@ int main(void)
         cmocka_unit_test(events_become_steps),
         cmocka_unit_test(json_is_in_order_of_time),
         cmocka_unit_test(chart_fits_its_width),
-        cmocka_unit_test(nothing_reached_draws_nothing),
+        cmocka_unit_test(without_steps_nothing_is_drawn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A run under an isolation is started, heard and accounted for. The program that is run is this
- * one, which plays `microvm run` when called by that name. */
+/* A run under an isolation: its command line, output, times and cost. The program that is run is
+ * this one, a fake `microvm run`. */
 #include <stdlib.h>
 
 #include <errno.h>
@@ -104,7 +104,7 @@ static void run(const char *verb, struct trial_result *result)
     run_with(&request, verb, result);
 }
 
-static void says_what_a_person_would_type(void **state)
+static void the_command_line_is_that_of_run(void **state)
 {
     AUTO_STRING_LIST struct string_list options = {0};
     struct trial_request request = {.signal_fd = -1, .options = &options};
@@ -145,7 +145,7 @@ static void a_timeline_is_read(void **state)
     trial_result_release(&result);
 }
 
-static void a_hostile_timeline_tells_nothing(void **state)
+static void a_malformed_timeline_is_ignored(void **state)
 {
     struct trial_result result;
     uint64_t value;
@@ -157,7 +157,7 @@ static void a_hostile_timeline_tells_nothing(void **state)
     trial_result_release(&result);
 }
 
-static void a_failure_is_named(void **state)
+static void a_failure_has_a_reason(void **state)
 {
     struct trial_result result;
     char text[128];
@@ -261,10 +261,10 @@ static void a_signal_ends_the_run(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(says_what_a_person_would_type),
+        cmocka_unit_test(the_command_line_is_that_of_run),
         cmocka_unit_test(a_timeline_is_read),
-        cmocka_unit_test(a_hostile_timeline_tells_nothing),
-        cmocka_unit_test(a_failure_is_named),
+        cmocka_unit_test(a_malformed_timeline_is_ignored),
+        cmocka_unit_test(a_failure_has_a_reason),
         cmocka_unit_test(output_is_bounded),
         cmocka_unit_test(processor_time_is_counted),
         cmocka_unit_test(groups_are_joined_first),
