@@ -12,8 +12,8 @@ void *guest_memory_at(const struct guest_memory *memory, guest_addr addr, uint64
         const struct guest_memory_region *region = &memory->regions[i];
         uint64_t offset = addr.value - region->base;
 
-        /* Subtract before comparing: no sum of two numbers of the guest can wrap around, and an
-         * address below the region has an offset beyond any size. */
+        /* Subtract before comparing: no sum of two numbers from the guest can wrap around, and an
+         * address below the region gets an offset beyond any size. */
         if (offset < region->size && size <= region->size - offset)
             return region->host + offset;
     }

@@ -2,10 +2,10 @@
 /*
  * The one translator from guest-physical addresses to host memory.
  *
- * A guest address has a struct type of its own, so that using one unchecked does not compile.
- * Address and length are translated together; a range that leaves its region, or overflows, has
- * no translation. What stands behind a translation can be changed by the guest at any time:
- * copy a shared structure once, then only look at the copy.
+ * A guest address has its own struct type, so that unchecked use does not compile. Address and
+ * length are translated together; a range that leaves its region, or overflows, has no translation.
+ * The guest can change translated memory at any time: copy a shared structure once, then only use
+ * the copy.
  */
 #ifndef MICROVM_DEVICES_GUEST_MEMORY_H
 #define MICROVM_DEVICES_GUEST_MEMORY_H
@@ -24,7 +24,7 @@ typedef struct {
 struct guest_memory_region {
     uint64_t base; /* guest-physical address of the first byte */
     uint64_t size; /* bytes */
-    uint8_t *host; /* where it is mapped here; owned by whoever made the map */
+    uint8_t *host; /* where it is mapped in this process; owned by the creator of the mapping */
 };
 
 #define GUEST_MEMORY_REGIONS 2
@@ -33,14 +33,14 @@ struct guest_memory {
     struct guest_memory_region regions[GUEST_MEMORY_REGIONS];
     unsigned count;
     /*
-     * Whether other processes may map it, too (a vhost-user back end does): then `fd`, owned by
-     * whoever made the map, holds the regions one behind the other; see guest_memory_offset().
+     * Whether other processes may map it, too (a vhost-user back end does): then `fd`, owned by the
+     * creator of the mapping, holds the regions one after the other; see guest_memory_offset().
      */
     bool shared;
     int fd;
 };
 
-/* Where region `index` begins in the descriptor of shared memory. */
+/* The offset of region `index` in the shared memory's descriptor. */
 static inline uint64_t guest_memory_offset(const struct guest_memory *memory, unsigned index)
 {
     uint64_t offset = 0;
@@ -50,12 +50,12 @@ static inline uint64_t guest_memory_offset(const struct guest_memory *memory, un
     return offset;
 }
 
-/* Host address of `size` (> 0) bytes at `addr`, or NULL when they are not all inside one region. */
+/* Host address of `size` (> 0) bytes at `addr`, or NULL unless all are inside one region. */
 void *guest_memory_at(const struct guest_memory *memory, guest_addr addr, uint64_t size);
 
 /*
  * Copies `size` bytes of guest memory, already translated, exactly once: after the barrier the
- * compiler cannot look at the original again, which the guest may have changed since.
+ * compiler cannot read the original again, which the guest may have changed meanwhile.
  */
 static inline void guest_memory_fetch(void *to, const void *from, size_t size)
 {
@@ -63,7 +63,8 @@ static inline void guest_memory_fetch(void *to, const void *from, size_t size)
     __asm__ volatile("" : : : "memory");
 }
 
-/* Copies between guest memory and `data`. Returns false, and has copied nothing, outside of it. */
+/* Copies between guest memory and `data`. Returns false, and copies nothing, if the range is
+ * outside of guest memory. */
 bool guest_memory_read(const struct guest_memory *memory, guest_addr addr, void *data, size_t size);
 bool guest_memory_write(const struct guest_memory *memory, guest_addr addr, const void *data,
                         size_t size);

@@ -3,10 +3,10 @@
  * virtio block device over a raw file (virtio 1.2, 5.2).
  *
  * A request is a chain: a 16-byte header, data (in either direction), one status byte at the very
- * end; nothing is assumed of how these are cut into descriptors. Data moves by preadv and pwritev
- * straight between the file and guest memory. Requests are served one after the other on the I/O
- * loop, slice by slice (request.c): the page cache answers most of them, and a slow disk delays the
- * other devices of the same machine only.
+ * end; they may be split into descriptors in any way. Data moves by preadv and pwritev straight
+ * between the file and guest memory. Requests are served one after the other on the I/O loop, slice
+ * by slice (request.c): the page cache serves most of them, and a slow disk only delays the other
+ * devices of the same VM.
  */
 #include "devices/block/block_private.h"
 
@@ -26,9 +26,9 @@
 #include "vmm/base/cleanup.h"
 
 #define QUEUE_SIZE   256
-#define SEGMENT_SIZE (1U << 20) /* the largest that a driver of good will makes */
+#define SEGMENT_SIZE (1U << 20) /* the largest of a correct driver */
 
-/* Nothing of it changes at run time; a snapshot of another disk is told apart by it. */
+/* Does not change at run time; it detects a snapshot of another disk. */
 struct block_state {
     uint64_t capacity;
     uint64_t read_only;
@@ -58,7 +58,7 @@ static void read_config(struct virtio_device *device, uint32_t offset, void *dat
     struct virtio_blk_config config = {
         .capacity = htole64(block_of(device)->capacity),
         .size_max = htole32(SEGMENT_SIZE),
-        .seg_max = htole32(QUEUE_SIZE - 2), /* less header and status */
+        .seg_max = htole32(QUEUE_SIZE - 2), /* minus header and status */
         .num_queues = htole16(1),
         .max_discard_sectors = htole32(RANGE_SECTORS_MAX),
         .max_discard_seg = htole32(RANGES_MAX),
@@ -103,13 +103,13 @@ static const struct syscall_rule calls[] = {
     {__NR_fdatasync, SYSCALL_ALWAYS, 0, 0},
     {__NR_sync_file_range, SYSCALL_ALWAYS, 0, 0},
     {__NR_fallocate, SYSCALL_ALWAYS, 0, 0},
-    {__NR_pwrite64, SYSCALL_ALWAYS, 0, 0}, /* zeroes, where fallocate(2) makes none */
+    {__NR_pwrite64, SYSCALL_ALWAYS, 0, 0}, /* zeroes, where fallocate(2) cannot zero */
 };
 
 const struct virtio_device_class block_class = {
     .name = "block",
     .device_id = VIRTIO_ID_BLOCK,
-    /* Without VIRTIO_BLK_F_BLK_SIZE blocks have 512 bytes, as ours. */
+    /* Without VIRTIO_BLK_F_BLK_SIZE blocks have 512 bytes, same as here. */
     .features = 1ULL << VIRTIO_BLK_F_SIZE_MAX | 1ULL << VIRTIO_BLK_F_SEG_MAX |
                 1ULL << VIRTIO_BLK_F_FLUSH | 1ULL << VIRTIO_BLK_F_RO |
                 1ULL << VIRTIO_BLK_F_DISCARD | 1ULL << VIRTIO_BLK_F_WRITE_ZEROES,
@@ -125,7 +125,7 @@ const struct virtio_device_class block_class = {
     .destroy = destroy,
 };
 
-/* Size of the disk in bytes; and whether its file has a name, by which it outlives its machine. */
+/* Size of the disk in bytes, and whether its file has a name, so that it outlives its VM. */
 static int examine_file(int fd, uint64_t *size, bool *has_name)
 {
     struct stat status;

@@ -16,18 +16,18 @@ struct block_backend {
     const char *serial; /* at most BLOCK_SERIAL_SIZE bytes, copied */
 };
 
-/* Whether a file of `size` bytes can be a disk: a whole number of sectors, not 0. Errors:
+/* Whether a file of `size` bytes can be a disk: a whole number of sectors, at least one. Errors:
  * EINVAL. */
 int block_check_size(uint64_t size, struct error *err);
 
 /*
- * The capacity is the size of the file. Errors: EINVAL (neither a file nor a block device, no whole
- * number of 512-byte sectors, none), ENOMEM, fstat(2); the caller puts the name before them.
+ * The capacity is the size of the file. Errors: EINVAL (neither a file nor a block device, not a
+ * whole number of 512-byte sectors, or none), ENOMEM, of fstat(2); the caller prepends the name.
  */
 int block_create(const struct block_backend *backend, struct virtio_device **device,
                  struct error *err);
 
-/* Its class, for those who gather what devices need. */
+/* Its class, for the code that gathers what devices need. */
 extern const struct virtio_device_class block_class;
 
 #endif

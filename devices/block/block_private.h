@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What block.c (the device) and request.c (what it is asked) share. */
+/* Shared by block.c (the device) and request.c (its requests). */
 #ifndef MICROVM_DEVICES_BLOCK_BLOCK_PRIVATE_H
 #define MICROVM_DEVICES_BLOCK_BLOCK_PRIVATE_H
 
@@ -18,15 +18,15 @@ struct block {
     char serial[BLOCK_SERIAL_SIZE + 1];
     uint64_t capacity; /* sectors */
     unsigned warnings; /* limits the log */
-    /* What a flush has to write out; NULL where it need not: a read-only disk, or a file without a
-     * name, which nobody will ever read after this machine. */
+    /* What a flush has to write out; NULL if it need not: a read-only disk, or a file without a
+     * name, which nobody can read after this VM. */
     struct dirty *dirty;
 };
 
 /*
- * Serves the request in `chain`, or as much of it as this turn has room for. Returns 1 when it is
- * answered, 0 when it was put back to be gone on with, -EINVAL for a chain without room for header
- * and status.
+ * Serves the request in `chain`, or the part for which this turn has room. Returns 1 if it is
+ * complete, 0 if it was put back to be continued, -EINVAL for a chain without room for header and
+ * status.
  */
 int block_serve(struct block *block, const struct virtqueue_chain *chain);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Marks of a disk's parts that were written; see dirty.h. */
+/* Marks the written parts of a disk; see dirty.h. */
 #include "devices/block/dirty.h"
 
 #include "vmm/base/bytes.h"

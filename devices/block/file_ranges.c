@@ -26,7 +26,7 @@ int file_discard(int fd, off_t offset, off_t size)
 
 static int write_zeroes(int fd, off_t offset, off_t size)
 {
-    static uint8_t zeroes[65536]; /* never written; as a constant it would be in the file */
+    static uint8_t zeroes[65536]; /* never written; a constant would be in the program file */
 
     while (size > 0) {
         size_t part = size < (off_t)sizeof(zeroes) ? (size_t)size : sizeof(zeroes);

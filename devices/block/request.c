@@ -2,10 +2,10 @@
 /*
  * One request to the block device (virtio 1.2, 5.2.6).
  *
- * Whatever can be large is done in slices: data moves by at most VIRTIO_SLICE_MAX bytes a system
- * call, ranges are cleared and written parts flushed by a few MiB. Between two slices the turn may
- * end; the chain then goes back to the queue with the number of bytes done, and the next turn goes
- * on there. All of it is parsed and checked again then, since the guest may have changed it.
+ * Large requests are processed in slices: a system call moves at most VIRTIO_SLICE_MAX bytes,
+ * ranges are cleared and written parts flushed by a few MiB. Between two slices the turn may end;
+ * the chain then goes back to the queue with the number of processed bytes, and the next turn
+ * continues there. It then parses and checks everything again, since the guest may have changed it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,14 +22,14 @@
 #include "vmm/base/log.h"
 
 #define CLEAR_SLICE (UINT64_C(4) << 20) /* power of two: slices end at multiples of it */
-#define CLEAR_COST  VIRTIO_SLICE_MAX    /* of one slice: no byte moves, but maps of a file change */
-#define UNFINISHED  (-EAGAIN)           /* in place of a status: goes on in another turn */
+#define CLEAR_COST  VIRTIO_SLICE_MAX /* of one slice: moves no data, but changes maps of a file */
+#define UNFINISHED  (-EAGAIN)        /* instead of a status: continues in another turn */
 
 struct request {
     uint32_t type;
     uint64_t sector;
     uint64_t data_size; /* bytes of data in the direction of the request */
-    uint64_t done;      /* bytes of the work that are done */
+    uint64_t done;      /* bytes of the work that are processed */
     uint32_t written;   /* bytes of data written to guest memory */
     const struct virtqueue_chain *chain;
 };
@@ -70,7 +70,7 @@ static ssize_t transfer_slice(struct block *block, const struct request *request
         moved = in ? preadv(block->fd, slice, (int)count, (off_t)offset)
                    : pwritev(block->fd, slice, (int)count, (off_t)offset);
     while (moved < 0 && errno == EINTR);
-    if (moved <= 0) /* 0: the file has become shorter */
+    if (moved <= 0) /* 0: the file has been truncated */
         return moved < 0 ? -errno : -EIO;
     if (!in)
         mark_dirty(block, offset, (uint64_t)moved);
@@ -102,14 +102,14 @@ static int transfer(struct block *block, struct request *request)
     return VIRTIO_BLK_S_OK;
 }
 
-/* Writes out, and waits for, what was written to the part that begins at `offset`. */
+/* Writes back the part that begins at `offset`, and waits for it. */
 static int flush_part(const struct block *block, uint64_t offset)
 {
     int rc = sync_file_range(block->fd, (off_t)offset, (off_t)block->dirty->part_size,
                              SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
                                  SYNC_FILE_RANGE_WAIT_AFTER);
 
-    /* A file system that cannot has fdatasync(2) do it, in the end. */
+    /* If the file system cannot do it, the fdatasync(2) at the end does. */
     return rc < 0 && errno != EINVAL && errno != ESPIPE && errno != ENOSYS ? -errno : 0;
 }
 
@@ -173,7 +173,7 @@ static int check_range(const struct block *block, uint32_t type,
                : VIRTIO_BLK_S_IOERR;
 }
 
-/* Copies the ranges and checks all of them, before anything is done. Returns a status. */
+/* Copies the ranges and checks all of them, before the first is processed. Returns a status. */
 static int read_ranges(const struct block *block, const struct request *request,
                        struct ranges *ranges)
 {
@@ -196,7 +196,7 @@ static int read_ranges(const struct block *block, const struct request *request,
     return VIRTIO_BLK_S_OK;
 }
 
-/* Clears what comes `done` (< total) bytes behind the beginning of the ranges. Returns the
+/* Clears the slice at `done` (< total) bytes from the beginning of the ranges. Returns its
  * bytes. */
 static int64_t clear_slice(struct block *block, const struct request *request,
                            const struct ranges *ranges)

@@ -2,11 +2,11 @@
 /*
  * virtio console with one port (virtio 1.2, 5.3).
  *
- * Queue 0 carries bytes to the guest, queue 1 from it. Neither direction holds bytes of its own:
- * input is read straight into the driver's buffers and waits in its stream while there are none;
- * output is written straight from them, and a buffer that is written in part goes back to the queue
- * with the number of bytes that are done. What one turn moves is bounded (devices/virtio/turn.c): a
- * buffer may have 4 GiB, and a fast reader would otherwise have the loop carry all of it.
+ * Queue 0 carries bytes to the guest, queue 1 from it. Neither direction buffers bytes: input is
+ * read straight into the driver's buffers, and waits in its stream while there are none; output is
+ * written straight from them, and a partly written buffer goes back to the queue with the number of
+ * processed bytes. A turn moves a bounded amount (devices/virtio/turn.c): a buffer may have 4 GiB,
+ * and with a fast reader it would otherwise block the loop.
  */
 #include "devices/console/console.h"
 
@@ -29,10 +29,10 @@ enum { INPUT_QUEUE, OUTPUT_QUEUE, QUEUE_COUNT };
 struct console {
     struct virtio_device device;
     struct console_backend backend;
-    bool input_ended, output_ended;     /* also of streams that there never were */
+    bool input_ended, output_ended;     /* also if there was no stream */
     bool input_wanted;                  /* the driver has room: watch for input */
     bool output_blocked;                /* the stream is full: watch for room */
-    uint32_t input_watch, output_watch; /* events asked of the host so far */
+    uint32_t input_watch, output_watch; /* events watched so far */
     uint16_t columns, rows;
 };
 
@@ -58,7 +58,8 @@ static void watch(struct console *console, int fd, uint32_t events, uint32_t *wa
     host->watch_fd(host->opaque, fd, events, handle_fd, console);
 }
 
-/* Input and output may be one descriptor (a terminal, a socket), which has one set of events. */
+/* Input and output may be the same descriptor (a terminal, a socket), which has one set of
+ * events. */
 static void update_watches(struct console *console)
 {
     const struct console_backend *backend = &console->backend;
@@ -87,8 +88,8 @@ static void end_output(struct console *console)
     update_watches(console);
 }
 
-/* A stream that ends for another reason than that whoever is at its other end has gone. Each ends
- * once, so that a guest cannot have this said again and again. */
+/* Logs a stream that ends for another reason than its peer's disconnect. Each stream ends once, so
+ * a guest cannot flood the log. */
 static void tell_error(const char *what, ssize_t result)
 {
     if (result < 0 && errno != EPIPE && errno != ECONNRESET)
@@ -115,13 +116,13 @@ static ssize_t read_chain(const struct console *console, const struct virtqueue_
     return got > 0 ? got : 0;
 }
 
-/* Fills the driver's buffers from the input, until one of both has no more. */
+/* Fills the driver's buffers from the input, until either is used up. */
 static void pump_input(struct console *console)
 {
     struct virtio_device *device = &console->device;
     struct virtqueue *queue = &device->queues[INPUT_QUEUE];
     struct virtqueue_chain chain;
-    bool wanted = false; /* the driver has room, and there is no more to read for now */
+    bool wanted = false; /* the driver has room, and there is nothing to read for now */
     int rc = 0;
 
     while (!console->input_ended && (rc = virtio_device_pop(device, INPUT_QUEUE, &chain)) > 0) {
@@ -158,8 +159,8 @@ static void tee(const struct console *console, const struct iovec *segments, uns
     }
 }
 
-/* Writes a slice of what is left of `chain`, and counts it in. Returns 0, or -EAGAIN when the
- * stream is full. */
+/* Writes a slice of the rest of `chain`, and counts it. Returns 0, or -EAGAIN if the stream is
+ * full. */
 static int write_slice(struct console *console, struct virtqueue_chain *chain)
 {
     struct iovec slice[VIRTQUEUE_SEGMENTS_MAX];
@@ -173,7 +174,7 @@ static int write_slice(struct console *console, struct virtqueue_chain *chain)
         written = writev(console->backend.output_fd, slice, (int)count);
     if (would_block(written))
         return -EAGAIN;
-    if (written <= 0) { /* The reader is gone: from here on nobody but the tee listens. */
+    if (written <= 0) { /* no reader any more: from here on only the tee gets the output */
         tell_error("write the guest's output", written);
         end_output(console);
         written = (ssize_t)size;
@@ -184,7 +185,7 @@ static int write_slice(struct console *console, struct virtqueue_chain *chain)
     return 0;
 }
 
-/* Writes `chain`. Returns whether all of it is done; if not, the stream is full or the turn
+/* Writes `chain`. Returns whether all of it was written; if not, the stream is full or the turn is
  * over. */
 static bool write_chain(struct console *console, struct virtqueue_chain *chain)
 {

@@ -65,7 +65,7 @@ void doorbell_write(struct doorbell *doorbell, const void *data, uint32_t size)
     case DOORBELL_PANIC:
         host->panic(host->opaque);
         break;
-    default: /* DOORBELL_NULL, and what a later version may know */
+    default: /* DOORBELL_NULL, and calls of a later version */
         break;
     }
 }

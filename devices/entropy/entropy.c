@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 
 #define QUEUE_SIZE 16
-#define BYTES_MAX  4096 /* of one chain; the driver comes again for more */
+#define BYTES_MAX  4096 /* of one chain; the driver makes another request for more */
 
 /* Fills the beginning of the chain. Returns the count of bytes. */
 static uint32_t fill(const struct virtqueue_chain *chain)

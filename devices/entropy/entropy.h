@@ -8,7 +8,7 @@
 
 int entropy_create(struct virtio_device **device, struct error *err);
 
-/* Its class, for those who gather what devices need. */
+/* Its class, for the code that gathers what devices need. */
 extern const struct virtio_device_class entropy_class;
 
 #endif

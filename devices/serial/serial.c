@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The least of a 16550 UART; see serial.h. */
+/* A minimal 16550 UART; see serial.h. */
 #include "devices/serial/serial.h"
 
 #include <string.h>
@@ -43,6 +43,6 @@ void serial_write(struct serial *serial, uint16_t offset, const void *data, uint
     } else if (offset == TRANSMIT &&
                !(__atomic_load_n(&serial->line_control, __ATOMIC_RELAXED) & DIVISOR_LATCH)) {
         if (serial->output_fd >= 0 && write(serial->output_fd, &value, 1) < 0)
-            return; /* A byte that nobody takes is dropped. */
+            return; /* A byte that cannot be written is dropped. */
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The least of a 16550 UART that `earlycon=uart8250,io,0x3f8` needs: transmit, and a line
- * status that is always ready. For kernels that die before their console; off by default.
+ * A minimal 16550 UART, for `earlycon=uart8250,io,0x3f8`: transmit, and a line status that is
+ * always ready. For kernels that fail before their console works; off by default.
  */
 #ifndef MICROVM_DEVICES_SERIAL_SERIAL_H
 #define MICROVM_DEVICES_SERIAL_SERIAL_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Life of the virtio-mmio transport, and what a device asks of it.
+ * The life of the virtio-mmio transport, and its functions for devices.
  *
  * Two kinds of threads meet here. vCPU threads access registers (mmio_registers.c): they change
  * transport state under the lock and never run a device's work. The I/O loop runs that work, under
  * the same lock. A reset stops the queues at once, on the vCPU thread, so that the driver can rely
- * on it; the device hears of it, by virtio_mmio_settle(), before it gets to do anything else.
+ * on it; the device is notified of it, by virtio_mmio_settle(), before it does anything else.
  */
 #include "devices/virtio/mmio.h"
 
@@ -83,7 +83,7 @@ void virtio_mmio_get_counts(const struct virtio_mmio *mmio, struct virtio_mmio_c
     }
 }
 
-/* The other processes have stopped: the queues are the I/O loop's again. */
+/* The other processes have stopped: the I/O loop serves the queues again. */
 static void reclaim_queues(struct virtio_mmio *mmio)
 {
     const struct device_host *host = &mmio->device->host;
@@ -95,7 +95,8 @@ static void reclaim_queues(struct virtio_mmio *mmio)
     __atomic_store_n(&mmio->delegated, 0, __ATOMIC_SEQ_CST);
 }
 
-/* The queues of a loaded machine hold what its driver will not notify of again. */
+/* The queues of a loaded VM may hold buffers of which its driver has already notified the
+ * device. */
 static void handle_ready_queues(struct virtio_mmio *mmio)
 {
     struct virtio_device *device = mmio->device;
@@ -146,7 +147,7 @@ int virtio_device_delegate_queue(struct virtio_device *device, unsigned index,
 void virtio_mmio_notify(struct virtio_mmio *mmio, unsigned index)
 {
     struct virtio_device *device = mmio->device;
-    bool settles; /* woken by a change of the status, and not by the driver's notification */
+    bool settles; /* woken by a change of the status, not by the driver's notification */
 
     pthread_mutex_lock(&mmio->lock);
     virtio_device_begin_turn(device);
@@ -216,8 +217,8 @@ void virtio_device_fail(struct virtio_device *device, const char *why)
     struct virtio_mmio *mmio = device->transport;
 
     log_limited(&mmio->warnings,
-                "virtio %s: the guest's driver broke the rules (%s); "
-                "the device waits for its reset",
+                "virtio %s: the guest's driver violated the specification (%s); "
+                "the device needs a reset",
                 device->class->name, why);
     virtio_device_trace(device, TRACE_NO_QUEUE, "DEVICE_NEEDS_RESET: %s", why);
     for (unsigned i = 0; i < device->class->queue_count; i++)

@@ -16,15 +16,15 @@
 struct virtio_mmio;
 
 /*
- * Takes over `device` (destroyed with the transport). `memory` must outlive it, and neither move
- * nor shrink meanwhile: a queue knows where its areas are as long as it is ready. `host` is copied.
+ * Takes ownership of `device` (destroyed with the transport). `memory` must outlive it, and must
+ * not move or shrink: a ready queue keeps the addresses of its areas. `host` is copied.
  */
 int virtio_mmio_create(struct virtio_device *device, const struct guest_memory *memory,
                        const struct device_host *host, struct virtio_mmio **mmio,
                        struct error *err);
 void virtio_mmio_destroy(struct virtio_mmio *mmio);
 
-/* Register access at `offset`; any thread; any offset, size and alignment a guest may try. */
+/* Register access at `offset`; any thread; any offset, size and alignment. */
 void virtio_mmio_read(struct virtio_mmio *mmio, uint64_t offset, void *data, uint32_t size);
 void virtio_mmio_write(struct virtio_mmio *mmio, uint64_t offset, const void *data, uint32_t size);
 
@@ -32,12 +32,11 @@ void virtio_mmio_write(struct virtio_mmio *mmio, uint64_t offset, const void *da
 void virtio_mmio_notify(struct virtio_mmio *mmio, unsigned index);
 
 /*
- * A vCPU thread never does a device's work: whatever reaches virtio_mmio_write and needs it (a
- * QueueNotify without ioeventfd, a reset, DRIVER_OK) is deferred to the I/O loop through `kick`, of
- * any thread, upon which the loop calls virtio_mmio_notify(index). Writing to the ioeventfd of the
- * queue does that. A change of the status has an index of its own, VIRTIO_MMIO_STATUS_KICK, because
- * a queue's kicks may go to another process. Without a kick (tests) the caller does the work at
- * once.
+ * A vCPU thread never does a device's work: when virtio_mmio_write() causes work (a QueueNotify
+ * without ioeventfd, a reset, DRIVER_OK), it calls `kick`, on any thread, after which the I/O loop
+ * calls virtio_mmio_notify(index). Writing to the ioeventfd of the queue does that. A change of the
+ * status has its own index, VIRTIO_MMIO_STATUS_KICK, because a queue's kicks may go to another
+ * process. Without a kick (tests) the caller does the work at once.
  */
 #define VIRTIO_MMIO_STATUS_KICK VIRTIO_DEVICE_QUEUES
 void virtio_mmio_set_kick(struct virtio_mmio *mmio, void (*kick)(void *opaque, unsigned index),
@@ -48,18 +47,19 @@ const struct virtio_device *virtio_mmio_device(const struct virtio_mmio *mmio);
 /*
  * State of transport and device for a snapshot: plain bytes without pointers, of
  * virtio_mmio_state_size() bytes. I/O loop, with the vCPUs stopped. Loading, into a transport for
- * the same kind of device, validates: -EINVAL leaves a device without a ready queue, to destroy.
+ * the same kind of device, validates the state: after -EINVAL no queue is ready, and the device
+ * must be destroyed.
  */
 size_t virtio_mmio_state_size(const struct virtio_mmio *mmio);
 void virtio_mmio_save(struct virtio_mmio *mmio, void *state);
 int virtio_mmio_load(struct virtio_mmio *mmio, const void *state, struct error *err);
 
-/* What a register is for (virtio 1.2, 4.2.2): the rows of a ledger. */
+/* Groups of registers (virtio 1.2, 4.2.2), for statistics. */
 enum virtio_mmio_register_group {
     VIRTIO_MMIO_GROUP_IDENTITY, /* MagicValue, Version, DeviceID, VendorID */
     VIRTIO_MMIO_GROUP_FEATURES,
     VIRTIO_MMIO_GROUP_QUEUES, /* their set-up */
-    VIRTIO_MMIO_GROUP_NOTIFY, /* QueueNotify, where no ioeventfd takes it */
+    VIRTIO_MMIO_GROUP_NOTIFY, /* QueueNotify, where no ioeventfd handles it */
     VIRTIO_MMIO_GROUP_INTERRUPTS,
     VIRTIO_MMIO_GROUP_STATUS,
     VIRTIO_MMIO_GROUP_CONFIG, /* the device's configuration space */
@@ -69,12 +69,12 @@ enum virtio_mmio_register_group {
 enum virtio_mmio_register_group virtio_mmio_register_group(uint64_t offset);
 const char *virtio_mmio_register_group_name(enum virtio_mmio_register_group group); /* "status" */
 
-/* What became of used buffers of one queue: each decision to notify the driver, or not to. */
+/* Decisions to notify the driver of used buffers of one queue, or not. */
 struct virtio_mmio_queue_counts {
     uint64_t notified, suppressed;
 };
 
-/* Counters for the ledger and for tests. */
+/* Counters for exit statistics and tests. */
 struct virtio_mmio_counts {
     uint64_t register_reads, register_writes; /* exits to user space */
     uint64_t kicks;                           /* queue notifications handled */

@@ -19,16 +19,16 @@ struct virtio_mmio {
     void (*kick)(void *opaque, unsigned index);
     void *kick_opaque;
 
-    pthread_mutex_t lock; /* of all below, but for what is marked atomic */
+    pthread_mutex_t lock; /* for everything below, except what is marked atomic */
     uint32_t status;
     uint32_t device_features_select;
     uint32_t driver_features_select;
-    uint64_t driver_features; /* as written, not yet judged */
+    uint64_t driver_features; /* as written, not yet checked */
     uint32_t queue_select;
     uint32_t config_generation;
     uint32_t delegated;        /* atomic: a bit for each queue that another process serves */
-    uint32_t interrupt_status; /* atomic: every interrupt reads and writes it, so without lock */
-    /* What a vCPU thread has done to the status, and the device has not been told yet. */
+    uint32_t interrupt_status; /* atomic: every interrupt reads and writes it without the lock */
+    /* Changes of the status by a vCPU thread, of which the device has not been notified yet. */
     bool reset_pending;
     bool activate_pending;
 
@@ -36,10 +36,10 @@ struct virtio_mmio {
     struct virtio_mmio_counts counts; /* atomic */
 };
 
-/* All queues as they are before a driver sets them up. */
+/* Resets all queues to their state before a driver sets them up. */
 void virtio_mmio_clear_queues(struct virtio_mmio *mmio);
 
-/* Tells the device of a pending reset and activation. I/O loop, under the lock. */
+/* Notifies the device of a pending reset and activation. I/O loop, under the lock. */
 void virtio_mmio_settle(struct virtio_mmio *mmio);
 
 /* Whether another process serves queue `index`, or any queue. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Registers of the virtio-mmio transport (virtio 1.2, 4.2.2), the status state machine
- * (3.1.1) and feature negotiation. Any thread; any offset and size that a guest may try.
+ * Registers of the virtio-mmio transport (virtio 1.2, 4.2.2), the status state machine (3.1.1) and
+ * feature negotiation. Any thread; any offset and size.
  *
- * What is out of order is ignored, as reserved bits are: a driver notices when it reads back. Only
- * a queue that cannot work makes the device ask for its reset.
+ * An invalid write is ignored, like reserved bits: a driver notices when it reads back. Only an
+ * unusable queue makes the device need a reset.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -74,7 +74,7 @@ const char *virtio_mmio_register_group_name(enum virtio_mmio_register_group grou
 
 /* ---- reading ---- */
 
-/* A process that serves a queue interrupts without telling us, so it may have, at any time. */
+/* A process that serves a queue may have interrupted at any time, without our knowledge. */
 static uint32_t interrupt_status(const struct virtio_mmio *mmio)
 {
     uint32_t status = __atomic_load_n(&mmio->interrupt_status, __ATOMIC_SEQ_CST);
@@ -96,7 +96,8 @@ static uint32_t read_locked(struct virtio_mmio *mmio, uint32_t offset)
     case VIRTIO_MMIO_QUEUE_READY:
         return queue && queue->ready;
     case VIRTIO_MMIO_STATUS:
-        /* A reset is done when nobody uses the queues any more (2.4.1): till then it is not 0. */
+        /* A reset is complete when nothing uses the queues any more (2.4.1): until then Status is
+         * not 0. */
         return mmio->reset_pending && virtio_mmio_delegates(mmio)
                    ? mmio->status | VIRTIO_CONFIG_S_NEEDS_RESET
                    : mmio->status;
@@ -186,8 +187,7 @@ static bool features_acceptable(const struct virtio_mmio *mmio)
            (mmio->driver_features & (1ULL << VIRTIO_F_VERSION_1));
 }
 
-/* Whether the driver may take the steps whose bits are in `added` (3.1.1), one or several at a
- * time. */
+/* Whether the driver may set the bits in `added` (3.1.1), one or several at a time. */
 static uint32_t allowed_steps(const struct virtio_mmio *mmio, uint32_t added)
 {
     static const uint32_t order[] = {VIRTIO_CONFIG_S_ACKNOWLEDGE, VIRTIO_CONFIG_S_DRIVER,
@@ -206,7 +206,7 @@ static uint32_t allowed_steps(const struct virtio_mmio *mmio, uint32_t added)
     return allowed;
 }
 
-/* What the driver wrote, by the names of virtio 1.2, 2.1. */
+/* Traces what the driver wrote, with the names of virtio 1.2, 2.1. */
 static void trace_status(const struct virtio_device *device, uint32_t value)
 {
     if (value == 0)
@@ -220,7 +220,7 @@ static void trace_status(const struct virtio_device *device, uint32_t value)
                             value & VIRTIO_CONFIG_S_FAILED ? " FAILED" : "");
 }
 
-/* Returns whether the I/O loop has to tell the device. */
+/* Returns whether the I/O loop has to notify the device. */
 static bool write_status(struct virtio_mmio *mmio, uint32_t value)
 {
     struct virtio_device *device = mmio->device;
@@ -260,7 +260,7 @@ static void write_driver_features(struct virtio_mmio *mmio, uint32_t value)
 static void write_queue_ready(struct virtio_mmio *mmio, struct virtqueue *queue, uint32_t value)
 {
     if (!(value & 1)) {
-        /* What another process uses stays ready, as the driver reads back, until the reset. */
+        /* A queue of another process stays ready until the reset, as the driver reads back. */
         if (!virtio_mmio_delegated(mmio, mmio->queue_select))
             virtqueue_stop(queue);
         return;
@@ -289,7 +289,8 @@ static void set_high(uint64_t *number, uint32_t value)
     *number = (*number & 0xffffffffULL) | (uint64_t)value << 32;
 }
 
-/* Registers of the selected queue: after feature negotiation; its layout only while not ready. */
+/* Registers of the selected queue: writable after feature negotiation; its layout only while not
+ * ready. */
 static void write_queue(struct virtio_mmio *mmio, uint32_t offset, uint32_t value)
 {
     struct virtqueue *queue = selected_queue(mmio);
@@ -330,7 +331,7 @@ static void write_queue(struct virtio_mmio *mmio, uint32_t offset, uint32_t valu
     }
 }
 
-/* Returns whether the I/O loop has to tell the device of a change of its status. */
+/* Returns whether the I/O loop has to notify the device of a change of its status. */
 static bool write_locked(struct virtio_mmio *mmio, uint32_t offset, uint32_t value)
 {
     switch (offset) {
@@ -354,7 +355,7 @@ static bool write_locked(struct virtio_mmio *mmio, uint32_t offset, uint32_t val
     }
 }
 
-/* Has the I/O loop call virtio_mmio_notify(index). */
+/* Makes the I/O loop call virtio_mmio_notify(index). */
 static void defer(struct virtio_mmio *mmio, uint32_t index)
 {
     if (mmio->kick)

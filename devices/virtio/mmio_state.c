@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Transport state as a snapshot carries it, followed by the device's own. A snapshot may
- * come from a hostile place, so loading checks each field as if a driver had written it.
+ * Transport state in a snapshot, followed by the device's state. A snapshot is untrusted, so
+ * loading checks each field as if a driver had written it.
  */
 #include <errno.h>
 #include <string.h>
@@ -76,7 +76,7 @@ void virtio_mmio_save(struct virtio_mmio *mmio, void *state)
 static int load_queue(struct virtio_mmio *mmio, struct virtqueue *queue,
                       const struct queue_state *saved)
 {
-    virtqueue_stop(queue); /* the areas it knows are those of its former size and place */
+    virtqueue_stop(queue); /* its areas have the former size and address */
     queue->descriptors = saved->descriptors;
     queue->available = saved->available;
     queue->used = saved->used;
@@ -84,7 +84,7 @@ static int load_queue(struct virtio_mmio *mmio, struct virtqueue *queue,
     queue->next_available = saved->next_available;
     queue->next_used = saved->next_used;
     queue->signalled_used = saved->signalled_used;
-    queue->progress = saved->progress; /* any number will do: it is compared with */
+    queue->progress = saved->progress; /* any number is valid: it is only compared */
     queue->indirect = mmio->device->negotiated & (1ULL << VIRTIO_RING_F_INDIRECT_DESC);
     queue->event_index = mmio->device->negotiated & (1ULL << VIRTIO_RING_F_EVENT_IDX);
     if (saved->ready > 1)

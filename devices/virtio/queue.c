@@ -3,12 +3,12 @@
  * Split virtqueues, device side; see queue.h.
  *
  * Three areas in guest memory: the descriptor table (read here), the available ring (read here,
- * with the driver's used_event behind it) and the used ring (written here, with our avail_event
- * behind it). The driver runs on another processor, so order matters:
+ * followed by the driver's used_event) and the used ring (written here, followed by our
+ * avail_event). The driver runs on another processor, so order matters:
  *   - the available index is loaded with acquire before the ring entry and descriptors it covers;
  *   - the used index is stored with release after the used element it covers;
- *   - a full barrier stands between publishing an index and reading what the other side wants to be
- *     notified of, since both sides do "publish mine, then look at yours" (virtio 1.2, 2.7.13.4.1).
+ *   - a full barrier separates publishing an index from reading the other side's event index, since
+ *     both sides publish first and read then (virtio 1.2, 2.7.13.4.1).
  */
 #include "devices/virtio/queue.h"
 
@@ -36,7 +36,7 @@ static uint32_t used_event_offset(const struct virtqueue *queue)
     return RING_ENTRIES + (uint32_t)queue->size * AVAILABLE_ENTRY_SIZE;
 }
 
-/* Ring fields are aligned, since virtqueue_start() has looked at the areas. */
+/* Ring fields are aligned: virtqueue_start() has checked the areas. */
 static uint16_t load_ring(const uint8_t *at, int order)
 {
     const uint16_t *field = (const uint16_t *)(const void *)at;
@@ -50,7 +50,7 @@ static void store_ring(uint8_t *at, uint16_t value)
     __atomic_store_n((uint16_t *)(void *)at, htole16(value), __ATOMIC_RELEASE);
 }
 
-/* Whether size and alignment are as virtio 1.2, 2.7 wants them. */
+/* Whether size and alignment are as virtio 1.2, 2.7 requires. */
 static bool layout_valid(const struct virtqueue *queue)
 {
     return queue->size > 0 && queue->size <= queue->size_max && queue->size <= VIRTQUEUE_SIZE_MAX &&
@@ -185,7 +185,7 @@ static int build_chain(const struct virtqueue *queue, const struct guest_memory 
     return walk_table(queue, chain, memory, table, indirect.len / DESCRIPTOR_SIZE, 0, NULL);
 }
 
-/* How many chains the driver has made available and we have not popped. */
+/* The number of available chains that have not been popped. */
 static uint16_t count_waiting(const struct virtqueue *queue)
 {
     uint16_t index = load_ring(queue->areas.available + RING_INDEX, __ATOMIC_ACQUIRE);
@@ -204,7 +204,8 @@ int virtqueue_pop(struct virtqueue *queue, const struct guest_memory *memory,
         return 0;
     waiting = count_waiting(queue);
     if (waiting == 0 && queue->event_index) {
-        /* Ask to hear of the next chain, then look again: it may have come in between. */
+        /* Enables the notification for the next chain, then looks again: one may have arrived
+         * meanwhile. */
         store_ring(areas->used + available_event_offset(queue), queue->next_available);
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         waiting = count_waiting(queue);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Split virtqueues (virtio 1.2, 2.7) with indirect descriptors and event index, and a
- * cursor over one descriptor chain. The guest is not trusted: addresses are translated with their
- * lengths when a chain is popped, each descriptor is copied once, chains, heads and indices are
+ * Split virtqueues (virtio 1.2, 2.7) with indirect descriptors and event index, and a cursor over
+ * one descriptor chain. The guest is not trusted: addresses and lengths are translated together
+ * when a chain is popped, each descriptor is copied once, and chains, heads and indices are
  * bounded.
  */
 #ifndef MICROVM_DEVICES_VIRTIO_QUEUE_H
@@ -16,13 +16,13 @@
 #include "devices/guest_memory.h"
 
 #define VIRTQUEUE_SIZE_MAX     256
-#define VIRTQUEUE_SEGMENTS_MAX 256 /* descriptors of one chain, indirect ones included */
+#define VIRTQUEUE_SEGMENTS_MAX 256 /* descriptors of one chain, including indirect ones */
 
-/* What happens on a queue, for somebody who listens. */
+/* Events of a queue, for a tracer. */
 enum virtqueue_step {
     VIRTQUEUE_POPPED, /* chain `head`, at `index` of the available ring; its descriptors follow */
     VIRTQUEUE_DESCRIPTOR, /* address, length, flags as the driver wrote them */
-    VIRTQUEUE_POP_UNDONE, /* the chain popped last, of which `length` bytes are done */
+    VIRTQUEUE_POP_UNDONE, /* the chain popped last, of which `length` bytes are processed */
     VIRTQUEUE_USED,       /* chain `head` with `length` bytes, at `index` of the used ring */
 };
 
@@ -35,9 +35,8 @@ struct virtqueue_event {
 };
 
 /*
- * The areas behind a queue's addresses, translated once, when it becomes ready: guest memory
- * neither moves nor shrinks while a machine exists. Known while the queue is ready, and NULL
- * otherwise.
+ * The areas behind a queue's addresses, translated once, when it becomes ready: guest memory does
+ * not move or shrink while a VM exists. Set while the queue is ready, else NULL.
  */
 struct virtqueue_areas {
     const uint8_t *descriptors; /* size * 16 bytes */
@@ -45,7 +44,7 @@ struct virtqueue_areas {
     uint8_t *used;              /* flags, index, size * 8 bytes, avail_event */
 };
 
-/* Plain state, as a snapshot carries it, but for the areas and the last two. */
+/* Plain state, part of a snapshot, except for the areas and the last two members. */
 struct virtqueue {
     uint16_t size; /* as set by the driver: power of two, <= max */
     uint16_t size_max;
@@ -56,9 +55,9 @@ struct virtqueue {
     uint16_t next_available;
     uint16_t next_used;
     uint16_t signalled_used; /* next_used at the last decision about an interrupt */
-    uint32_t progress;       /* bytes done of the next available chain, which was put back */
+    uint32_t progress;       /* processed bytes of the next available chain, which was put back */
     struct virtqueue_areas areas;
-    /* Hears of each step, in order; NULL = nobody does. */
+    /* Is called for each step, in order; NULL = no tracer. */
     void (*trace)(void *opaque, const struct virtqueue *queue, const struct virtqueue_event *event);
     void *trace_opaque;
 };
@@ -69,34 +68,34 @@ struct virtqueue {
  */
 struct virtqueue_chain {
     uint16_t head;
-    uint32_t progress; /* bytes of it that are done: it was popped before, and put back */
+    uint32_t progress; /* processed bytes: it was popped before, and put back */
     unsigned readable_count, writable_count;
     uint64_t readable_size, writable_size;         /* bytes in total */
     struct iovec segments[VIRTQUEUE_SEGMENTS_MAX]; /* readable, then writable */
 };
 
 /*
- * Makes the queue ready, if what the driver has set up can be used: a size that is a power of two
- * within bounds, areas that are aligned (virtio 1.2, 2.7) and, in their whole length, inside guest
- * memory. Their translations are kept until virtqueue_stop(), so `memory` must neither move nor
- * shrink before. Errors: EINVAL, and the queue is not ready.
+ * Makes the queue ready, if the driver's setup is valid: a size that is a power of two within
+ * bounds, areas that are aligned (virtio 1.2, 2.7) and entirely inside guest memory. Their
+ * translations are kept until virtqueue_stop(), so `memory` must not move or shrink before. Errors:
+ * EINVAL, and the queue is not ready.
  */
 int virtqueue_start(struct virtqueue *queue, const struct guest_memory *memory);
 
-/* The queue is not ready any more, and nothing of guest memory is known to it. */
+/* The queue is not ready any more, and keeps no address of guest memory. */
 void virtqueue_stop(struct virtqueue *queue);
 
 /*
- * Pops the next available chain. Returns 1, 0 (none; with event index, notifications have been
- * asked for and the ring looked at again), or -EINVAL when the guest broke the rules: then the
- * caller fails the device.
+ * Pops the next available chain. Returns 1, 0 (none; with event index, notifications were enabled
+ * and the ring checked again), or -EINVAL if the guest violated the specification: then the caller
+ * fails the device.
  */
 int virtqueue_pop(struct virtqueue *queue, const struct guest_memory *memory,
                   struct virtqueue_chain *chain);
 
 /*
  * Puts the chain popped last back: it could not be served yet, or only its first `progress` bytes.
- * The guest may change it meanwhile, so that number is to be compared with, not relied on.
+ * The guest may change it meanwhile, so the number must be checked against the chain later.
  */
 void virtqueue_undo_pop(struct virtqueue *queue, uint32_t progress);
 
@@ -104,7 +103,7 @@ void virtqueue_undo_pop(struct virtqueue *queue, uint32_t progress);
  * ready. */
 int virtqueue_push_used(struct virtqueue *queue, uint16_t head, uint32_t written);
 
-/* Whether the driver wants an interrupt for what was put into the used ring since the last call. */
+/* Whether the driver wants an interrupt for the buffers used since the last call. */
 bool virtqueue_needs_interrupt(struct virtqueue *queue);
 
 /* The chain's device-readable and device-writable segments. */

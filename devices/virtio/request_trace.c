@@ -26,8 +26,8 @@ void virtio_device_trace(const struct virtio_device *device, unsigned index, con
     device->host.trace(device->host.opaque, line);
 }
 
-static void tell_descriptor(const struct virtio_device *device, unsigned index,
-                            const struct virtqueue_event *event)
+static void trace_descriptor(const struct virtio_device *device, unsigned index,
+                             const struct virtqueue_event *event)
 {
     const char *margin = event->in_indirect ? "    " : "  ";
 
@@ -44,8 +44,8 @@ static void tell_descriptor(const struct virtio_device *device, unsigned index,
                             event->flags & VRING_DESC_F_NEXT ? ", NEXT" : "");
 }
 
-static void tell_event(void *opaque, const struct virtqueue *queue,
-                       const struct virtqueue_event *event)
+static void trace_event(void *opaque, const struct virtqueue *queue,
+                        const struct virtqueue_event *event)
 {
     const struct virtio_device *device = opaque;
     unsigned index = (unsigned)(queue - device->queues);
@@ -56,7 +56,7 @@ static void tell_event(void *opaque, const struct virtqueue *queue,
                             event->head, event->index);
         break;
     case VIRTQUEUE_DESCRIPTOR:
-        tell_descriptor(device, index, event);
+        trace_descriptor(device, index, event);
         break;
     case VIRTQUEUE_POP_UNDONE:
         if (event->length > 0)
@@ -76,7 +76,7 @@ void virtio_device_trace_queues(struct virtio_device *device)
     if (!device->host.trace)
         return;
     for (unsigned i = 0; i < device->class->queue_count; i++) {
-        device->queues[i].trace = tell_event;
+        device->queues[i].trace = trace_event;
         device->queues[i].trace_opaque = device;
     }
 }

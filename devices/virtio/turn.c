@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How much a device does before it lets the I/O loop go on.
+ * How much work a device does before it returns to the I/O loop.
  *
- * A guest decides how many requests there are and how large each is; the loop also has to see that
- * its machine is to stop. So a turn ends after so many bytes or so much time, whichever comes
- * first. The clock is the coarse one, wrong by one tick at most.
+ * A guest decides how many requests there are and how large each is; but the loop also has to
+ * notice when its VM must stop. So a turn ends after a number of bytes or a time, whichever comes
+ * first. The clock is the coarse one, off by at most one tick.
  */
 #include <errno.h>
 

@@ -15,7 +15,7 @@ struct byte_ring {
     uint32_t begin, used;
 };
 
-/* Appends all bytes of `segments`, which the caller knows to fit. Returns 0 or -ENOMEM. */
+/* Appends all bytes of `segments`, which must fit. Returns 0 or -ENOMEM. */
 int byte_ring_append(struct byte_ring *ring, const struct iovec *segments, unsigned count);
 
 /* Fills `segments` with all bytes in order. Returns the entries used: 0, 1 or 2. */

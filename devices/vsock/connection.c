@@ -2,9 +2,9 @@
 /*
  * One connection: a state machine between packets and a UNIX stream socket.
  *
- * Ends travel as half-closes: the guest's SHUTDOWN becomes shutdown(2), after the last byte of the
- * ring; end of file from the host process becomes SHUTDOWN, after its last byte. A guest that has
- * shut down both directions is answered with RST once the host has all its bytes (virtio 1.2,
+ * Each direction is closed separately: the guest's SHUTDOWN becomes shutdown(2), after the last
+ * byte of the ring; end of file from the host process becomes SHUTDOWN, after its last byte. A
+ * guest that has shut down both directions gets an RST once the host has all its bytes (virtio 1.2,
  * 5.10.6.6).
  */
 #include <errno.h>
@@ -21,17 +21,17 @@ static bool is_open(const struct vsock_connection *connection)
     return connection->state == VSOCK_OPEN;
 }
 
-static void say(struct vsock_connection *connection, uint32_t what)
+static void set_pending(struct vsock_connection *connection, uint32_t what)
 {
     connection->pending |= what;
     vsock_enqueue(connection);
 }
 
-static void say_shutdown(struct vsock_connection *connection, uint32_t flags)
+static void set_pending_shutdown(struct vsock_connection *connection, uint32_t flags)
 {
     connection->shutdown_flags |= flags;
     if (is_open(connection))
-        say(connection, VSOCK_SAY_SHUTDOWN);
+        set_pending(connection, VSOCK_PENDING_SHUTDOWN);
 }
 
 /* ---- the socket ---- */
@@ -81,11 +81,11 @@ static void close_socket(struct vsock_connection *connection)
     connection->fd = -1;
 }
 
-/* What the host process wrote and nobody will read would turn its end of file into an error. */
+/* Unread bytes from the host process would turn its end of file into an error. */
 static void discard_unread(const struct vsock_connection *connection)
 {
     char scratch[4096];
-    unsigned turns = 1024; /* more than a socket buffers */
+    unsigned turns = 1024; /* more than a socket's buffer holds */
 
     shutdown(connection->fd, SHUT_RD);
     while (turns-- > 0 && recv(connection->fd, scratch, sizeof(scratch), MSG_DONTWAIT) > 0)
@@ -108,7 +108,7 @@ void vsock_connection_abort(struct vsock_connection *connection)
     close_socket(connection);
     connection->state = VSOCK_CLOSING;
     connection->pending = 0;
-    say(connection, VSOCK_SAY_RST);
+    set_pending(connection, VSOCK_PENDING_RST);
 }
 
 /* ---- guest to host ---- */
@@ -117,10 +117,10 @@ static void forward(struct vsock_connection *connection, uint32_t size)
 {
     connection->forwarded += size;
     if (is_open(connection) && connection->forwarded - connection->advertised >= BYTE_RING_SIZE / 2)
-        say(connection, VSOCK_SAY_CREDIT_UPDATE);
+        set_pending(connection, VSOCK_PENDING_CREDIT_UPDATE);
 }
 
-/* The host process takes no more bytes. */
+/* The host process reads no more bytes. */
 static void host_gone(struct vsock_connection *connection)
 {
     if (connection->host_shut_receive)
@@ -128,16 +128,16 @@ static void host_gone(struct vsock_connection *connection)
     connection->host_shut_receive = true;
     byte_ring_release(&connection->ring);
     forward(connection, connection->received - connection->forwarded);
-    say_shutdown(connection, VIRTIO_VSOCK_SHUTDOWN_RCV);
+    set_pending_shutdown(connection, VIRTIO_VSOCK_SHUTDOWN_RCV);
 }
 
-/* Returns the count of bytes that the socket took, 0 when it is full; -1 when nobody reads. */
+/* Returns the number of bytes sent, 0 if the socket is full; -1 if it has no reader. */
 static ssize_t send_segments(const struct vsock_connection *connection, struct iovec *segments,
                              unsigned count)
 {
     ssize_t total = 0;
 
-    /* One by one, since sendmsg(2) could carry descriptors away, which no filter sees. */
+    /* One by one, since sendmsg(2) could also send descriptors, which no filter can see. */
     for (unsigned i = 0; i < count; i++) {
         ssize_t sent = send(connection->fd, segments[i].iov_base, segments[i].iov_len,
                             MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -152,14 +152,14 @@ static ssize_t send_segments(const struct vsock_connection *connection, struct i
     return total;
 }
 
-/* The ring is empty: passes on the ends that had to wait for its bytes. */
+/* The ring is empty: forwards the shutdowns that had to wait for its bytes. */
 static void finish_sending(struct vsock_connection *connection)
 {
     if (connection->state == VSOCK_DRAINING) {
         vsock_connection_release(connection);
     } else if (connection->guest_shut_send && connection->guest_shut_receive) {
         discard_unread(connection);
-        vsock_connection_abort(connection); /* RST is the answer to an orderly end, too */
+        vsock_connection_abort(connection); /* RST is also the reply to an orderly end */
     } else if (connection->guest_shut_send) {
         shutdown(connection->fd, SHUT_WR);
     }
@@ -191,7 +191,7 @@ static void receive_data(struct vsock_connection *connection, uint32_t size,
     unsigned count;
     ssize_t sent = 0;
 
-    /* More than its credit, or bytes after its end: the guest does not keep to the protocol. */
+    /* More than its credit, or bytes after its end: the guest violates the protocol. */
     if (!is_open(connection) || connection->guest_shut_send ||
         size > BYTE_RING_SIZE - (connection->received - connection->forwarded)) {
         vsock_connection_abort(connection);
@@ -252,7 +252,7 @@ static void receive_shutdown(struct vsock_connection *connection, uint32_t flags
 
 static void receive_reset(struct vsock_connection *connection)
 {
-    /* A guest that waits no longer for our RST has still ended in order. */
+    /* A guest that does not wait for our RST has still ended in order. */
     if (is_open(connection) && connection->guest_shut_send && connection->ring.used > 0) {
         connection->state = VSOCK_DRAINING;
         connection->pending = 0;
@@ -286,9 +286,9 @@ void vsock_connection_receive(struct vsock_connection *connection,
     case VIRTIO_VSOCK_OP_CREDIT_UPDATE:
         break;
     case VIRTIO_VSOCK_OP_CREDIT_REQUEST:
-        say(connection, VSOCK_SAY_CREDIT_UPDATE);
+        set_pending(connection, VSOCK_PENDING_CREDIT_UPDATE);
         break;
-    default: /* a second REQUEST among them */
+    default: /* including a second REQUEST */
         vsock_connection_abort(connection);
         break;
     }
@@ -312,7 +312,8 @@ bool vsock_connection_has_work(const struct vsock_connection *connection)
            (connection->readable && may_read(connection) && credit(connection) > 0);
 }
 
-/* Reads from the socket behind the header. Returns bytes for the guest, 0 when there are none. */
+/* Reads from the socket to after the header. Returns the bytes for the guest, 0 if there are
+ * none. */
 static uint32_t read_data(struct vsock_connection *connection, const struct virtqueue_chain *chain)
 {
     struct iovec segments[VIRTQUEUE_SEGMENTS_MAX];
@@ -333,12 +334,12 @@ static uint32_t read_data(struct vsock_connection *connection, const struct virt
     connection->readable = false;
     if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
         connection->host_shut_send = true;
-        say_shutdown(connection, VIRTIO_VSOCK_SHUTDOWN_SEND);
+        set_pending_shutdown(connection, VIRTIO_VSOCK_SHUTDOWN_SEND);
     }
     return 0;
 }
 
-/* Takes the first of what there is to say; VIRTIO_VSOCK_OP_RW stands for data. */
+/* Takes the first pending operation; VIRTIO_VSOCK_OP_RW stands for data. */
 static uint16_t next_op(struct vsock_connection *connection)
 {
     static const uint16_t ops[] = {
@@ -382,10 +383,10 @@ int vsock_connection_send(struct vsock_connection *connection, const struct virt
     header = vsock_packet_encode(&packet);
     virtqueue_chain_write(chain, 0, &header, sizeof(header));
     connection->advertised = connection->forwarded;
-    connection->pending &= ~(uint32_t)VSOCK_SAY_CREDIT_UPDATE;
+    connection->pending &= ~(uint32_t)VSOCK_PENDING_CREDIT_UPDATE;
     if (connection->readable && credit(connection) == 0 && !connection->credit_requested) {
         connection->credit_requested = true;
-        connection->pending |= VSOCK_SAY_CREDIT_REQUEST;
+        connection->pending |= VSOCK_PENDING_CREDIT_REQUEST;
     }
     if (packet.op == VIRTIO_VSOCK_OP_RST)
         vsock_connection_release(connection);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The listener through which a host process reaches the guest. */
+/* The listener through which host processes reach the guest. */
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,7 +13,7 @@
 
 #define LISTENER_BACKLOG 16
 #define GREETING         "CONNECT "
-#define FIRST_HOST_PORT  0x40000000U /* of connections that the host begins */
+#define FIRST_HOST_PORT  0x40000000U /* of connections that the host initiates */
 
 /* Returns whether there may be more to accept. */
 static bool accept_one(struct vsock *vsock)
@@ -82,7 +82,7 @@ static uint32_t allocate_port(struct vsock *vsock)
     return vsock->next_host_port;
 }
 
-/* Returns whether `line` asks for a port. */
+/* Returns whether `line` requests a port. */
 static bool parse_greeting(const char *line, uint32_t *port)
 {
     uint64_t number = 0;
@@ -98,7 +98,7 @@ void vsock_listener_read_greeting(struct vsock_connection *connection)
 {
     struct vsock *vsock = connection->vsock;
 
-    /* Byte by byte: what follows the line is for the guest. */
+    /* Byte by byte: the bytes after the line are for the guest. */
     while (connection->greeting_size < sizeof(connection->greeting)) {
         char *at = connection->greeting + connection->greeting_size;
         ssize_t got = recv(connection->fd, at, 1, MSG_DONTWAIT);
@@ -115,7 +115,7 @@ void vsock_listener_read_greeting(struct vsock_connection *connection)
             break;
         connection->host_port = allocate_port(vsock);
         connection->state = VSOCK_REQUESTED;
-        connection->pending = VSOCK_SAY_REQUEST;
+        connection->pending = VSOCK_PENDING_REQUEST;
         vsock_enqueue(connection);
         return;
     }

@@ -14,10 +14,11 @@
 struct vsock_packet {
     uint64_t src_cid, dst_cid;
     uint32_t src_port, dst_port;
-    uint32_t len; /* bytes of payload behind the header */
+    uint32_t len; /* bytes of payload after the header */
     uint16_t type, op;
     uint32_t flags;
-    uint32_t buf_alloc, fwd_cnt; /* the sender's receive buffer, and bytes it has taken out of it */
+    uint32_t buf_alloc,
+        fwd_cnt; /* the sender's receive buffer, and the bytes it has read from it */
 };
 
 static inline struct vsock_packet vsock_packet_decode(const struct virtio_vsock_hdr *header)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A packet's header as one line for whoever listens. */
+/* Trace a packet's header as one line. */
 #include <inttypes.h>
 
 #include "devices/virtio/request_trace.h"

@@ -18,7 +18,7 @@
 
 #define QUEUE_SIZE 256
 
-/* Connections are not carried over: the guest is told that they are gone. */
+/* Connections are not saved: the guest is notified that they are gone. */
 struct vsock_saved {
     uint64_t guest_cid;
     uint32_t next_host_port;
@@ -72,7 +72,7 @@ static struct vsock_connection *dequeue(struct vsock *vsock)
     return connection;
 }
 
-/* Whether somebody has something for the guest. */
+/* Whether there is something for the guest. */
 static bool has_work(struct vsock *vsock)
 {
     while (vsock->first && !vsock_connection_has_work(vsock->first))
@@ -115,7 +115,7 @@ static int send_next(struct vsock *vsock, const struct virtqueue_chain *chain)
     return size;
 }
 
-/* Fills receive buffers with packets, as long as there are both. */
+/* Fills receive buffers with packets, while there are both. */
 static void deliver(struct vsock *vsock)
 {
     struct virtio_device *device = &vsock->device;
@@ -136,7 +136,7 @@ static void deliver(struct vsock *vsock)
             break;
         virtio_device_spend(device, (uint64_t)size);
     }
-    /* Whoever still has a turn to come is not watched for more. */
+    /* A connection that still waits for its turn is not watched. */
     for (struct vsock_connection *at = vsock->first; at; at = at->next)
         vsock_connection_update_watch(at);
     virtio_device_end_turn(device, VSOCK_RX_QUEUE, rc, "a bad receive buffer");
@@ -156,7 +156,7 @@ static struct vsock_connection *find(struct vsock *vsock, const struct vsock_pac
     return NULL;
 }
 
-/* The caller has made sure that there is room. */
+/* The caller has checked that there is room. */
 static void reply_reset(struct vsock *vsock, const struct vsock_packet *packet)
 {
     unsigned end = (vsock->resets_begin + vsock->resets_count) % VSOCK_RESETS_MAX;
@@ -181,7 +181,7 @@ static void accept_request(struct vsock *vsock, const struct vsock_packet *packe
     connection->host_port = packet->dst_port;
     connection->peer_buf_alloc = packet->buf_alloc;
     connection->peer_forwarded = packet->fwd_cnt;
-    connection->pending = VSOCK_SAY_RESPONSE;
+    connection->pending = VSOCK_PENDING_RESPONSE;
     vsock_enqueue(connection);
     vsock_connection_update_watch(connection);
 }
@@ -211,7 +211,7 @@ static int64_t receive(struct vsock *vsock, const struct virtqueue_chain *chain)
     return packet.len <= BYTE_RING_SIZE ? packet.len : 0; /* more than the credit is refused */
 }
 
-/* Takes packets of the guest, as long as there is room for the answers they may need. */
+/* Takes packets of the guest, while there is room for the replies that they may need. */
 static void transmit(struct vsock *vsock)
 {
     struct virtio_device *device = &vsock->device;
@@ -344,7 +344,7 @@ static void destroy(struct virtio_device *device)
 
 static const struct syscall_rule calls[] = {
     {__NR_readv, SYSCALL_ALWAYS, 0, 0},
-    /* Connected sockets only, and no descriptor goes with a message. */
+    /* Connected sockets only, and messages without descriptors. */
     {__NR_sendto, SYSCALL_ARGUMENTS_ZERO, 0, SYSCALL_NO_ADDRESS},
     {__NR_recvfrom, SYSCALL_ARGUMENTS_ZERO, 0, SYSCALL_NO_ADDRESS},
     {__NR_shutdown, SYSCALL_ALWAYS, 0, 0},

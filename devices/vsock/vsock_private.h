@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the parts of the virtio socket device share.
+ * Shared by the parts of the virtio socket device.
  *
- *   vsock.c       the device: queues to packets and back, whose turn it is
+ *   vsock.c       the device: queues to packets and back, turns of connections
  *   connection.c  one connection: a state machine between packets and a UNIX stream socket
  *   listener.c    connections that a host process begins
- *   byte_ring.c   bytes that the guest has sent and the UNIX socket does not take yet
+ *   byte_ring.c   bytes that the guest has sent and for which the UNIX socket has no room
  *
- * Bytes to the host go from the guest's buffers straight into the UNIX socket, and only what it
- * does not take is kept, in a ring as large as the credit that the guest has. Bytes to the guest
- * are read straight into its buffers, and stay in the UNIX socket while there is no buffer or no
- * credit. So memory is bounded in both directions, and nobody polls: a socket that is known to have
- * bytes is not watched for them.
+ * Bytes to the host go straight from the guest's buffers to the UNIX socket; a ring, as large as
+ * the guest's credit, only holds what does not fit there. Bytes to the guest are read straight into
+ * its buffers, and stay in the UNIX socket while there is no buffer or no credit. So memory is
+ * bounded in both directions, and nothing polls: a socket that is known to have bytes is not
+ * watched for them.
  */
 #ifndef MICROVM_DEVICES_VSOCK_VSOCK_PRIVATE_H
 #define MICROVM_DEVICES_VSOCK_VSOCK_PRIVATE_H
@@ -27,21 +27,21 @@ enum { VSOCK_RX_QUEUE, VSOCK_TX_QUEUE, VSOCK_EVENT_QUEUE, VSOCK_QUEUE_COUNT };
 
 enum vsock_state {
     VSOCK_FREE,
-    VSOCK_GREETING,  /* a host process is to say "CONNECT P\n" */
-    VSOCK_REQUESTED, /* the guest is to answer our REQUEST */
+    VSOCK_GREETING,  /* waits for "CONNECT P\n" of a host process */
+    VSOCK_REQUESTED, /* waits for the guest's reply to our REQUEST */
     VSOCK_OPEN,
     VSOCK_DRAINING, /* the guest has forgotten it; the ring still goes to the host */
-    VSOCK_CLOSING,  /* only an RST for the guest is left of it */
+    VSOCK_CLOSING,  /* only an RST for the guest is left */
 };
 
-/* What a connection has to tell the guest, in this order. */
+/* What a connection has to send to the guest, in this order. */
 enum vsock_pending {
-    VSOCK_SAY_RST = 1 << 0,
-    VSOCK_SAY_REQUEST = 1 << 1,
-    VSOCK_SAY_RESPONSE = 1 << 2,
-    VSOCK_SAY_SHUTDOWN = 1 << 3,
-    VSOCK_SAY_CREDIT_REQUEST = 1 << 4,
-    VSOCK_SAY_CREDIT_UPDATE = 1 << 5,
+    VSOCK_PENDING_RST = 1 << 0,
+    VSOCK_PENDING_REQUEST = 1 << 1,
+    VSOCK_PENDING_RESPONSE = 1 << 2,
+    VSOCK_PENDING_SHUTDOWN = 1 << 3,
+    VSOCK_PENDING_CREDIT_REQUEST = 1 << 4,
+    VSOCK_PENDING_CREDIT_UPDATE = 1 << 5,
 };
 
 #define VSOCK_GREETING_SIZE 32 /* more than "CONNECT 4294967295\n" */
@@ -51,23 +51,23 @@ struct vsock_connection {
     enum vsock_state state;
     uint32_t guest_port, host_port;
     int fd;           /* UNIX stream socket, non-blocking; -1 when closed */
-    uint32_t watched; /* events asked of the host so far */
+    uint32_t watched; /* events watched so far */
 
     uint32_t pending;        /* of enum vsock_pending */
-    uint32_t shutdown_flags; /* all that we have told, or are to tell, the guest */
-    bool queued;             /* in the queue of those that have something for the guest */
+    uint32_t shutdown_flags; /* all SHUTDOWN flags sent, or to be sent, to the guest */
+    bool queued;             /* in the queue of connections with something for the guest */
     struct vsock_connection *next;
 
-    /* Guest to host. received - forwarded is what the ring holds. */
+    /* Guest to host. The ring holds received - forwarded bytes. */
     struct byte_ring ring;
     uint32_t received, forwarded; /* bytes, modulo 2^32 as in the packets */
     uint32_t advertised;          /* `forwarded` as the guest knows it */
     bool guest_shut_send;
-    bool host_shut_receive; /* the host process is gone: bytes from the guest are discarded */
+    bool host_shut_receive; /* bytes from the guest are discarded */
 
     /* Host to guest. */
     uint32_t sent;                           /* bytes, modulo 2^32 */
-    uint32_t peer_buf_alloc, peer_forwarded; /* as the guest has told last */
+    uint32_t peer_buf_alloc, peer_forwarded; /* as last reported by the guest */
     bool readable;                           /* the socket has bytes, or its end, for the guest */
     bool credit_requested;
     bool guest_shut_receive;
@@ -89,7 +89,7 @@ struct vsock {
     struct vsock_backend backend;
     int listener_fd;
     bool listener_watched;
-    bool transport_reset_pending; /* the guest is to hear that its connections are gone */
+    bool transport_reset_pending; /* the guest has to be notified that its connections are gone */
     bool transmit_waiting;        /* the transmit queue waits for room in `resets` */
     uint32_t next_host_port;
     unsigned next_slot;
@@ -100,14 +100,14 @@ struct vsock {
     struct vsock_reset resets[VSOCK_RESETS_MAX]; /* first in, first out */
     unsigned resets_begin, resets_count;
 
-    /* Slots are never freed, so an event of a socket that has just been closed hits no stranger's
-     * memory; and they are given out in turn, so that it rarely hits another connection. */
+    /* Slots are never freed, so a late event of a closed socket does not access freed memory; and
+     * they are allocated in turn, so that it rarely hits another connection. */
     struct vsock_connection connections[VSOCK_CONNECTIONS_MAX];
 };
 
 /* ---- vsock.c ---- */
 
-/* A free slot that is now in `state` and owns `fd`, or NULL. */
+/* Allocates a slot in `state` that owns `fd`; NULL if there is none. */
 struct vsock_connection *vsock_allocate(struct vsock *vsock, enum vsock_state state, int fd);
 
 /* Puts a connection that has something for the guest into the queue. */
@@ -116,7 +116,7 @@ void vsock_enqueue(struct vsock_connection *connection);
 /* Moves what can be moved between the queues and the connections. */
 void vsock_run(struct vsock *vsock);
 
-/* Tells of a packet of the guest (transmit queue) or for it (receive queue). */
+/* Traces a packet of the guest (transmit queue) or for it (receive queue). */
 void vsock_trace(const struct vsock *vsock, unsigned queue, const struct vsock_packet *packet);
 
 /* ---- connection.c ---- */
@@ -124,7 +124,7 @@ void vsock_trace(const struct vsock *vsock, unsigned queue, const struct vsock_p
 /* Handler of the connection's socket. */
 void vsock_connection_handle_fd(void *opaque, uint32_t events);
 
-/* Handles a packet of the guest with `chain` behind it; its length has been checked. */
+/* Handles a packet of the guest; `chain` holds its payload, whose length has been checked. */
 void vsock_connection_receive(struct vsock_connection *connection,
                               const struct vsock_packet *packet,
                               const struct virtqueue_chain *chain);
@@ -133,18 +133,18 @@ void vsock_connection_receive(struct vsock_connection *connection,
 bool vsock_connection_has_work(const struct vsock_connection *connection);
 
 /*
- * Writes the connection's next packet into `chain`. Returns its size in bytes, 0 when there was
- * nothing after all, or -EINVAL when the chain is too small for a packet.
+ * Writes the connection's next packet into `chain`. Returns its size in bytes, 0 if there is
+ * nothing after all, or -EINVAL if the chain is too small for a packet.
  */
 int vsock_connection_send(struct vsock_connection *connection, const struct virtqueue_chain *chain);
 
-/* Watches the socket for what the connection waits for now; aborts it if that fails. */
+/* Watches the socket for the events that the connection needs now; aborts it if that fails. */
 void vsock_connection_update_watch(struct vsock_connection *connection);
 
-/* Closes the socket and tells a guest that knows of the connection. */
+/* Closes the socket, and notifies a guest that knows the connection. */
 void vsock_connection_abort(struct vsock_connection *connection);
 
-/* Closes the socket and frees the slot; the guest is not told. */
+/* Closes the socket and frees the slot; the guest is not notified. */
 void vsock_connection_release(struct vsock_connection *connection);
 
 /* ---- listener.c ---- */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The port contract: all that the machine needs to know of a processor architecture. Each
- * folder beside this file (x86_64/, aarch64/) implements it with the same file names: layout.c,
- * boot.c, vcpu.c, irq.c, state.c, host_level.c, and says its names in names.h. Functions get raw
- * KVM descriptors and the memory map.
+ * The port contract: all that the VM needs to know about a processor architecture. Each folder
+ * beside this file (x86_64/, aarch64/) implements it with the same file names: layout.c, boot.c,
+ * vcpu.c, irq.c, state.c, host_level.c, and defines its names in names.h. Functions get raw KVM
+ * descriptors and the memory map.
  */
 #ifndef MICROVM_ARCH_ARCH_H
 #define MICROVM_ARCH_ARCH_H
@@ -18,7 +18,7 @@
 
 struct kvm_run;
 
-/* ---- layout.c: where things are in guest-physical space ---- */
+/* ---- layout.c: the guest-physical address space ---- */
 
 /* Fills base and size of the regions (not host) for `bytes` of RAM; region 0 begins at 0 or at RAM
  * base. */
@@ -37,9 +37,9 @@ struct arch_address {
     uint64_t address;
 };
 struct arch_address arch_doorbell(void);
-struct arch_address arch_serial(void); /* where an early serial port is, when it is asked for */
+struct arch_address arch_serial(void); /* address of the early serial port, if enabled */
 
-/* Least memory in bytes with which a Linux of ours reaches its init, for a clear early error. */
+/* The minimum memory in bytes with which our Linux reaches its init, for a clear early error. */
 uint64_t arch_memory_minimum(void);
 
 /* ---- irq.c: in-kernel interrupt controller ---- */
@@ -61,7 +61,7 @@ static inline void arch_vcpu_template_destroy_at(struct arch_vcpu_template **tem
     arch_vcpu_template_destroy(*template);
 }
 
-/* Identification, time-stamp counter, local interrupt controller: all but where to start. */
+/* Identification, time-stamp counter, local interrupt controller: all except the entry point. */
 int arch_vcpu_setup(const struct arch_vcpu_template *template, int vcpu_fd, unsigned index,
                     struct error *err);
 
@@ -76,7 +76,8 @@ struct syscall_rules arch_vcpu_calls(void);
  */
 int arch_kernel_unpack(int fd, const char *name, int *unpacked, struct error *err);
 
-/* What the kernel's command line must say on this architecture; `earlycon`: with a serial port. */
+/* The parameters that the kernel's command line needs on this architecture; `earlycon`: with a
+ * serial port. */
 const char *arch_command_line(bool earlycon);
 
 struct arch_boot_input {
@@ -90,15 +91,15 @@ struct arch_boot {
     uint64_t entry;     /* guest-physical or virtual address of the first instruction */
     uint64_t boot_data; /* zero page (x86_64) or tree (aarch64) */
     uint64_t initramfs_base, initramfs_size; /* for the tree's /chosen where an arch uses it */
-    uint64_t tree_base, tree_limit;          /* where the tree goes, most bytes */
-    uint64_t bytes_copied;                   /* into guest memory, for the figures */
+    uint64_t tree_base, tree_limit;          /* where the tree goes, and its maximum size */
+    uint64_t bytes_copied;                   /* into guest memory, for the counts */
 };
 
-/* Places kernel and initramfs. Errors: ENOEXEC (not a kernel), ENOMEM (does not fit: says how much
- * is needed). */
+/* Loads kernel and initramfs. Errors: ENOEXEC (not a kernel), ENOMEM (does not fit: the message
+ * says how much is needed). */
 int arch_boot_load(const struct arch_boot_input *input, const struct guest_memory *memory,
                    struct arch_boot *boot, struct error *err);
-/* Writes boot parameters that point to the tree of `tree_size` bytes already at boot->tree_base. */
+/* Writes boot parameters that point to the tree, of `tree_size` bytes, at boot->tree_base. */
 int arch_boot_finish(const struct arch_boot_input *input, const struct guest_memory *memory,
                      size_t tree_size, struct arch_boot *boot, struct error *err);
 /* Registers of the first vCPU at entry. The others wait (INIT / PSCI). */
@@ -108,8 +109,8 @@ int arch_boot_vcpu(int vcpu_fd, const struct arch_boot *boot, const struct guest
 /* ---- tree.c: the architecture's own nodes ---- */
 
 /*
- * Adds cpus, interrupt controller, timer to a tree under construction (libfdt sequential write), to
- * its root, where addresses and sizes have two cells each. Errors: ENOSPC.
+ * Adds cpus, interrupt controller and timer to the root of a tree under construction (libfdt
+ * sequential write); addresses and sizes have two cells each. Errors: ENOSPC.
  */
 int arch_tree_add(void *tree, unsigned vcpu_count, struct error *err);
 /*
@@ -119,36 +120,36 @@ int arch_tree_add(void *tree, unsigned vcpu_count, struct error *err);
 unsigned arch_tree_interrupt(uint32_t interrupt, uint32_t cells[3]);
 #define ARCH_TREE_INTERRUPT_PARENT 1
 
-/* ---- state.c: what a snapshot carries, and what a crash report shows ---- */
+/* ---- state.c: state for snapshots and crash reports ---- */
 
-/* One line of where a vCPU stands (instruction pointer, stack, page table), for an internal
+/* One line with the state of a vCPU (instruction pointer, stack, page table), for an internal
  * error. */
 void arch_vcpu_describe(int vcpu_fd, char *text, size_t size);
 
-/* Speed class of /dev/kvm as `microvm doctor` names it. */
+/* Speed class of /dev/kvm, for `microvm doctor`. */
 enum arch_kvm_class { ARCH_KVM_HARDWARE, ARCH_KVM_SOFTWARE };
 enum arch_kvm_class arch_kvm_class(void);
 
-/* One of the capabilities of KVM that only this architecture has, and that machines use. */
+/* A capability of KVM that only this architecture has, and that VMs use. */
 struct arch_capability {
-    const char *name; /* as the kernel's KVM_CAP_... without that beginning */
+    const char *name; /* the kernel's KVM_CAP_... without that prefix */
     const char *what; /* what it is needed for */
     int number;       /* of KVM_CAP_... */
-    bool needed;      /* nothing runs without it; else: slower or less */
+    bool needed;      /* nothing runs without it; otherwise slower or with fewer features */
 };
 #define ARCH_CAPABILITIES 2
 extern const struct arch_capability arch_capabilities[ARCH_CAPABILITIES];
 
 /* ---- host_level.c: which images this processor runs ---- */
 
-/* The level of this processor among those that images name (platform.h), 0 where there are none. */
+/* The level of this processor, as images name it (platform.h); 0 if the architecture has none. */
 unsigned arch_host_level(void);
 
 /* ---- kernel files ---- */
 
 /*
- * Where the version of Linux is in the first `size` bytes of a kernel file whose format says so in
- * a header; below `size`, or 0: another format, or it does not say.
+ * The offset of the version text in the first `size` bytes of a kernel file, if its header has one;
+ * less than `size`, 0 if there is none.
  */
 size_t arch_kernel_version_at(const uint8_t *image, size_t size);
 

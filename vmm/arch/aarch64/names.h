@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What this architecture is called by whom; see vmm/arch/x86_64/names.h. */
+/* The names of this architecture; see vmm/arch/x86_64/names.h. */
 #define ARCHITECTURE_NAME  "aarch64"
 #define ARCHITECTURE_IMAGE "arm64"
 #define ARCHITECTURE_AUDIT AUDIT_ARCH_AARCH64

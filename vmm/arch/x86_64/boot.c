@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Place kernel, initramfs and boot parameters, and set the first vCPU to the kernel's
- * 64-bit entry (Documentation/x86/boot.rst of Linux, "64-bit Boot Protocol").
+ * Load kernel, initramfs and boot parameters, and set the first vCPU to the kernel's 64-bit entry
+ * (Documentation/x86/boot.rst of Linux, "64-bit Boot Protocol").
  *
- * Files are read into guest memory, not mapped there. Mapping looks cheaper, and is not: Linux
- * patches itself on nearly every page of its text (alternatives, return thunks, static calls), so
- * most mapped pages are copied after all, one page fault or two at a time, where anonymous memory
- * comes in pages of 2 MiB. Measured from command to init, in millions of instructions, with a
- * kernel of 13 MiB: 107 mapped, 80 read; with an initramfs of 2.7 MiB mapped: 10 more than read.
+ * Files are read into guest memory, not mapped. Mapping only looks cheaper: Linux patches almost
+ * every page of its text (alternatives, return thunks, static calls), so most mapped pages are
+ * copied anyway, at the cost of one or two page faults each, while anonymous memory comes in pages
+ * of 2 MiB. Measured from command to init, in millions of instructions, with a kernel of 13 MiB:
+ * 107 mapped, 80 read; with an initramfs of 2.7 MiB mapped: 10 more than read.
  */
 #include "vmm/arch/x86_64/bzimage.h"
 #include "vmm/arch/x86_64/elf.h"
@@ -25,7 +25,7 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 
-#define LOADER_OTHER      0xff /* type_of_loader: none with a number of its own */
+#define LOADER_OTHER      0xff /* type_of_loader: a loader without an assigned ID */
 #define BOOT_PROTOCOL     0x020f
 #define E820_RAM          1
 #define SELECTOR_CODE     0x10
@@ -43,8 +43,8 @@
 /*
  * reboot=t: a reset is a triple fault, the only way out without a keyboard controller or ACPI. The
  * time-stamp counter needs no watchdog, the timer no check, the serial port no probing. Without
- * noforce Linux sets 64 MiB aside for bouncing once there is RAM above 4 GiB. A kernel that finds
- * itself alone on one vCPU would patch 6,400 lock prefixes away; that takes a tenth of its boot.
+ * noforce Linux reserves 64 MiB of bounce buffers if there is RAM above 4 GiB. On one vCPU Linux
+ * would patch out 6,400 lock prefixes, which takes a tenth of its boot.
  */
 #define COMMAND_LINE                                                                               \
     "reboot=t tsc=reliable no_timer_check swiotlb=noforce noreplace-smp 8250.nr_uarts=0"
@@ -172,7 +172,7 @@ static void fill_zero_page(const struct arch_boot_input *input, const struct gue
                 memory->regions[i].base + memory->regions[i].size);
 }
 
-/* One to one for the first GiB, in pages of 2 MiB. */
+/* An identity map of the first GiB, in pages of 2 MiB. */
 static bool write_page_tables(const struct guest_memory *memory)
 {
     uint64_t top = (LAYOUT_PAGE_TABLES + LAYOUT_PAGE) | PAGE_PRESENT_RW;

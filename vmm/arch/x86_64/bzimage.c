@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Take the compressed ELF kernel out of a bzImage (Documentation/x86/boot.rst of Linux:
+ * Extract the compressed ELF kernel from a bzImage (Documentation/x86/boot.rst of Linux:
  * payload_offset, payload_length; protocol 2.08 and later).
  *
- * The payload is unpacked by microvm-import, in the cage in which archives are read: it gets two
- * anonymous files and nothing else. No decompressor is linked into the monitor. Linux appends the
- * unpacked size to all formats but gzip, which ends with it anyway; those four bytes are no part of
- * the stream.
+ * microvm-import unpacks the payload, confined as for archives: it gets two anonymous files and
+ * nothing else. So no decompressor is linked into the monitor. Linux appends the unpacked size to
+ * all formats except gzip, which ends with it anyway; those four bytes are not part of the stream.
  */
 #include <asm/bootparam.h>
 #include <errno.h>
@@ -35,7 +34,7 @@
 struct compression {
     const char *name;
     uint8_t magic[4];
-    unsigned trailer; /* bytes behind the stream */
+    unsigned trailer; /* bytes after the stream */
 };
 
 static const struct compression compressions[] = {
@@ -60,7 +59,7 @@ bool bzimage_is_kernel(const uint8_t *head, size_t size)
     return setup.boot_flag == SETUP_BOOT_FLAG && setup.header == SETUP_MAGIC;
 }
 
-/* kernel_version of boot protocol 2.00: where the text is, less the 512 bytes of the boot
+/* kernel_version of boot protocol 2.00: the offset of the text, minus the 512 bytes of the boot
  * sector. */
 size_t arch_kernel_version_at(const uint8_t *image, size_t size)
 {
@@ -92,15 +91,15 @@ static int unpack(const char *name, const char *format, int input, int output, s
     int rc = program_file_find(&program_file_import, NULL, &program, err);
 
     if (rc < 0)
-        return error_wrap(err, rc, "%s: cannot be unpacked", name);
+        return error_wrap(err, rc, "%s: cannot unpack it", name);
     spawn.program = program;
     spawn.arguments = (const char *const[]){program, "unpack-kernel", NULL};
-    /* Its words, if it has any, are lost. */
+    /* Its messages are dropped. */
     spawn.descriptors = (const struct spawn_descriptor[]){{0, input}, {1, output}, {2, input}};
     rc = spawn_run(&spawn, err);
     if (rc == -EIO)
         return error_set(err, ENOEXEC, "%s: its %s payload is damaged", name, format);
-    return rc < 0 ? error_wrap(err, rc, "%s: cannot be unpacked", name) : 0;
+    return rc < 0 ? error_wrap(err, rc, "%s: cannot unpack it", name) : 0;
 }
 
 /* A new file with `size` bytes of `fd` from `offset`, its position at the start; or -errno. */
@@ -147,19 +146,19 @@ int bzimage_unpack(int fd, const char *name, const uint8_t head[BZIMAGE_HEAD_SIZ
     offset = (sectors + 1) * SECTOR + setup.payload_offset;
     if (setup.payload_length < 8 || offset > (uint64_t)status.st_size ||
         setup.payload_length > (uint64_t)status.st_size - offset)
-        return error_set(err, ENOEXEC, "%s: is cut short: its payload is not all in the file",
+        return error_set(err, ENOEXEC, "%s: is truncated: its payload is not all in the file",
                          name);
     if (io_pread_full(fd, magic, sizeof(magic), (off_t)offset) != (ssize_t)sizeof(magic))
-        return error_set(err, EIO, "%s: cannot be read", name);
+        return error_set(err, EIO, "%s: cannot read it", name);
     compression = find_compression(magic);
     if (!compression)
         return error_set(err, ENOEXEC,
-                         "%s: is compressed in a way that is not known here (known: gzip, lz4, "
+                         "%s: has an unknown compression (known: gzip, lz4, "
                          "zstd, xz)",
                          name);
     payload = copy_payload(fd, offset, setup.payload_length - compression->trailer);
     if (payload < 0)
-        return error_set_errno(err, -payload, "%s: cannot be read", name);
+        return error_set_errno(err, -payload, "%s: cannot read it", name);
     output = memfd_create("kernel", MFD_CLOEXEC);
     if (output < 0)
         return error_set_errno(err, errno, "%s: no memory to unpack it", name);

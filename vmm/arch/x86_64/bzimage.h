@@ -9,7 +9,7 @@
 
 #include "vmm/base/error.h"
 
-/* Bytes of a kernel file that tell what it is and where its parts are. */
+/* Bytes of a kernel file that hold its format and the offsets of its parts. */
 #define BZIMAGE_HEAD_SIZE 4096
 
 /* Whether `head` is the setup header of a bzImage. */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CPUID: what KVM supports, less what a guest is not given, with topology and frequencies
- * put right (Intel SDM vol. 2A CPUID; AMD APM vol. 3 appendix E; Linux, virt/kvm/api.rst 9.1).
+ * CPUID: what KVM supports, minus what is hidden from guests, with topology and frequencies
+ * corrected (Intel SDM vol. 2A CPUID; AMD APM vol. 3 appendix E; Linux, virt/kvm/api.rst 9.1).
  *
  * Passed as KVM gives them: identification (0, 1 EAX), caches and TLBs (2, 4, 0x80000005,
  * 0x80000006, 0x8000001d), power (6: only ARAT), features (1, 7, 0x80000001, 0x80000008 EBX,
  * 0x80000021), the size of the extended state (0xd), KVM's own leaves (0x40000000: clock, end of
  * interrupt, TLB flush), the counter's invariance (0x80000007), the widths of addresses (0x80000008
- * EAX). KVM has removed from them what it cannot give. Written anew: topology, which KVM leaves at
- * zero or as it is on the processor the call ran on: one package, as many cores as vCPUs, one
- * thread a core, APIC id = index.
+ * EAX). KVM has removed from them what it does not support. Replaced: topology, which KVM leaves
+ * zero or copies from the processor that ran the call: one package, as many cores as vCPUs, one
+ * thread a core, APIC ID = index.
  */
 #include "vmm/arch/x86_64/cpuid.h"
 
@@ -34,12 +34,12 @@
 enum vendor { VENDOR_INTEL = 1, VENDOR_AMD = 2, VENDOR_OTHER = 4, VENDOR_ANY = 7 };
 
 /*
- * Bits that KVM may offer and a guest is not given. Nested virtualization: it is the part of KVM
- * with most of its faults, and no container needs it. Performance counters and traces of the
- * processor: clocks fine enough to watch a neighbour with, and a way into the host's perf. SGX: no
- * part of guest memory is enclave memory. AMX: its state wants a permission of the process
- * (arch_prctl), without which KVM offers the instructions but not the state. ARCH_CAPABILITIES: KVM
- * emulates it on AMD, whose processors do not have it. ECX of 0x80000008: reserved but by AMD.
+ * Bits that KVM may offer and that are hidden from guests. Nested virtualization: it is the part of
+ * KVM with most of its bugs, and no container needs it. Performance counters and processor traces:
+ * precise enough clocks for side channels, and a path into the host's perf. SGX: no guest memory is
+ * enclave memory. AMX: its state needs a permission of the process (arch_prctl), without which KVM
+ * offers the instructions but not the state. ARCH_CAPABILITIES: KVM emulates it on AMD, whose
+ * processors do not have it. ECX of 0x80000008: reserved except on AMD.
  */
 static const struct {
     uint32_t leaf, subleaf;
@@ -62,10 +62,10 @@ static const struct {
 };
 
 /*
- * Leaves that go whole. KVM answers them with zeros then. Those of hidden bits: counters 0xa and
+ * Leaves that are removed entirely: KVM then returns zeros. Those of hidden bits: counters 0xa and
  * 0x23, SGX 0x12, trace 0x14, LBR 0x1c, AMX 0x1d and 0x1e, SVM 0x8000000a, IBS 0x8000001b,
  * encryption of memory 0x8000001f (for guests that are started with it), AMD's counters 0x80000022.
- * And 0x1f and 0x80000026, which say what 0xb says, for packages of several dies.
+ * Also 0x1f and 0x80000026, which repeat 0xb for packages of several dies.
  */
 static const uint32_t hidden_leaves[] = {0xa,        0x12,       0x14,      0x1c,       0x1d,
                                          0x1e,       0x1f,       0x23,      0x8000000a, 0x8000001b,
@@ -82,7 +82,7 @@ static struct kvm_cpuid_entry2 *find(struct cpuid_table *table, uint32_t leaf, u
     return NULL;
 }
 
-/* The entry of a leaf with or without subleaves, made when there is none; NULL when full. */
+/* The entry of a leaf with or without subleaves, created if missing; NULL if the table is full. */
 static struct kvm_cpuid_entry2 *ensure(struct cpuid_table *table, uint32_t leaf, uint32_t subleaf,
                                        bool indexed)
 {
@@ -110,7 +110,7 @@ static void remove_leaf(struct cpuid_table *table, uint32_t leaf)
     table->header.nent = kept;
 }
 
-/* Bits of an APIC id that tell `count` cores apart. */
+/* Bits of an APIC ID that distinguish `count` cores. */
 static unsigned id_bits(unsigned count)
 {
     unsigned bits = 0;
@@ -148,11 +148,11 @@ bool cpuid_wants_frequency(const struct cpuid_table *table)
 }
 
 /*
- * Leaf 0x15: rate of the counter = rate of the "crystal" (ecx, Hz) * ebx / eax. Linux takes the
- * crystal for what drives the local APIC's timer, and multiplies kHz in 32 bits. So the crystal is
- * the timer's clock, and the ratio is the nearest one of which that product fits. It is exact for a
- * rate that is a multiple of 1 MHz, and for others seldom off by more than a few parts in a
- * million: a guest that wants better has KVM's clock.
+ * Leaf 0x15: rate of the counter = rate of the "crystal" (ecx, Hz) * ebx / eax. Linux assumes that
+ * the crystal drives the local APIC's timer, and multiplies kHz in 32 bits. So the crystal is the
+ * timer's clock, and the ratio is the nearest one whose product fits. It is exact for a rate that
+ * is a multiple of 1 MHz, and for others rarely off by more than a few parts in a million: a guest
+ * that needs more precision has KVM's clock.
  */
 static void set_ratio(struct kvm_cpuid_entry2 *entry, uint64_t tsc_khz)
 {
@@ -190,7 +190,7 @@ void cpuid_set_frequency(struct cpuid_table *table, unsigned tsc_khz)
     if (!ratio || !base)
         return;
     set_ratio(ratio, tsc_khz);
-    /* In MHz: the base rate, the highest; that of the bus is not told. */
+    /* In MHz: the base rate, the highest; that of the bus is not reported. */
     base->eax = tsc_khz / 1000;
     base->ebx = tsc_khz / 1000;
     base->ecx = 0;
@@ -255,7 +255,7 @@ void cpuid_pass_through(struct cpuid_table *table, const struct kvm_cpuid_entry2
     entry->edx = host->edx;
 }
 
-/* Leaf 0xb: levels of topology, each with the bits to shift the id by to get to the next. */
+/* Leaf 0xb: levels of topology, each with the bits by which to shift the ID to get the next. */
 static void set_extended_topology(struct kvm_cpuid_entry2 *entry, unsigned index,
                                   unsigned vcpu_count)
 {
@@ -274,13 +274,14 @@ static void set_extended_topology(struct kvm_cpuid_entry2 *entry, unsigned index
 }
 
 /*
- * Leaves 4 and 0x8000001d describe one cache an entry: in eax, bits 4:0 say that there is one, 7:5
- * its level, 25:14 how many threads share it, less one; 31:26 of leaf 4 the cores, less one.
+ * Leaves 4 and 0x8000001d describe one cache an entry: in eax, bits 4:0 are its type, 7:5 its
+ * level, 25:14 the number of threads that share it, minus one; bits 31:26 of leaf 4 the cores,
+ * minus one.
  */
 static void set_cache(struct kvm_cpuid_entry2 *entry, unsigned vcpu_count)
 {
     unsigned level = entry->eax >> 5 & 7U;
-    unsigned last = (1U << id_bits(vcpu_count)) - 1; /* ids in the package, less one */
+    unsigned last = (1U << id_bits(vcpu_count)) - 1; /* IDs in the package, minus one */
 
     if ((entry->eax & 0x1f) == 0)
         return;
@@ -300,7 +301,7 @@ void cpuid_set_topology(struct cpuid_table *table, unsigned index, unsigned vcpu
 
         switch (entry->function) {
         case 1:
-            /* APIC id, and ids that the package may hold (only read with HTT). */
+            /* APIC ID, and the number of IDs in the package (only valid with HTT). */
             entry->ebx = (entry->ebx & 0xffffU) | index << 24 | 1U << id_bits(vcpu_count) << 16;
             break;
         case 4:
@@ -311,13 +312,13 @@ void cpuid_set_topology(struct cpuid_table *table, unsigned index, unsigned vcpu
             set_extended_topology(entry, index, vcpu_count);
             break;
         case 0x80000008:
-            /* NC: cores less one; ApicIdSize: bits of the core id. */
+            /* NC: cores minus one; ApicIdSize: bits of the core ID. */
             if (vendor == VENDOR_AMD)
                 entry->ecx = (entry->ecx & ~0xf0ffU) | (vcpu_count - 1) | id_bits(vcpu_count) << 12;
             break;
         case 0x8000001e:
             entry->eax = index;
-            entry->ebx = index; /* core id; one thread a core */
+            entry->ebx = index; /* core ID; one thread a core */
             entry->ecx = 0;
             break;
         default:

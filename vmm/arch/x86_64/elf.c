@@ -2,8 +2,8 @@
 /*
  * Load an uncompressed Linux (vmlinux) from its ELF program headers.
  *
- * Nothing in the file is believed: each header is copied once, sizes are subtracted before they are
- * compared, and a segment must lie whole between 1 MiB and `limit` in one region of memory.
+ * The file is not trusted: each header is copied once, sizes are subtracted before they are
+ * compared, and a segment must lie entirely between 1 MiB and `limit` in one region of memory.
  */
 #include <elf.h>
 #include <errno.h>
@@ -22,14 +22,13 @@ bool elf_is_kernel(const uint8_t *head, size_t size)
 
 static int not_kernel(struct error *err, const char *name, const char *why)
 {
-    return error_set(
-        err, ENOEXEC,
-        "%s: is not a kernel that can be started (%s); give a vmlinux or a bzImage for "
-        "x86_64",
-        name, why);
+    return error_set(err, ENOEXEC,
+                     "%s: is not a bootable kernel (%s); give a vmlinux or a bzImage for "
+                     "x86_64",
+                     name, why);
 }
 
-/* Copies header and program headers out of the start of the file. */
+/* Copies header and program headers from the start of the file. */
 static int read_headers(const char *name, const uint8_t *head, size_t head_size, Elf64_Ehdr *header,
                         Elf64_Phdr segments[SEGMENTS_MAX], struct error *err)
 {
@@ -45,7 +44,7 @@ static int read_headers(const char *name, const uint8_t *head, size_t head_size,
         return not_kernel(err, name, "an object file, not a linked kernel");
     if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phnum == 0 ||
         header->e_phnum > SEGMENTS_MAX)
-        return not_kernel(err, name, "no sane program headers");
+        return not_kernel(err, name, "invalid program headers");
     size = header->e_phnum * sizeof(Elf64_Phdr);
     if (header->e_phoff > head_size || size > head_size - header->e_phoff)
         return not_kernel(err, name, "program headers not at the start of the file");
@@ -58,7 +57,7 @@ static int load_segment(int fd, const char *name, const Elf64_Phdr *segment,
                         struct error *err)
 {
     if (segment->p_filesz > segment->p_memsz || segment->p_offset > INT64_MAX - segment->p_filesz)
-        return not_kernel(err, name, "a segment of impossible size");
+        return not_kernel(err, name, "a segment of invalid size");
     if (segment->p_paddr < LAYOUT_KERNEL || segment->p_paddr >= LAYOUT_IDENTITY_END ||
         segment->p_memsz > LAYOUT_IDENTITY_END - segment->p_paddr)
         return not_kernel(err, name, "a segment not between 1 MiB and 1 GiB of memory");
@@ -71,7 +70,7 @@ static int load_segment(int fd, const char *name, const Elf64_Phdr *segment,
             (unsigned long long)((segment->p_paddr + segment->p_memsz - limit + 0xfffff) >> 20));
     if (!guest_memory_at(memory, GUEST_ADDR(segment->p_paddr), segment->p_memsz))
         return not_kernel(err, name, "a segment outside of memory");
-    /* What is behind the file's part is zero already: fresh memory. */
+    /* The rest of the segment is zero already: fresh memory. */
     return guest_file_read(fd, name, segment->p_offset, segment->p_filesz, memory, segment->p_paddr,
                            boot, err);
 }

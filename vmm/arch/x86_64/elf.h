@@ -11,7 +11,7 @@
 #include "vmm/arch/arch.h"
 #include "vmm/base/error.h"
 
-/* Whether `head` begins an ELF file. */
+/* Whether `head` is the beginning of an ELF file. */
 bool elf_is_kernel(const uint8_t *head, size_t size);
 
 /*

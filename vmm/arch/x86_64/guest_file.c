@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a file into guest memory; see guest_file.h. */
+/* Read a file into guest memory; see guest_file.h. */
 #include "vmm/arch/x86_64/guest_file.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@ int guest_file_read(int fd, const char *name, uint64_t offset, uint64_t size,
     if (count < 0)
         return error_set_errno(err, (int)-count, "%s", name);
     if ((uint64_t)count < size)
-        return error_set(err, ENOEXEC, "%s: is cut short", name);
+        return error_set(err, ENOEXEC, "%s: is truncated", name);
     boot->bytes_copied += size;
     return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a file into guest memory. */
+/* Read a file into guest memory. */
 #ifndef MICROVM_ARCH_X86_64_GUEST_FILE_H
 #define MICROVM_ARCH_X86_64_GUEST_FILE_H
 
@@ -10,7 +10,7 @@
 #include "vmm/base/error.h"
 
 /* Reads `size` bytes of the file `fd` from `offset` into guest memory, and counts them. Errors:
- * ENOMEM (does not fit), ENOEXEC (cut short), of read(2). */
+ * ENOMEM (does not fit), ENOEXEC (truncated), of read(2). */
 int guest_file_read(int fd, const char *name, uint64_t offset, uint64_t size,
                     const struct guest_memory *memory, uint64_t address, struct arch_boot *boot,
                     struct error *err);

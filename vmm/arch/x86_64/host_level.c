@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The level of the host's processor: which images are made for it. In microvm-import, too. */
+/* The level of the host's processor: which images it can run. Also in microvm-import. */
 #include <cpuid.h>
 
 #include "vmm/arch/arch.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where things are in guest-physical space; the map is drawn in layout.h. */
+/* The guest-physical address space; layout.h has the map. */
 #include "vmm/arch/x86_64/layout.h"
 
 #include <errno.h>
@@ -26,8 +26,8 @@ int arch_memory_layout(uint64_t bytes, struct guest_memory *memory, struct error
 }
 
 /*
- * IO-APIC pins. 16 to 23 first: they are not wired to the legacy interrupt controller too. Then
- * those of the first 16 that no PC device is known for.
+ * IO-APIC pins. 16 to 23 first: they are not also connected to the legacy interrupt controller.
+ * Then those of the first 16 that no PC device uses.
  */
 struct arch_device_slot arch_device_slot(unsigned index)
 {

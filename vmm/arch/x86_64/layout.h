@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guest-physical map of an x86_64 machine.
+ * The guest-physical map of an x86_64 VM.
  *
  *   0x0000_0500  GDT that is loaded at entry
  *   0x0000_7000  zero page (struct boot_params)

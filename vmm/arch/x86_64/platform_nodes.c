@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Processors and interrupt controllers as Linux finds them in a tree on x86
- * (arch/x86/kernel/devicetree.c of Linux: one cpu node a local APIC, "reg" is the APIC id).
+ * Processors and interrupt controllers, in the form in which Linux reads them from a tree on x86
+ * (arch/x86/kernel/devicetree.c of Linux: one cpu node a local APIC, "reg" is the APIC ID).
  */
 #include <errno.h>
 #include <libfdt.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a vCPU stands, for a report of an internal error; what kind of KVM the host has. */
+/* The state of a vCPU, for reports of internal errors; the class of the host's KVM. */
 #include <cpuid.h>
 #include <linux/kvm.h>
 #include <stdio.h>
@@ -25,14 +25,14 @@ void arch_vcpu_describe(int vcpu_fd, char *text, size_t size)
     struct kvm_sregs sregs = {0};
 
     if (ioctl(vcpu_fd, KVM_GET_REGS, &regs) < 0 || ioctl(vcpu_fd, KVM_GET_SREGS, &sregs) < 0) {
-        snprintf(text, size, "its registers cannot be read");
+        snprintf(text, size, "cannot read its registers");
         return;
     }
     snprintf(text, size, "rip %#llx rsp %#llx cr0 %#llx cr2 %#llx cr3 %#llx cr4 %#llx efer %#llx",
              regs.rip, regs.rsp, sregs.cr0, sregs.cr2, sregs.cr3, sregs.cr4, sregs.efer);
 }
 
-/* A processor that offers neither VMX nor SVM has a KVM that is software only. */
+/* Without VMX and SVM, KVM is emulated in software. */
 enum arch_kvm_class arch_kvm_class(void)
 {
     unsigned a, b, c, d;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What each vCPU is before it runs: CPUID, the model-specific registers a BIOS sets, the
- * local APIC. Where the first one starts is boot.c; the others wait for INIT and SIPI in the
- * kernel.
+ * Set each vCPU up: CPUID, the model-specific registers that a BIOS sets, the local APIC. The entry
+ * point of the first one is in boot.c; the others wait for INIT and SIPI in the kernel.
  */
 #include <cpuid.h>
 #include <errno.h>
@@ -31,9 +30,9 @@ struct arch_vcpu_template {
 };
 
 /*
- * Performance counters are not a guest's (cpuid.c). Their CPUID leaf alone hides Intel's; AMD's
- * oldest four have none. A KVM that cannot be told so (before Linux 5.18, or without counters) is
- * as good.
+ * Guests have no performance counters (cpuid.c). For Intel, removing the CPUID leaf suffices; AMD's
+ * oldest four counters have no leaf. A KVM without this capability (before Linux 5.18, or without
+ * counters) works, too.
  */
 static void disable_counters(int vm_fd)
 {
@@ -45,7 +44,7 @@ static void disable_counters(int vm_fd)
     (void)ioctl(vm_fd, KVM_ENABLE_CAP, &counters);
 }
 
-/* The processor's name (0x80000002 to 4), and AMD's first-level caches: KVM leaves them blank. */
+/* The processor's name (0x80000002 to 4), and AMD's first-level caches: KVM leaves them zero. */
 static void pass_names(struct cpuid_table *table)
 {
     for (uint32_t leaf = 0x80000002; leaf <= 0x80000005; leaf++) {
@@ -112,12 +111,12 @@ static int set_registers(int vcpu_fd, unsigned index, struct error *err)
                     {.index = MSR_MTRR_DEFAULT, .data = MSR_MTRR_ENABLED_WRITE_BACK}},
     };
 
-    /* Some bits say what there is not (traces of branches): they stay as KVM has them. */
+    /* Some bits mean that a feature is absent (branch traces): they stay as KVM set them. */
     if (ioctl(vcpu_fd, KVM_GET_MSRS, &msrs) < 0)
         return error_set_errno(err, errno, "KVM_GET_MSRS of vCPU %u", index);
     msrs.entries[0].data |= MSR_MISC_ENABLE_FAST_STRING;
     msrs.header.nmsrs = 2;
-    /* The result is how many were read or set: a KVM without one of them is as good. */
+    /* The result is the number of registers read or set: a KVM that lacks one works, too. */
     if (ioctl(vcpu_fd, KVM_SET_MSRS, &msrs) < 0)
         return error_set_errno(err, errno, "KVM_SET_MSRS of vCPU %u", index);
     return 0;
