@@ -195,7 +195,7 @@ static void write_heading(const struct table *table, const size_t *widths, FILE 
 
 int table_write(const struct table *table, FILE *out)
 {
-    size_t widths[TABLE_COLUMNS_MAX];
+    size_t widths[TABLE_COLUMNS_MAX] = {0};
 
     if (find_widths(table, widths))
         write_heading(table, widths, out);
