@@ -27,6 +27,22 @@ static char *take(const uint8_t **data, size_t *size)
     return text;
 }
 
+static void make_bundle(const struct image_config *image, struct process *process,
+                        const struct oci_options *options)
+{
+    const struct bundle_contents contents = {.hosts = ""};
+    struct oci_config config;
+    struct bundle bundle = {.count = 0};
+
+    if (oci_config_init(&config, NULL) < 0)
+        abort();
+    if (oci_config_apply(&config, image, process, options, NULL) == 0 &&
+        oci_config_set_bundle(&config, "/b", NULL) == 0)
+        (void)bundle_create(&config, &contents, &bundle, NULL);
+    bundle_release(&bundle);
+    oci_config_release(&config);
+}
+
 static void run_config(const uint8_t *data, size_t size)
 {
     char *text = take(&data, &size);
@@ -34,19 +50,16 @@ static void run_config(const uint8_t *data, size_t size)
     char *group = take(&data, &size);
     char *user = take(&data, &size);
     struct process_options options = {.hostname = "h", .user = user};
-    struct bundle_options bundle_options = {
-        .root_path = "/r", .bundle_path = "/b", .hostname = "h", .read_only = true};
+    struct oci_options oci_options = {.hostname = "h", .read_only = true};
     struct image_config config;
     struct process process;
-    struct bundle bundle;
 
     environment_add_file(&options.environment, "file", group, NULL, NULL);
     if (config_parse(text, strlen(text), "config", &config, NULL) == 0) {
         if (process_resolve(&config, passwd, group, &options, &process, NULL) == 0) {
-            string_list_add(&bundle_options.tmpfs, user);
-            if (bundle_create(&config, &process, &bundle_options, &bundle, NULL) == 0)
-                bundle_release(&bundle);
-            string_list_release(&bundle_options.tmpfs);
+            string_list_add(&oci_options.tmpfs, user);
+            make_bundle(&config, &process, &oci_options);
+            string_list_release(&oci_options.tmpfs);
             process_release(&process);
         }
         config_release(&config);

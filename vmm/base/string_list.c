@@ -52,6 +52,21 @@ int string_list_add_all(struct string_list *list, const struct string_list *more
     return 0;
 }
 
+void string_list_remove_prefix(struct string_list *list, const char *prefix)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < list->count; i++) {
+        if (strncmp(list->items[i], prefix, strlen(prefix)) == 0)
+            free(list->items[i]);
+        else
+            list->items[kept++] = list->items[i];
+    }
+    list->count = kept;
+    if (list->items)
+        list->items[kept] = NULL;
+}
+
 void string_list_release(struct string_list *list)
 {
     for (size_t i = 0; i < list->count; i++)

@@ -23,6 +23,9 @@ int string_list_add_format(struct string_list *list, const char *format, ...)
 /* Appends copies of all strings of `more`. Returns 0 or -ENOMEM. */
 int string_list_add_all(struct string_list *list, const struct string_list *more);
 
+/* Removes the strings that begin with `prefix`. */
+void string_list_remove_prefix(struct string_list *list, const char *prefix);
+
 /* Frees the strings and leaves an empty list. */
 void string_list_release(struct string_list *list);
 

@@ -51,7 +51,8 @@ struct run {
     struct timeline timeline;
     struct explanation explanation;
     struct instance instance;
-    struct sandbox_request request;
+    struct sandbox_options sandbox_options;
+    void *sandbox_state; /* what the sandbox keeps, from its prepare() on */
     char hostname[HOSTNAME_MAX + 1];
     struct program program;
     enum run_stage stage;
@@ -77,15 +78,15 @@ static int check_hostname(const char *hostname, struct error *err)
 static int check_limits(struct run *run, struct error *err)
 {
     const struct run_options *options = run->options;
-    struct sandbox_request *request = &run->request;
-    struct sandbox_limits *limits = &request->limits;
-    int rc = vm_options_cpus(options->cpus, &request->vcpu_count, &limits->millicpus, err);
+    struct sandbox_options *wanted = &run->sandbox_options;
+    struct sandbox_limits *limits = &wanted->limits;
+    int rc = vm_options_cpus(options->cpus, &wanted->vcpu_count, &limits->millicpus, err);
 
     if (rc < 0)
         return rc;
     limits->memory_bytes = options->memory;
     if (run->sandbox->traits & SANDBOX_VM) {
-        rc = vm_options_memory(options->memory, true, &request->memory_bytes, err);
+        rc = vm_options_memory(options->memory, true, &wanted->vm_memory_bytes, err);
         if (rc < 0)
             return rc;
     }
@@ -112,7 +113,7 @@ static int check_values(struct run *run, struct error *err)
     rc = options->name ? instance_check_name(options->name, err) : 0;
     if (rc < 0)
         return rc;
-    rc = vm_options_jail(options->jail, options->jail_uid, &run->request.jail, err);
+    rc = vm_options_jail(options->jail, options->jail_uid, &run->sandbox_options.jail, err);
     if (rc < 0)
         return rc;
     rc = options->hostname ? check_hostname(options->hostname, err) : 0;
@@ -121,11 +122,11 @@ static int check_values(struct run *run, struct error *err)
     return check_limits(run, err);
 }
 
-/* Checks all options that need no image; fills the plain members of the request. */
+/* Checks all options that need no image; fills the sandbox's. */
 static int check_options(struct run *run, struct error *err)
 {
     const struct run_options *options = run->options;
-    struct sandbox_request *request = &run->request;
+    struct sandbox_options *wanted = &run->sandbox_options;
     int rc = check_values(run, err);
 
     if (rc < 0)
@@ -138,16 +139,15 @@ static int check_options(struct run *run, struct error *err)
     if (options->terminal && options->interactive && !isatty(STDIN_FILENO))
         return error_set(err, ENOTTY,
                          "-t with -i: standard input is not a terminal; omit -t to use a pipe");
-    request->interactive = options->interactive;
-    request->terminal = options->terminal;
-    request->disk_bytes = align_up(options->disk, 4096);
-    request->earlycon = options->earlycon;
-    request->kernel = options->kernel;
-    request->initramfs = options->initramfs;
-    request->runtime = options->runtime;
-    request->cgroup_parent = options->cgroup_parent;
-    request->timeline = &run->timeline;
-    request->explanation = options->explain ? &run->explanation : NULL;
+    wanted->interactive = options->interactive;
+    wanted->terminal = options->terminal;
+    wanted->disk_bytes = align_up(options->disk, 4096);
+    wanted->earlycon = options->earlycon;
+    wanted->kernel = options->kernel;
+    wanted->initramfs = options->initramfs;
+    wanted->runtime = options->runtime;
+    wanted->cgroup_parent = options->cgroup_parent;
+    wanted->explanation = options->explain ? &run->explanation : NULL;
     run->explanation.live = options->explain && *options->explain;
     run->explanation.machine = run->sandbox->traits & SANDBOX_EXIT_STATISTICS;
     return 0;
@@ -187,7 +187,6 @@ static void choose_hostname(struct run *run)
         if (*at == '_')
             *at = '-';
     }
-    run->request.hostname = run->hostname;
 }
 
 static int resolve_process(const struct run *run, const struct image *image, char **arguments,
@@ -197,7 +196,7 @@ static int resolve_process(const struct run *run, const struct image *image, cha
     AUTO_STRING_LIST struct string_list environment = {0};
     AUTO_STRING_LIST struct string_list list = {0};
     struct process_options process_options = {
-        .entrypoint = options->program ? BUNDLE_PROGRAM_PATH : options->entrypoint,
+        .entrypoint = options->program ? OCI_PROGRAM_PATH : options->entrypoint,
         .working_dir = options->workdir,
         .user = options->user,
         .hostname = run->hostname,
@@ -217,54 +216,72 @@ static int resolve_process(const struct run *run, const struct image *image, cha
                            err);
 }
 
-static int make_bundle(struct run *run, const struct image *image, char **arguments,
-                       size_t argument_count, struct bundle *bundle, struct error *err)
+/* The configuration: docker's defaults, then the image and the user, then the sandbox. */
+static int make_config(struct run *run, const struct image *image, char **arguments,
+                       size_t argument_count, const struct sandbox_instance *instance,
+                       struct oci_config *config, struct error *err)
 {
     const struct run_options *options = run->options;
-    struct bundle_options bundle_options = {
+    struct oci_options oci_options = {
         .hostname = run->hostname,
         .tmpfs = options->tmpfs,
         .read_only = options->read_only,
         .terminal = options->terminal,
-        .program = run->program.data,
-        .program_size = run->program.size,
+        .program = run->program.data != NULL,
     };
     struct process process;
-    int rc = run->sandbox->place(&run->request, &bundle_options, err);
+    int rc = oci_config_init(config, err);
 
     if (rc < 0)
         return rc;
-    (void)terminal_size(STDOUT_FILENO, &bundle_options.rows, &bundle_options.columns);
+    (void)terminal_size(STDOUT_FILENO, &oci_options.rows, &oci_options.columns);
     rc = resolve_process(run, image, arguments, argument_count, &process, err);
     if (rc < 0)
         return rc;
-    rc = bundle_create(&image->config, &process, &bundle_options, bundle, err);
-    process_release(&process);
-    return rc;
+    rc = oci_config_apply(config, &image->config, &process, &oci_options, err);
+    if (rc < 0)
+        return rc;
+    return run->sandbox->transform(run->sandbox_state, &run->sandbox_options, instance, config,
+                                   err);
 }
 
 /* From here on there is an instance. */
 static int run_instance(struct run *run, const struct image *image, char **arguments,
                         size_t argument_count, int *status, struct error *err)
 {
-    struct bundle bundle;
+    const struct sandbox_instance instance = {
+        .name = run->instance.name,
+        .directory = run->instance.directory,
+        .directory_fd = run->instance.directory_fd,
+        .lock_fd = run->instance.lock_fd,
+        .control_listener = &run->instance.control_listener,
+    };
+    const struct bundle_contents contents = {
+        .program = run->program.data,
+        .program_size = run->program.size,
+    };
+    AUTO_OCI_CONFIG struct oci_config config = {.rows = 0};
+    AUTO_BUNDLE struct bundle bundle = {.count = 0};
+    const struct sandbox_request request = {
+        .options = &run->sandbox_options,
+        .instance = &instance,
+        .config = &config,
+        .bundle = &bundle,
+        .root_fd = image->root_fd, /* stays open if the image is removed meanwhile */
+        .timeline = &run->timeline,
+        .failure = &run->failure,
+    };
     int rc;
 
-    run->request.name = run->instance.name;
-    run->request.directory = run->instance.directory;
-    run->request.directory_fd = run->instance.directory_fd;
-    run->request.lock_fd = run->instance.lock_fd;
-    run->request.control_listener = &run->instance.control_listener;
     choose_hostname(run);
-    rc = make_bundle(run, image, arguments, argument_count, &bundle, err);
+    rc = make_config(run, image, arguments, argument_count, &instance, &config, err);
+    if (rc < 0)
+        return rc;
+    rc = bundle_create(&config, &contents, &bundle, err);
     if (rc < 0)
         return rc;
     timeline_note(&run->timeline, TIMELINE_ROOT, io_now_ns());
-    run->request.bundle = &bundle;
-    run->request.root_fd = image->root_fd; /* stays open if the image is removed meanwhile */
-    rc = run->sandbox->run(&run->request, status, err);
-    bundle_release(&bundle);
-    return rc;
+    return run->sandbox->run(run->sandbox_state, &request, status, err);
 }
 
 /* Only programs: a script needs its interpreter, which the image may not have. */
@@ -287,7 +304,7 @@ static int run_image(struct run *run, const char *reference, char **arguments,
 
     if (rc < 0)
         return rc;
-    rc = run->sandbox->prepare(&run->request, err);
+    rc = run->sandbox->prepare(&run->sandbox_options, &run->sandbox_state, err);
     if (rc < 0)
         return rc;
     rc = run->options->program ? read_program(run->options->program, &run->program, err) : 0;
@@ -336,7 +353,6 @@ int cli_run(int argc, char **argv)
 
     run.options = &options;
     run.instance = (struct instance)INSTANCE_INIT;
-    run.request.failure = &run.failure;
     timeline_note(&run.timeline, TIMELINE_COMMAND, io_now_ns());
     first = options_parse(&run_option_table, argc, argv, &options, &err);
     if (first == 0) {
@@ -352,9 +368,10 @@ int cli_run(int argc, char **argv)
         status = CLI_FAILURE;
     report_end(&run, report_fd, status, &err);
     vm_options_timeline_write(&run.timeline, err.code ? NULL : options.timeline);
-    if (run.request.explanation && !err.code)
+    if (run.sandbox_options.explanation && !err.code)
         explain_write(&run.explanation, &run.timeline, stderr);
-    sandbox_request_release(&run.request);
+    if (run.sandbox)
+        run.sandbox->release(run.sandbox_state);
     free(run.program.data);
     run_options_release(&options);
     return status;

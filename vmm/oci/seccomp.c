@@ -6,13 +6,13 @@
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/json.h"
-#include "vmm/oci/bundle_private.h"
+#include "vmm/oci/seccomp.h"
 #include "vmm/oci/seccomp_profile.h"
 
 /* With base64 of the filter that build/gen/seccomp-compile makes of the same profile. */
-static const char annotations[] = "{\"run.oci.seccomp_bpf_data\":\""
+const char seccomp_annotations[] = "{\"run.oci.seccomp_bpf_data\":\""
 #include <gen/seccomp_filter.inc>
-                                  "\"}";
+                                   "\"}";
 
 static json_t *make_rule(const struct seccomp_rule *rule)
 {
@@ -29,7 +29,7 @@ static json_t *make_rule(const struct seccomp_rule *rule)
                      (json_int_t)rule->value, "valueTwo", (json_int_t)0, "op", operation);
 }
 
-json_t *bundle_make_seccomp(void)
+json_t *seccomp_make_json(void)
 {
     static const char *const architectures[] = {ARCHITECTURE_SECCOMP};
     json_t *tables = json_array();
@@ -47,9 +47,4 @@ json_t *bundle_make_seccomp(void)
         json_append(&tables, json_string(architectures[i]));
     return json_pack("{s:s, s:i, s:o, s:o}", "defaultAction", "SCMP_ACT_ERRNO", "defaultErrnoRet",
                      SECCOMP_PROFILE_DENIED, "architectures", tables, "syscalls", rules);
-}
-
-const char *bundle_annotations(const struct bundle_options *options)
-{
-    return options->compiled_seccomp ? annotations : "{}";
 }

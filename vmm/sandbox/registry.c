@@ -120,7 +120,7 @@ const struct sandbox_runtime *sandbox_runtime_find(const char *path)
     return NULL;
 }
 
-int sandbox_check_request(const struct sandbox *sandbox, const struct sandbox_request *request,
+int sandbox_check_options(const struct sandbox *sandbox, const struct sandbox_options *options,
                           struct error *err)
 {
     const struct {
@@ -129,12 +129,12 @@ int sandbox_check_request(const struct sandbox *sandbox, const struct sandbox_re
         const char *option;
         const char *what;
     } needs[] = {
-        {request->runtime, SANDBOX_OCI_RUNTIME, "--runtime", "has no OCI runtime on the host"},
-        {request->cgroup_parent, SANDBOX_OCI_RUNTIME, "--cgroup-parent",
+        {options->runtime, SANDBOX_OCI_RUNTIME, "--runtime", "has no OCI runtime on the host"},
+        {options->cgroup_parent, SANDBOX_OCI_RUNTIME, "--cgroup-parent",
          "has no container cgroup on the host"},
-        {request->earlycon, SANDBOX_EARLY_SERIAL, "--earlycon", "has no serial port"},
-        {request->jail.required, SANDBOX_MONITOR, "--jail=required", "has no monitor"},
-        {request->explanation && request->explanation->live, SANDBOX_EXIT_STATISTICS,
+        {options->earlycon, SANDBOX_EARLY_SERIAL, "--earlycon", "has no serial port"},
+        {options->jail.required, SANDBOX_MONITOR, "--jail=required", "has no monitor"},
+        {options->explanation && options->explanation->live, SANDBOX_EXIT_STATISTICS,
          "--explain=live", "has no monitor that traces"},
     };
     char names[NAMES_SIZE];

@@ -51,7 +51,7 @@ const struct sandbox_runtime *sandbox_runtime_find(const char *path);
  * Refuses what the user asked for and this sandbox does not have, by its traits. Errors: EINVAL,
  * EPERM (it needs root); the message names the option and the way out.
  */
-int sandbox_check_request(const struct sandbox *sandbox, const struct sandbox_request *request,
+int sandbox_check_options(const struct sandbox *sandbox, const struct sandbox_options *options,
                           struct error *err);
 
 #endif

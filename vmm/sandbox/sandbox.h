@@ -13,11 +13,11 @@
 #include "vmm/base/error.h"
 #include "vmm/monitor/monitor_link.h"
 #include "vmm/oci/bundle.h"
+#include "vmm/oci/oci_config.h"
 #include "vmm/report/explain.h"
 #include "vmm/report/timeline.h"
-#include "vmm/sandbox/id_map.h"
 
-/* In the directory: path of the control group of a container on this machine (vmm/base/cgroup.h).
+/* In the instance's directory: path of the cgroup of a container on the host (vmm/base/cgroup.h).
  */
 #define SANDBOX_CGROUP_FILE "cgroup"
 
@@ -28,47 +28,41 @@ struct sandbox_limits {
     uint64_t pids;
 };
 
-struct sandbox_request {
-    /* What the user asked for; the pointers are the command line's, NULL = the default. */
+/* What the user asked for, besides the configuration of the container. Pointers: NULL = default. */
+struct sandbox_options {
     bool interactive; /* -i: standard input reaches the command */
     bool terminal;    /* -t */
     bool earlycon;
-    uint64_t disk_bytes;   /* --disk: size of the writable layer's disk; 0 = in memory */
-    uint64_t memory_bytes; /* of a machine */
-    unsigned vcpu_count;   /* of a machine */
+    uint64_t disk_bytes;      /* --disk: size of the writable layer's disk; 0 = in memory */
+    uint64_t vm_memory_bytes; /* of a VM */
+    unsigned vcpu_count;      /* of a VM */
     struct sandbox_limits limits;
     const char *kernel;
     const char *initramfs;
     const char *runtime;
     const char *cgroup_parent;
-    struct monitor_jail jail; /* of a VM's monitor */
+    struct monitor_jail jail;        /* of a VM's monitor */
+    struct explanation *explanation; /* gets what --explain asks for; NULL = not asked */
+};
 
-    /* What prepare() has found. */
-    char *kernel_path;
-    char *initramfs_path;
-    char *init_path;
-    char *runtime_path;
-    bool runtime_is_ours;
-    struct id_map ids; /* without root */
-
-    /* What place() has decided. */
-    char *bundle_path; /* directory of the bundle's files, where the runtime runs */
-    char *root_mount;  /* the container's root file system there */
-    char *cgroup_path; /* of the container on this machine; NULL = none */
-
-    /* The instance's: its name, directory (path, and open), lock, and listener at control.sock. */
+/* Where the container is on this host. */
+struct sandbox_instance {
     const char *name;
-    const char *directory;
-    int directory_fd;
+    const char *directory; /* path */
+    int directory_fd;      /* the same, open */
     int lock_fd;
-    int *control_listener; /* consumed by a monitor */
+    int *control_listener; /* at control.sock in the directory; consumed by a monitor */
+};
 
-    const struct bundle *bundle; /* config.json and its side files */
-    int root_fd;                 /* squashfs of the image, open for reading */
-    const char *hostname;
+/* What is to be run. */
+struct sandbox_request {
+    const struct sandbox_options *options;
+    const struct sandbox_instance *instance;
+    const struct oci_config *config; /* as transform() has left it */
+    const struct bundle *bundle;     /* made of it */
+    int root_fd;                     /* squashfs of the image, open for reading */
     struct timeline *timeline;       /* never NULL */
     struct error *failure;           /* gets why the command could not be executed (126, 127) */
-    struct explanation *explanation; /* gets what --explain asks for; NULL = not asked */
 };
 
 /* What a sandbox has, needs and takes. */
@@ -103,26 +97,26 @@ struct sandbox {
     const char *beneath; /* between its own kernel and the host's; NULL: no kernel of its own */
     const struct sandbox_runtime *runtime; /* the default one; NULL: none on the host */
     /*
-     * Before anything is made: can it run here? Finds its programs and files. Errors: those of the
-     * part that is missing, each with the way to fix it.
+     * Before anything is made: can it run here? Finds its programs and files, and keeps them in
+     * *state, which release() frees, after a failure, too. Errors: those of the part that is
+     * missing, each with the way to fix it.
      */
-    int (*prepare)(struct sandbox_request *request, struct error *err);
+    int (*prepare)(const struct sandbox_options *options, void **state, struct error *err);
     /*
-     * Once there is an instance: says where the bundle will be and what its runtime is to limit. A
-     * limit that cannot be enforced here is left out, with a warning.
+     * Once there is an instance: transforms the configuration into what this sandbox needs, limits
+     * included. A limit that cannot be enforced here is left out, with a warning.
      */
-    int (*place)(struct sandbox_request *request, struct bundle_options *options,
-                 struct error *err);
+    int (*transform)(void *state, const struct sandbox_options *options,
+                     const struct sandbox_instance *instance, struct oci_config *config,
+                     struct error *err);
     /*
      * Runs the bundle to its end with this process's standard streams and signals. *status gets the
      * exit status as docker gives it: the command's own, 128+N, 126, 127. A failure of the runner
      * itself is a negative return with *err filled (the caller exits with 125).
      */
-    int (*run)(const struct sandbox_request *request, int *status, struct error *err);
+    int (*run)(void *state, const struct sandbox_request *request, int *status, struct error *err);
+    void (*release)(void *state); /* NULL is allowed */
 };
-
-/* Frees what prepare() and place() have allocated. */
-void sandbox_request_release(struct sandbox_request *request);
 
 /* Fills request->failure: why the command could not be executed. Names the command where `reason`,
  * the runtime's words, does not. */

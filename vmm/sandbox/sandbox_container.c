@@ -27,277 +27,237 @@
 #include "vmm/base/log.h"
 #include "vmm/base/program_file.h"
 #include "vmm/base/search_path.h"
+#include "vmm/sandbox/container_limits.h"
 #include "vmm/sandbox/container_process.h"
+#include "vmm/sandbox/id_map.h"
 #include "vmm/sandbox/registry.h"
 #include "vmm/sandbox/sandbox_container.h"
 #include "vmm/sandbox/session.h"
 #include "vmm/sandbox/writable_disk.h"
 
-#define RUNTIME_STATE  PROTOCOL_RUN_DIR "/runtime"
-#define MEMORY_MINIMUM (6ULL << 20) /* docker's */
-#define LAYER_SHARE    2 /* of the memory, as a guest's kernel gives a tmpfs half of its */
-#define MEMORY_MAXIMUM (1ULL << 62) /* config.json has signed numbers, and swap on top */
+#define RUNTIME_STATE PROTOCOL_RUN_DIR "/runtime"
+#define LAYER_SHARE   2 /* of the memory, as a guest's kernel gives a tmpfs half of its */
+
+/* What prepare() finds and transform() decides. */
+struct container_state {
+    char *init_path;
+    char *runtime_path;
+    bool runtime_is_ours;
+    struct id_map ids; /* without root */
+    char *cgroup_path; /* of the container; NULL = none */
+};
 
 /* ---- before there is an instance ---- */
 
-static int check_limits(const struct sandbox_request *request, struct error *err)
-{
-    const char *parent = request->cgroup_parent;
-
-    if (request->limits.memory_bytes > 0 && request->limits.memory_bytes < MEMORY_MINIMUM)
-        return error_set(err, ERANGE, "--memory: %llu KiB are too little; give at least 6m",
-                         (unsigned long long)request->limits.memory_bytes >> 10);
-    if (request->limits.memory_bytes >= MEMORY_MAXIMUM)
-        return error_set(err, ERANGE, "--memory: %llu MiB are more than there can be",
-                         (unsigned long long)request->limits.memory_bytes >> 20);
-    if (parent && !cgroup_path_is_valid(parent))
-        return error_set(err, EINVAL,
-                         "--cgroup-parent: '%s' is not an absolute path within /sys/fs/cgroup",
-                         parent);
-    return 0;
-}
-
 /* A runtime that the user named, or the sandbox's own where that is not bundled. */
-static int find_runtime(const struct sandbox *sandbox, struct sandbox_request *request,
-                        struct error *err)
+static int find_runtime(const struct sandbox *sandbox, const char *given,
+                        struct container_state *state, struct error *err)
 {
     const struct sandbox_runtime *runtime = sandbox->runtime;
 
-    request->runtime_path =
-        search_path_find(request->runtime ? request->runtime : runtime->program);
-    if (!request->runtime_path && request->runtime)
-        return error_set(err, ENOENT, "--runtime: %s is not an executable", request->runtime);
-    if (!request->runtime_path)
+    state->runtime_path = search_path_find(given ? given : runtime->program);
+    if (!state->runtime_path && given)
+        return error_set(err, ENOENT, "--runtime: %s is not an executable", given);
+    if (!state->runtime_path)
         return error_set(err, ENOENT,
                          "--isolation=%s: %s not found in PATH; install %s (package %s), or name "
                          "it by --runtime",
                          sandbox->name, runtime->program, sandbox->title, runtime->package);
-    if (!runtime->bundled && sandbox_runtime_find(request->runtime_path) != runtime)
+    if (!runtime->bundled && sandbox_runtime_find(state->runtime_path) != runtime)
         return error_set(err, EINVAL,
                          "--isolation=%s: --runtime %s is not %s; use --isolation=container for "
                          "other runtimes",
-                         sandbox->name, request->runtime, runtime->program);
+                         sandbox->name, given, runtime->program);
     return 0;
 }
 
-int container_prepare(const struct sandbox *sandbox, struct sandbox_request *request,
-                      struct error *err)
+int container_prepare(const struct sandbox *sandbox, const struct sandbox_options *options,
+                      void **opaque, struct error *err)
 {
-    int rc = sandbox_check_request(sandbox, request, err);
+    struct container_state *state = calloc(1, sizeof(*state));
+    int rc;
 
-    if (rc == 0)
-        rc = check_limits(request, err);
-    if (rc == 0)
-        rc = program_file_find(&program_file_init, NULL, &request->init_path, err);
+    *opaque = state;
+    if (!state)
+        return error_set_errno(err, ENOMEM, "container");
+    rc = sandbox_check_options(sandbox, options, err);
     if (rc < 0)
         return rc;
-    request->runtime_is_ours = sandbox->runtime->bundled && !request->runtime;
-    if (request->runtime_is_ours)
-        return program_file_find(&program_file_crun, NULL, &request->runtime_path, err);
-    return find_runtime(sandbox, request, err);
+    rc = container_limits_check(options, err);
+    if (rc < 0)
+        return rc;
+    rc = program_file_find(&program_file_init, NULL, &state->init_path, err);
+    if (rc < 0)
+        return rc;
+    state->runtime_is_ours = sandbox->runtime->bundled && !options->runtime;
+    if (state->runtime_is_ours)
+        return program_file_find(&program_file_crun, NULL, &state->runtime_path, err);
+    return find_runtime(sandbox, options->runtime, state, err);
 }
 
-/* ---- where the bundle is, and what is limited ---- */
-
-/*
- * Without the devices controller root's runtimes make no group at all. (Without root, the user
- * namespace closes devices, and the runtime can do without.)
- */
-static bool can_group(const char *parent)
+void container_release(void *opaque)
 {
-    if (geteuid() == 0 && !cgroup_is_writable("devices", parent))
-        return false;
-    return cgroup_is_writable("memory", parent) || cgroup_is_writable("cpu", parent) ||
-           cgroup_is_writable("pids", parent);
+    struct container_state *state = opaque;
+
+    if (!state)
+        return;
+    free(state->init_path);
+    free(state->runtime_path);
+    free(state->cgroup_path);
+    free(state);
 }
 
-static bool ignores_groups(const struct sandbox_request *request)
-{
-    const struct sandbox_runtime *runtime = sandbox_runtime_find(request->runtime_path);
+/* ---- what the container needs on this host ---- */
 
-    return runtime && runtime->needs_cgroup2 && cgroup_version() != CGROUP_V2;
+/* A device file opens the host's device unless a cgroup or a user namespace forbids it. */
+static bool forbids_devices(const struct container_state *state)
+{
+    return geteuid() == 0 && !state->cgroup_path;
 }
 
-/* Whether a limit of `controller` can be enforced; warns by the option's name when it cannot. */
-static bool can_limit(const struct sandbox_request *request, const char *controller,
-                      const char *option, const char *parent)
+static int transform_users(struct container_state *state, struct oci_config *config,
+                           struct error *err)
 {
-    char directory[PATH_MAX];
+    uint64_t group_count;
 
-    if (ignores_groups(request)) {
-        log_warning("%s is not enforced: %s limits by cgroups of version 2 only", option,
-                    sandbox_runtime_find(request->runtime_path)->program);
-        return false;
-    }
-    if (cgroup_is_writable(controller, parent)) {
-        if (can_group(parent))
-            return true;
-        controller = "devices"; /* is what there is none without */
-    }
-    if (cgroup_version() == CGROUP_NONE)
-        log_warning("%s is not enforced: no cgroups are mounted at /sys/fs/cgroup", option);
-    else if (!cgroup_directory(controller, "", directory))
-        log_warning("%s is not enforced: this host has no %s controller in /sys/fs/cgroup", option,
-                    controller);
-    else
-        log_warning("%s is not enforced: cgroup %s is not writable for you; run as root, or name "
-                    "a delegated one by --cgroup-parent",
-                    option, *parent ? parent : "/");
-    return false;
-}
-
-static void place_limits(const struct sandbox_request *request, const char *parent,
-                         struct bundle_options *options)
-{
-    const struct sandbox_limits *limits = &request->limits;
-
-    options->memory_bytes = 0;
-    options->millicpus = 0;
-    options->pids = 0;
-    if (limits->memory_bytes > 0 && can_limit(request, "memory", "--memory", parent)) {
-        options->memory_bytes = limits->memory_bytes;
-        options->swap_unlimited = !cgroup_limits_swap();
-    }
-    if (limits->millicpus > 0 && can_limit(request, "cpu", "--cpus", parent))
-        options->millicpus = limits->millicpus;
-    if (limits->pids > 0 && can_limit(request, "pids", "--pids-limit", parent))
-        options->pids = limits->pids;
-}
-
-static void place_users(struct sandbox_request *request, struct bundle_options *options)
-{
-    if (geteuid() != 0 && !id_map_find(&request->ids))
+    if (geteuid() != 0 && !id_map_find(&state->ids))
         log_warning(
             "only root exists in this container: other users need ranges in /etc/subuid and "
             "/etc/subgid, and newuidmap (package uidmap)");
-    options->group_count = id_map_group_count(&request->ids);
+    group_count = id_map_group_count(&state->ids);
+    oci_config_limit_groups(config, group_count);
+    return oci_config_set_network(config, true, group_count, err);
 }
 
-/* A device file opens the machine's device unless a control group or a user namespace forbids it.
- */
-static bool closes_devices(const struct sandbox_request *request)
+static int transform_cgroup(struct container_state *state, const struct sandbox_options *options,
+                            const struct sandbox_instance *instance, struct oci_config *config,
+                            struct error *err)
 {
-    return geteuid() == 0 && !request->cgroup_path;
+    const char *parent = options->cgroup_parent ? options->cgroup_parent : "";
+    bool ignored = container_limits_are_ignored(state->runtime_path);
+
+    if (container_limits_can_group(parent) &&
+        asprintf(&state->cgroup_path, "%s/microvm-%s", parent, instance->name) < 0) {
+        state->cgroup_path = NULL;
+        return error_set_errno(err, ENOMEM, "cgroup");
+    }
+    container_limits_apply(&options->limits, state->runtime_path, parent, &config->resources);
+    if (options->cgroup_parent && (!state->cgroup_path || ignored))
+        log_warning("--cgroup-parent: no cgroup is created in %s: %s", parent,
+                    ignored ? "gVisor uses those of version 2 only" : "it is not writable for you");
+    return state->cgroup_path ? oci_config_set_cgroup(config, state->cgroup_path, err) : 0;
 }
 
-int container_place(struct sandbox_request *request, struct bundle_options *options,
-                    struct error *err)
+int container_transform(void *opaque, const struct sandbox_options *options,
+                        const struct sandbox_instance *instance, struct oci_config *config,
+                        struct error *err)
 {
-    const char *directory = request->directory;
-    const char *parent = request->cgroup_parent ? request->cgroup_parent : "";
+    struct container_state *state = opaque;
+    AUTO_FREE char *bundle = NULL;
+    int rc;
 
-    if (asprintf(&request->bundle_path, "%s" PROTOCOL_BUNDLE_DIR, directory) < 0 ||
-        asprintf(&request->root_mount, "%s" PROTOCOL_ROOTFS_PATH, directory) < 0 ||
-        (can_group(parent) &&
-         asprintf(&request->cgroup_path, "%s/microvm-%s", parent, request->name) < 0))
+    if (asprintf(&bundle, "%s" PROTOCOL_BUNDLE_DIR, instance->directory) < 0) {
+        bundle = NULL;
         return error_set_errno(err, ENOMEM, "bundle");
-    place_limits(request, parent, options);
-    options->bundle_path = request->bundle_path;
-    options->root_path = request->root_mount;
-    options->cgroup_path = request->cgroup_path;
-    options->no_devices = closes_devices(request);
-    options->network_namespace = true;
-    place_users(request, options);
-    options->compiled_seccomp = request->runtime_is_ours;
-    if (request->cgroup_parent && (!request->cgroup_path || ignores_groups(request)))
-        log_warning("--cgroup-parent: no control group is made in %s: %s", parent,
-                    ignores_groups(request) ? "gVisor uses those of version 2 only"
-                                            : "it is not yours to write");
-    return 0;
+    }
+    rc = oci_config_set_bundle(config, bundle, err);
+    if (rc < 0)
+        return rc;
+    rc = transform_cgroup(state, options, instance, config, err);
+    if (rc < 0)
+        return rc;
+    if (forbids_devices(state))
+        oci_config_forbid_devices(config);
+    config->seccomp_compiled = state->runtime_is_ours;
+    return transform_users(state, config, err);
 }
 
 /* ---- the run ---- */
 
-static int make_directories(const struct sandbox_request *request, struct error *err)
+static int make_directories(const struct sandbox_instance *instance, struct error *err)
 {
     static const char *const names[] = {PROTOCOL_BUNDLE_DIR, PROTOCOL_RUN_DIR, CONTAINER_ROOT_LOWER,
                                         CONTAINER_ROOT_OVERLAY};
 
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
-        if (mkdirat(request->directory_fd, names[i] + 1, 0700) < 0)
-            return error_set_errno(err, errno, "%s%s", request->directory, names[i]);
+        if (mkdirat(instance->directory_fd, names[i] + 1, 0700) < 0)
+            return error_set_errno(err, errno, "%s%s", instance->directory, names[i]);
     return 0;
 }
 
-/* `path` begins with a slash. */
-static int write_file(const struct sandbox_request *request, const char *path, const char *text,
-                      struct error *err)
+/* Leaves a note for whoever cleans up after us. */
+static int note_cgroup(const struct sandbox_instance *instance, const char *path, struct error *err)
 {
-    AUTO_CLOSE int fd = openat(request->directory_fd, path + 1,
+    AUTO_CLOSE int fd = openat(instance->directory_fd, SANDBOX_CGROUP_FILE,
                                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    int rc = fd < 0 ? -errno : io_write_all(fd, text, strlen(text));
+    int rc = fd < 0 ? -errno : io_write_all(fd, path, strlen(path));
 
-    return rc < 0 ? error_set_errno(err, -rc, "%s%s", request->directory, path) : 0;
+    return rc < 0 ? error_set_errno(err, -rc, "%s/" SANDBOX_CGROUP_FILE, instance->directory) : 0;
 }
 
 /* What the runtime needs to be told before its command; others take --root as known ones do. */
-static const char *runtime_configuration(const struct sandbox_request *request)
+static const char *runtime_configuration(const struct container_state *state)
 {
-    const struct sandbox_runtime *runtime = sandbox_runtime_find(request->runtime_path);
+    const struct sandbox_runtime *runtime = sandbox_runtime_find(state->runtime_path);
+    bool grouped = state->cgroup_path && !container_limits_are_ignored(state->runtime_path);
 
-    return runtime ? runtime->configuration(request->cgroup_path && !ignores_groups(request)) : "";
+    return runtime ? runtime->configuration(grouped) : "";
 }
 
 /* What init is sent, as soon as it runs. */
-static int make_guest_request(const struct sandbox_request *request,
+static int make_guest_request(const struct container_state *state,
+                              const struct sandbox_request *request,
                               struct guest_request *guest_request, struct error *err)
 {
+    const struct sandbox_options *options = request->options;
+    const char *directory = request->instance->directory;
     AUTO_FREE char *run = NULL;
 
-    if (strpbrk(request->runtime_path, "\n") || strpbrk(request->directory, "\n"))
+    if (strpbrk(state->runtime_path, "\n") || strpbrk(directory, "\n"))
         return error_set(
             err, EINVAL, "%s: its path has a newline, which cannot be passed on; choose another",
-            strpbrk(request->runtime_path, "\n") ? "runtime program" : "runtime directory");
+            strpbrk(state->runtime_path, "\n") ? "runtime program" : "runtime directory");
     if (asprintf(&run,
                  "terminal=%d\nstdin=%d\ntrace=%d\nruntime=%s\nruntime_option=--root=%s%s\n%s",
-                 request->terminal, request->interactive,
-                 request->explanation && !request->explanation->calls_unseen, request->runtime_path,
-                 request->directory, RUNTIME_STATE, runtime_configuration(request)) < 0)
+                 options->terminal, options->interactive,
+                 options->explanation && !options->explanation->calls_unseen, state->runtime_path,
+                 directory, RUNTIME_STATE, runtime_configuration(state)) < 0) {
+        run = NULL;
         return error_set_errno(err, ENOMEM, "request to init");
+    }
     return guest_request_make(request->bundle, "", run, guest_request, err);
-}
-
-/* The directories that it mounts on, and a note for whoever cleans up after us. */
-static int prepare_directory(const struct sandbox_request *request, struct error *err)
-{
-    int rc = make_directories(request, err);
-
-    if (rc < 0 || !request->cgroup_path)
-        return rc;
-    return write_file(request, "/" SANDBOX_CGROUP_FILE, request->cgroup_path, err);
 }
 
 /* How large the writable layer may become; 0 = as large as the kernel lets it. The bundle is on it.
  */
-static uint64_t layer_bytes(const struct sandbox_request *request,
-                            const struct guest_request *guest_request)
+static uint64_t layer_bytes(uint64_t memory_bytes, uint64_t bundle_bytes)
 {
-    if (request->limits.memory_bytes == 0)
-        return 0;
-    return request->limits.memory_bytes / LAYER_SHARE + guest_request->size;
+    return memory_bytes > 0 ? memory_bytes / LAYER_SHARE + bundle_bytes : 0;
 }
 
-static int start(const struct sandbox_request *request, struct session *session, struct error *err)
+static int start(const struct container_state *state, const struct sandbox_request *request,
+                 struct session *session, struct error *err)
 {
+    const struct sandbox_options *options = request->options;
     AUTO_CLOSE int image = fcntl(request->root_fd, F_DUPFD_CLOEXEC, 0);
     AUTO_CLOSE int disk = -1;
     struct container_process process = {
-        .init = request->init_path,
-        .runtime = request->runtime_is_ours ? request->runtime_path : NULL,
-        .root = {.directory = request->directory,
+        .init = state->init_path,
+        .runtime = state->runtime_is_ours ? state->runtime_path : NULL,
+        .root = {.directory = request->instance->directory,
                  .rootless = geteuid() != 0,
-                 .no_devices = closes_devices(request),
-                 .layer_bytes = layer_bytes(request, session->request)},
-        .ids = request->ids,
-        .lock = request->lock_fd,
+                 .no_devices = forbids_devices(state),
+                 .layer_bytes = layer_bytes(options->limits.memory_bytes, session->request->size)},
+        .ids = state->ids,
+        .lock = request->instance->lock_fd,
         .connections = session->guest_ends,
     };
     int rc;
 
     if (image < 0)
         return error_set_errno(err, errno, "root of the image");
-    if (request->disk_bytes > 0) {
-        disk = disk_create(request->disk_bytes, err);
+    if (options->disk_bytes > 0) {
+        disk = disk_create(options->disk_bytes, err);
         if (disk < 0)
             return disk;
     }
@@ -324,53 +284,75 @@ static void note_count(struct timeline *timeline, const char *name, uint64_t val
     item->value = value;
 }
 
-/* Takes what the container's group has counted, and the group away. */
-static void finish_cgroup(const struct sandbox_request *request)
+/* Reads what the container's cgroup has counted, and removes it. */
+static void finish_cgroup(const char *path, struct timeline *timeline)
 {
     uint64_t value;
 
-    if (!request->cgroup_path)
+    if (!path)
         return;
-    if (cgroup_read_cpu_time(request->cgroup_path, &value))
-        note_count(request->timeline, "inside.cpu_us", value);
-    if (cgroup_read_memory_peak(request->cgroup_path, &value))
-        note_count(request->timeline, "inside.memory_peak_bytes", value);
-    (void)cgroup_remove(request->cgroup_path);
+    if (cgroup_read_cpu_time(path, &value))
+        note_count(timeline, "inside.cpu_us", value);
+    if (cgroup_read_memory_peak(path, &value))
+        note_count(timeline, "inside.memory_peak_bytes", value);
+    (void)cgroup_remove(path);
 }
 
-int container_run(const struct sandbox_request *request, int *status, struct error *err)
+/* The session until the container has ended; whatever comes of it, session_release() follows. */
+static int run_session(const struct container_state *state, const struct sandbox_request *request,
+                       struct session *session, struct error *err)
 {
+    const struct sandbox_instance *instance = request->instance;
+    int rc = session_prepare(session, err);
+
+    if (rc < 0)
+        return rc;
+    rc = make_directories(instance, err);
+    if (rc < 0)
+        return rc;
+    if (state->cgroup_path) {
+        rc = note_cgroup(instance, state->cgroup_path, err);
+        if (rc < 0)
+            return rc;
+    }
+    rc = session_connect(session, err);
+    if (rc < 0)
+        return rc;
+    rc = start(state, request, session, err);
+    return rc < 0 ? rc : session_run(session, err);
+}
+
+int container_run(void *opaque, const struct sandbox_request *request, int *status,
+                  struct error *err)
+{
+    const struct container_state *state = opaque;
+    const struct sandbox_options *options = request->options;
+    const struct sandbox_runtime *runtime = sandbox_runtime_find(state->runtime_path);
     AUTO_GUEST_REQUEST struct guest_request guest_request = {0};
     struct session session = {
         .request = &guest_request,
-        .interactive = request->interactive,
-        .terminal_wanted = request->terminal,
-        .calls = request->explanation ? &request->explanation->calls : NULL,
+        .interactive = options->interactive,
+        .terminal_wanted = options->terminal,
+        .calls = options->explanation ? &options->explanation->calls : NULL,
         .timeline = request->timeline,
-        .keeper = SESSION_KEEPER_INIT,
+        .child = SESSION_CHILD_INIT,
         .link = MONITOR_LINK_INIT,
     };
-    const struct sandbox_runtime *runtime = sandbox_runtime_find(request->runtime_path);
     int init_status;
-    int rc = session_prepare(&session, err);
+    int rc;
 
-    if (request->explanation && runtime)
-        request->explanation->calls_unseen = runtime->calls_unseen;
-    if (rc == 0)
-        rc = make_guest_request(request, &guest_request, err);
-    if (rc == 0)
-        rc = prepare_directory(request, err);
-    if (rc == 0)
-        rc = session_connect(&session, err);
-    if (rc == 0)
-        rc = start(request, &session, err);
-    if (rc == 0)
-        rc = session_run(&session, err);
+    if (options->explanation && runtime)
+        options->explanation->calls_unseen = runtime->calls_unseen;
+    rc = make_guest_request(state, request, &guest_request, err);
+    if (rc < 0)
+        return rc;
+    rc = run_session(state, request, &session, err);
     session_release(&session);
     init_status = monitor_link_reap(&session.link);
-    finish_cgroup(request);
-    if (rc == 0)
-        rc = session_result(&session, init_status, status, err);
+    finish_cgroup(state->cgroup_path, request->timeline);
+    if (rc < 0)
+        return rc;
+    rc = session_result(&session, init_status, status, err);
     if (rc == 0 && session.last.type == PROTOCOL_FAILED)
         sandbox_note_failure(request, session.last.text);
     return rc;
@@ -388,9 +370,9 @@ static const struct sandbox_runtime crun = {
     .configuration = crun_configuration,
 };
 
-static int prepare(struct sandbox_request *request, struct error *err)
+static int prepare(const struct sandbox_options *options, void **state, struct error *err)
 {
-    return container_prepare(&sandbox_container, request, err);
+    return container_prepare(&sandbox_container, options, state, err);
 }
 
 const struct sandbox sandbox_container = {
@@ -399,6 +381,7 @@ const struct sandbox sandbox_container = {
     .traits = SANDBOX_BASELINE | SANDBOX_OCI_RUNTIME,
     .runtime = &crun,
     .prepare = prepare,
-    .place = container_place,
+    .transform = container_transform,
     .run = container_run,
+    .release = container_release,
 };

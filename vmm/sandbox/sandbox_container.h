@@ -5,11 +5,15 @@
 
 #include "vmm/sandbox/sandbox.h"
 
-/* prepare(), place() and run() of struct sandbox; `sandbox` is the one in question. */
-int container_prepare(const struct sandbox *sandbox, struct sandbox_request *request,
-                      struct error *err);
-int container_place(struct sandbox_request *request, struct bundle_options *options,
-                    struct error *err);
-int container_run(const struct sandbox_request *request, int *status, struct error *err);
+/* prepare(), transform(), run() and release() of struct sandbox; `sandbox` is the one in question.
+ */
+int container_prepare(const struct sandbox *sandbox, const struct sandbox_options *options,
+                      void **state, struct error *err);
+int container_transform(void *state, const struct sandbox_options *options,
+                        const struct sandbox_instance *instance, struct oci_config *config,
+                        struct error *err);
+int container_run(void *state, const struct sandbox_request *request, int *status,
+                  struct error *err);
+void container_release(void *state);
 
 #endif

@@ -18,9 +18,9 @@ static const struct sandbox_runtime runsc = {
     .configuration = runsc_configuration,
 };
 
-static int prepare(struct sandbox_request *request, struct error *err)
+static int prepare(const struct sandbox_options *options, void **state, struct error *err)
 {
-    return container_prepare(&sandbox_gvisor, request, err);
+    return container_prepare(&sandbox_gvisor, options, state, err);
 }
 
 const struct sandbox sandbox_gvisor = {
@@ -30,6 +30,7 @@ const struct sandbox sandbox_gvisor = {
     .beneath = "a filtered program of the host",
     .runtime = &runsc,
     .prepare = prepare,
-    .place = container_place,
+    .transform = container_transform,
     .run = container_run,
+    .release = container_release,
 };

@@ -23,16 +23,23 @@
 static int make_guest_request(const struct sandbox_request *request,
                               struct guest_request *guest_request, struct error *err)
 {
+    const struct sandbox_options *options = request->options;
     AUTO_FREE char *setup = NULL;
     AUTO_FREE char *run = NULL;
 
-    if (asprintf(&setup, "overlay=%s\nhostname=%s\n", request->disk_bytes > 0 ? "disk" : "tmpfs",
-                 request->hostname) < 0 ||
-        asprintf(&run, "terminal=%d\nstdin=%d\ntrace=%d\n", request->terminal, request->interactive,
-                 request->explanation != NULL) < 0)
+    if (asprintf(&setup, "overlay=%s\nhostname=%s\n", options->disk_bytes > 0 ? "disk" : "tmpfs",
+                 request->config->hostname) < 0 ||
+        asprintf(&run, "terminal=%d\nstdin=%d\ntrace=%d\n", options->terminal, options->interactive,
+                 options->explanation != NULL) < 0)
         return error_set_errno(err, ENOMEM, "request to the guest");
     return guest_request_make(request->bundle, setup, run, guest_request, err);
 }
+
+/* What prepare() finds. */
+struct vm_state {
+    char *kernel_path;
+    char *initramfs_path;
+};
 
 /* What a VM is made from, while it is launched. */
 struct vm_files {
@@ -53,21 +60,21 @@ static void close_files(struct vm_files *files)
     cleanup_close(&files->disk);
 }
 
-static int open_files(const struct sandbox_request *request, struct vm_files *files,
-                      struct error *err)
+static int open_files(const struct vm_state *state, const struct sandbox_options *options,
+                      struct vm_files *files, struct error *err)
 {
-    files->kernel = guest_files_open_kernel(request->kernel_path, err);
+    files->kernel = guest_files_open_kernel(state->kernel_path, err);
     if (files->kernel < 0)
         return files->kernel;
-    files->initramfs = guest_files_open_initramfs(request->initramfs_path, err);
+    files->initramfs = guest_files_open_initramfs(state->initramfs_path, err);
     if (files->initramfs < 0)
         return files->initramfs;
     files->kvm = kvm_open(err);
     if (files->kvm < 0)
         return files->kvm;
-    if (request->disk_bytes > 0)
-        files->disk = disk_create(request->disk_bytes, err);
-    return request->disk_bytes > 0 && files->disk < 0 ? files->disk : 0;
+    if (options->disk_bytes > 0)
+        files->disk = disk_create(options->disk_bytes, err);
+    return options->disk_bytes > 0 && files->disk < 0 ? files->disk : 0;
 }
 
 static int list_files(const struct vm_files *files, struct fd_table *descriptors, struct error *err)
@@ -80,11 +87,11 @@ static int list_files(const struct vm_files *files, struct fd_table *descriptors
     return rc < 0 ? rc : fd_table_add(descriptors, "initramfs", files->initramfs, err);
 }
 
-static int list_disks(const struct sandbox_request *request, const struct vm_files *files,
-                      struct machine_spec *spec, struct fd_table *descriptors, struct error *err)
+static int list_disks(int root_fd, const struct vm_files *files, struct machine_spec *spec,
+                      struct fd_table *descriptors, struct error *err)
 {
-    int rc = machine_spec_add_disk(spec, descriptors, request->root_fd, "root file system", true,
-                                   "root", err);
+    int rc =
+        machine_spec_add_disk(spec, descriptors, root_fd, "root file system", true, "root", err);
 
     if (rc < 0 || files->disk < 0)
         return rc;
@@ -92,51 +99,65 @@ static int list_disks(const struct sandbox_request *request, const struct vm_fil
                                  err);
 }
 
-static int describe_machine(const struct sandbox_request *request, const struct vm_files *files,
-                            struct machine_spec *spec, struct fd_table *descriptors,
-                            struct error *err)
+static int describe_machine(const struct vm_state *state, const struct sandbox_request *request,
+                            const struct vm_files *files, struct machine_spec *spec,
+                            struct fd_table *descriptors, struct error *err)
 {
+    const struct sandbox_options *options = request->options;
     int rc;
 
-    spec->memory_bytes = request->memory_bytes;
-    spec->vcpu_count = request->vcpu_count;
+    spec->memory_bytes = options->vm_memory_bytes;
+    spec->vcpu_count = options->vcpu_count;
     spec->vsock = true;
-    spec->earlycon = request->earlycon;
-    spec->timed = request->explanation;
-    spec->traced = request->explanation && request->explanation->live;
-    spec->kernel_name = strdup(request->kernel_path);
+    spec->earlycon = options->earlycon;
+    spec->timed = options->explanation;
+    spec->traced = options->explanation && options->explanation->live;
+    spec->kernel_name = strdup(state->kernel_path);
     if (!spec->kernel_name)
         return error_set_errno(err, ENOMEM, "VM");
     rc = list_files(files, descriptors, err);
-    return rc < 0 ? rc : list_disks(request, files, spec, descriptors, err);
+    return rc < 0 ? rc : list_disks(request->root_fd, files, spec, descriptors, err);
 }
 
-static int launch_vm(const struct sandbox_request *request, struct session *session,
-                     struct error *err)
+static int launch_with(const struct vm_state *state, const struct sandbox_request *request,
+                       struct session *session, struct vm_files *files, struct machine_spec *spec,
+                       struct error *err)
+{
+    const struct sandbox_instance *instance = request->instance;
+    struct fd_table descriptors = {.count = 0};
+    const struct monitor_launch launch = {
+        .directory = instance->directory,
+        .directory_fd = instance->directory_fd,
+        .lock_fd = instance->lock_fd,
+        .control_listener = instance->control_listener,
+        .trace_fd = session->trace_pipe[1],
+        .jail = request->options->jail,
+        .spec = spec,
+        .descriptors = &descriptors,
+    };
+    int rc = open_files(state, request->options, files, err);
+
+    if (rc < 0)
+        return rc;
+    rc = describe_machine(state, request, files, spec, &descriptors, err);
+    if (rc < 0)
+        return rc;
+    rc = session_connect(session, err);
+    if (rc < 0)
+        return rc;
+    rc = session_list_guest_ends(session, &descriptors, err);
+    if (rc < 0)
+        return rc;
+    return monitor_launch(&launch, &session->link, err);
+}
+
+static int launch_vm(const struct vm_state *state, const struct sandbox_request *request,
+                     struct session *session, struct error *err)
 {
     struct machine_spec spec = {0};
     struct vm_files files = VM_FILES_INIT;
-    struct fd_table descriptors = {.count = 0};
-    const struct monitor_launch launch = {
-        .directory = request->directory,
-        .directory_fd = request->directory_fd,
-        .lock_fd = request->lock_fd,
-        .control_listener = request->control_listener,
-        .trace_fd = session->narration[1],
-        .jail = request->jail,
-        .spec = &spec,
-        .descriptors = &descriptors,
-    };
-    int rc = open_files(request, &files, err);
+    int rc = launch_with(state, request, session, &files, &spec, err);
 
-    if (rc == 0)
-        rc = describe_machine(request, &files, &spec, &descriptors, err);
-    if (rc == 0)
-        rc = session_connect(session, err);
-    if (rc == 0)
-        rc = session_list_guest_ends(session, &descriptors, err);
-    if (rc == 0)
-        rc = monitor_launch(&launch, &session->link, err);
     if (rc == 0)
         timeline_note(request->timeline, TIMELINE_MONITOR, io_now_ns());
     machine_spec_clear(&spec);
@@ -144,59 +165,87 @@ static int launch_vm(const struct sandbox_request *request, struct session *sess
     return rc;
 }
 
-static int vm_prepare(struct sandbox_request *request, struct error *err)
+static int vm_prepare(const struct sandbox_options *options, void **opaque, struct error *err)
 {
-    int rc = sandbox_check_request(&sandbox_vm, request, err);
+    struct vm_state *state = calloc(1, sizeof(*state));
+    int rc;
 
-    if (rc == 0)
-        rc = host_require_kvm(err);
-    if (rc == 0)
-        rc = program_file_find(&program_file_kernel, request->kernel, &request->kernel_path, err);
-    if (rc == 0)
-        rc = program_file_find(&program_file_initramfs, request->initramfs,
-                               &request->initramfs_path, err);
-    return rc;
+    *opaque = state;
+    if (!state)
+        return error_set_errno(err, ENOMEM, "VM");
+    rc = sandbox_check_options(&sandbox_vm, options, err);
+    if (rc < 0)
+        return rc;
+    rc = host_require_kvm(err);
+    if (rc < 0)
+        return rc;
+    rc = program_file_find(&program_file_kernel, options->kernel, &state->kernel_path, err);
+    if (rc < 0)
+        return rc;
+    return program_file_find(&program_file_initramfs, options->initramfs, &state->initramfs_path,
+                             err);
 }
 
-/* Memory is the machine's; what is left of the limits is kept by the guest. */
-static int vm_place(struct sandbox_request *request, struct bundle_options *options,
-                    struct error *err)
+static void vm_release(void *opaque)
 {
-    (void)err;
-    options->root_path = PROTOCOL_ROOTFS_PATH;
-    options->bundle_path = PROTOCOL_BUNDLE_DIR;
-    options->compiled_seccomp = true;
-    options->millicpus = request->limits.millicpus % 1000 ? request->limits.millicpus : 0;
-    options->pids = request->limits.pids;
-    return 0;
+    struct vm_state *state = opaque;
+
+    if (!state)
+        return;
+    free(state->kernel_path);
+    free(state->initramfs_path);
+    free(state);
 }
 
-static int vm_run(const struct sandbox_request *request, int *status, struct error *err)
+/* The VM has the memory; what is left of the limits is enforced by its kernel, and its network is
+ * the container's. */
+static int vm_transform(void *opaque, const struct sandbox_options *options,
+                        const struct sandbox_instance *instance, struct oci_config *config,
+                        struct error *err)
 {
+    const struct sandbox_limits *limits = &options->limits;
+    int rc = oci_config_set_bundle(config, PROTOCOL_BUNDLE_DIR, err);
+
+    (void)opaque;
+    (void)instance;
+    if (rc < 0)
+        return rc;
+    config->resources.millicpus = limits->millicpus % 1000 ? limits->millicpus : 0;
+    config->resources.pids_limit = limits->pids;
+    config->seccomp_compiled = true;
+    return oci_config_set_network(config, false, 0, err);
+}
+
+static int vm_run(void *opaque, const struct sandbox_request *request, int *status,
+                  struct error *err)
+{
+    const struct sandbox_options *options = request->options;
     AUTO_GUEST_REQUEST struct guest_request guest_request = {0};
     struct session session = {
         .request = &guest_request,
-        .interactive = request->interactive,
-        .terminal_wanted = request->terminal,
-        .calls = request->explanation ? &request->explanation->calls : NULL,
-        .narrated = request->explanation && request->explanation->live,
+        .interactive = options->interactive,
+        .terminal_wanted = options->terminal,
+        .calls = options->explanation ? &options->explanation->calls : NULL,
+        .traced = options->explanation && options->explanation->live,
         .timeline = request->timeline,
-        .keeper = SESSION_KEEPER_MONITOR,
+        .child = SESSION_CHILD_MONITOR,
         .link = MONITOR_LINK_INIT,
     };
     int monitor_status;
-    int rc = session_prepare(&session, err);
+    int rc = make_guest_request(request, &guest_request, err);
 
+    if (rc < 0)
+        return rc;
+    rc = session_prepare(&session, err);
     if (rc == 0)
-        rc = make_guest_request(request, &guest_request, err);
-    if (rc == 0)
-        rc = launch_vm(request, &session, err);
+        rc = launch_vm(opaque, request, &session, err);
     if (rc == 0)
         rc = session_run(&session, err);
     session_release(&session);
     monitor_status = monitor_link_reap(&session.link);
-    if (rc == 0)
-        rc = session_result(&session, monitor_status, status, err);
+    if (rc < 0)
+        return rc;
+    rc = session_result(&session, monitor_status, status, err);
     if (rc == 0 && session.last.type == PROTOCOL_FAILED)
         sandbox_note_failure(request, session.last.text);
     return rc;
@@ -209,6 +258,7 @@ const struct sandbox sandbox_vm = {
               SANDBOX_EXIT_STATISTICS | SANDBOX_EARLY_SERIAL,
     .beneath = "the hypervisor",
     .prepare = vm_prepare,
-    .place = vm_place,
+    .transform = vm_transform,
     .run = vm_run,
+    .release = vm_release,
 };

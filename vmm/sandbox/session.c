@@ -33,7 +33,7 @@
 #define STATUS_NOT_EXECUTABLE 126
 #define STATUS_NOT_FOUND      127
 
-#define NARRATION_SIZE (1 << 20) /* bytes of pipe */
+#define TRACE_PIPE_SIZE (1 << 20) /* bytes of pipe */
 
 /* For a guest whose command has ended, and whose output is all here, to switch itself off. */
 #define GUEST_END_MS 30000
@@ -55,22 +55,22 @@ static void fill_signals(sigset_t *set)
 }
 
 /* As large as anybody may: what the machine does comes in bursts. */
-static int open_narration(struct session *session)
+static int open_trace_pipe(struct session *session)
 {
-    if (pipe2(session->narration, O_CLOEXEC) < 0)
+    if (pipe2(session->trace_pipe, O_CLOEXEC) < 0)
         return -1;
-    (void)fcntl(session->narration[0], F_SETPIPE_SZ, NARRATION_SIZE);
+    (void)fcntl(session->trace_pipe[0], F_SETPIPE_SZ, TRACE_PIPE_SIZE);
     return 0;
 }
 
-static int start_narration(struct session *session, struct error *err)
+static int start_trace(struct session *session, struct error *err)
 {
-    if (!session->narrated)
+    if (!session->traced)
         return 0;
-    close(session->narration[1]); /* the monitor alone has it now */
-    session->narration[1] = -1;
-    return stream_start_lines(session->narration[0], STDERR_FILENO, session->stream_event,
-                              &session->narrator, err);
+    close(session->trace_pipe[1]); /* the monitor alone has it now */
+    session->trace_pipe[1] = -1;
+    return stream_start_lines(session->trace_pipe[0], STDERR_FILENO, session->stream_event,
+                              &session->trace, err);
 }
 
 int session_prepare(struct session *session, struct error *err)
@@ -82,7 +82,7 @@ int session_prepare(struct session *session, struct error *err)
     session->signal_fd = -1;
     for (unsigned i = 0; i < SESSION_PORTS; i++)
         session->connections[i] = session->guest_ends[i] = -1;
-    session->narration[0] = session->narration[1] = -1;
+    session->trace_pipe[0] = session->trace_pipe[1] = -1;
     fill_signals(&handled);
     blocked = handled;
     sigaddset(&blocked, SIGPIPE);
@@ -91,7 +91,7 @@ int session_prepare(struct session *session, struct error *err)
     session->stream_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (session->signal_fd < 0 || session->stream_event < 0)
         return error_set_errno(err, errno, "signals");
-    if (session->narrated && open_narration(session) < 0)
+    if (session->traced && open_trace_pipe(session) < 0)
         return error_set_errno(err, errno, "--explain: pipe");
     return 0;
 }
@@ -164,10 +164,10 @@ static void stop_machine(struct session *session, int number)
     const struct control_command command = {.type = CONTROL_COMMAND_STOP};
 
     session->stop_signal = number;
-    if (session->keeper == SESSION_KEEPER_INIT ||
+    if (session->child == SESSION_CHILD_INIT ||
         control_send_command(session->link.control_fd, &command, NULL) < 0)
         kill(session->link.pid, SIGKILL);
-    if (session->keeper == SESSION_KEEPER_MONITOR)
+    if (session->child == SESSION_CHILD_MONITOR)
         monitor_link_end_by(&session->link, MONITOR_END_MS);
 }
 
@@ -198,7 +198,7 @@ static void handle_signal(struct session *session, int number)
             terminal_make_raw(STDIN_FILENO, &session->terminal);
         }
         send_window(session);
-    } else if (session->keeper_gone || session->stop_signal) {
+    } else if (session->child_gone || session->stop_signal) {
         session->abandoned = session->abandoned || means_stop(number) || number == SIGHUP;
     } else if (!session->started || session->finished) {
         keep_early_signal(session, number);
@@ -276,7 +276,7 @@ static int handle_mark(struct session *session, uint8_t mark, struct error *err)
     const struct control_event event = {
         .type = CONTROL_EVENT_MARK, .mark = mark, .time_ns = io_now_ns()};
 
-    if (session->keeper != SESSION_KEEPER_INIT)
+    if (session->child != SESSION_CHILD_INIT)
         return error_set(err, EPROTO, "the guest sent a mark instead of ringing its doorbell");
     timeline_note_event(session->timeline, &event);
     return 0;
@@ -375,8 +375,8 @@ static int take_event(struct session *session, struct error *err)
     struct control_event event;
     int rc;
 
-    if (session->keeper == SESSION_KEEPER_INIT) {
-        session->keeper_gone = true; /* its pid_fd says no more than that */
+    if (session->child == SESSION_CHILD_INIT) {
+        session->child_gone = true; /* its pid_fd says no more than that */
         return 0;
     }
     rc = control_receive_event(session->link.control_fd, &event, err);
@@ -384,14 +384,14 @@ static int take_event(struct session *session, struct error *err)
     if (rc < 0 && rc != -ECONNRESET)
         return rc;
     if (rc <= 0) {
-        session->keeper_gone = true;
+        session->child_gone = true;
         return 0;
     }
     timeline_note_event(session->timeline, &event);
     if (event.type == CONTROL_EVENT_END) {
         session->end = event;
         session->end_known = true;
-        session->keeper_gone = true;
+        session->child_gone = true;
         monitor_link_end_by(&session->link, MONITOR_END_MS);
     }
     return 0;
@@ -407,7 +407,7 @@ static bool output_is_done(const struct session *session)
 
 static bool all_is_said(const struct session *session)
 {
-    return session->keeper_gone && output_is_done(session) && stream_is_done(session->narrator);
+    return session->child_gone && output_is_done(session) && stream_is_done(session->trace);
 }
 
 static int handle_polls(struct session *session, const struct pollfd *polls, struct error *err)
@@ -440,16 +440,16 @@ static void note_stream(struct session *session, const struct stream *stream)
         session->output_error = stream_error(stream);
 }
 
-static int keeper_fd(const struct session *session)
+static int child_fd(const struct session *session)
 {
-    if (session->keeper_gone)
+    if (session->child_gone)
         return -1;
-    return session->keeper == SESSION_KEEPER_INIT ? session->link.pid_fd : session->link.control_fd;
+    return session->child == SESSION_CHILD_INIT ? session->link.pid_fd : session->link.control_fd;
 }
 
 int session_run(struct session *session, struct error *err)
 {
-    int rc = start_narration(session, err);
+    int rc = start_trace(session, err);
 
     if (rc == 0)
         rc = start_guest_streams(session, err);
@@ -459,7 +459,7 @@ int session_run(struct session *session, struct error *err)
         struct pollfd polls[] = {
             {.fd = session->signal_fd, .events = POLLIN},
             {.fd = session->stream_event, .events = POLLIN},
-            {.fd = keeper_fd(session), .events = POLLIN},
+            {.fd = child_fd(session), .events = POLLIN},
             {.fd = session->connections[SESSION_PORT_CONTROL],
              .events = request_is_sent(session) ? POLLIN : POLLIN | POLLOUT},
         };
@@ -470,7 +470,7 @@ int session_run(struct session *session, struct error *err)
         if (session->finished && !session->drained && output_is_done(session)) {
             session->drained = true;
             send_drained(session);
-            if (session->keeper == SESSION_KEEPER_MONITOR)
+            if (session->child == SESSION_CHILD_MONITOR)
                 monitor_link_end_by(&session->link, GUEST_END_MS);
         }
         if (monitor_link_is_overdue(&session->link))
@@ -483,10 +483,9 @@ int session_run(struct session *session, struct error *err)
 
 /* ---- after it ---- */
 
-static int keeper_error(enum session_keeper keeper, int status, struct error *err)
+static int child_error(enum session_child child, int status, struct error *err)
 {
-    const char *name =
-        keeper == SESSION_KEEPER_INIT ? "the container's init" : "the monitor process";
+    const char *name = child == SESSION_CHILD_INIT ? "the container's init" : "the monitor process";
 
     if (WIFSIGNALED(status))
         return error_set(err, ECHILD, "%s was ended by signal %d (%s)", name, WTERMSIG(status),
@@ -532,7 +531,7 @@ static int end_error(const struct control_event *end, struct error *err)
     }
 }
 
-int session_result(const struct session *session, int keeper_status, int *status, struct error *err)
+int session_result(const struct session *session, int child_status, int *status, struct error *err)
 {
     if (session->stop_signal && !session->finished) {
         *status = 128 + session->stop_signal;
@@ -540,7 +539,7 @@ int session_result(const struct session *session, int keeper_status, int *status
     }
     if (!session->finished)
         return session->end_known ? end_error(&session->end, err)
-                                  : keeper_error(session->keeper, keeper_status, err);
+                                  : child_error(session->child, child_status, err);
     if (session->output_error)
         return error_set_errno(err, session->output_error, "cannot write the command's output");
     if (session->last.type == PROTOCOL_FAILED && session->last.status != STATUS_NOT_EXECUTABLE &&
@@ -557,21 +556,21 @@ void session_release(struct session *session)
     terminal_restore(&session->terminal);
     for (unsigned i = 0; i < SESSION_STREAMS; i++)
         quiet = stream_release(session->streams[i]) && quiet;
-    quiet = stream_release(session->narrator) && quiet;
+    quiet = stream_release(session->trace) && quiet;
     for (unsigned i = 0; i < SESSION_PORTS; i++)
         if (session->guest_ends[i] >= 0)
             close(session->guest_ends[i]);
     if (session->signal_fd >= 0)
         close(session->signal_fd);
-    if (session->narration[1] >= 0)
-        close(session->narration[1]);
+    if (session->trace_pipe[1] >= 0)
+        close(session->trace_pipe[1]);
     if (!quiet)
         return; /* a thread may still use the rest */
     for (unsigned i = 0; i < SESSION_PORTS; i++)
         if (session->connections[i] >= 0)
             close(session->connections[i]);
-    if (session->narration[0] >= 0)
-        close(session->narration[0]);
+    if (session->trace_pipe[0] >= 0)
+        close(session->trace_pipe[0]);
     if (session->stream_event >= 0)
         close(session->stream_event);
 }

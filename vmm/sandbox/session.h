@@ -30,9 +30,9 @@ enum session_port {
 };
 
 /* Which process keeps what the session is with, and at whose end it ends. */
-enum session_keeper {
-    SESSION_KEEPER_MONITOR, /* of a VM: sends its events over link.control_fd */
-    SESSION_KEEPER_INIT,    /* of a container on the host: marks come as messages, link.pid_fd tells
+enum session_child {
+    SESSION_CHILD_MONITOR, /* of a VM: sends its events over link.control_fd */
+    SESSION_CHILD_INIT,    /* of a container on the host: marks come as messages, link.pid_fd tells
                                its end */
 };
 
@@ -41,10 +41,10 @@ enum session_keeper {
 struct session {
     bool interactive;
     bool terminal_wanted;
-    bool narrated;               /* the monitor tells what happens, on standard error */
+    bool traced;                 /* the monitor tells what happens, on standard error */
     struct syscall_table *calls; /* gets what the guest counts; NULL = not asked */
     struct timeline *timeline;
-    enum session_keeper keeper;
+    enum session_child child;
     struct monitor_link link;
 
     const struct guest_request *request; /* what the guest is to run */
@@ -54,8 +54,8 @@ struct session {
     int guest_ends[SESSION_PORTS];  /* until the guest has them; -1 = none */
     struct guest_message_reader reader;
     struct stream *streams[SESSION_STREAMS];
-    int narration[2]; /* pipe from the monitor to standard error, -1 = none */
-    struct stream *narrator;
+    int trace_pipe[2]; /* pipe from the monitor to standard error, -1 = none */
+    struct stream *trace;
     int stream_event; /* eventfd: a stream is done */
     int signal_fd;
     struct terminal terminal;
@@ -67,10 +67,10 @@ struct session {
 
     bool finished; /* EXITED or FAILED has come, `last` is it */
     struct guest_message last;
-    bool drained;     /* and has been answered */
-    bool keeper_gone; /* after its last message, which is `end` if there was one */
+    bool drained;    /* and has been answered */
+    bool child_gone; /* after its last message, which is `end` if there was one */
     bool end_known;
-    bool abandoned;   /* neither the keeper nor the rest of the output is waited for */
+    bool abandoned;   /* neither the child nor the rest of the output is waited for */
     int output_error; /* why standard output or error could not be written, 0 = it could */
     struct control_event end;
 };
@@ -97,8 +97,7 @@ int session_run(struct session *session, struct error *err);
 
 /* Docker's exit status of a session that has run, or what went wrong. With a status of 126 or 127
  * from the runtime, `session->last` is a FAILED that says why. */
-int session_result(const struct session *session, int keeper_status, int *status,
-                   struct error *err);
+int session_result(const struct session *session, int child_status, int *status, struct error *err);
 
 /* Restores the terminal, releases all but the link. */
 void session_release(struct session *session);

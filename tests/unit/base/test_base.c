@@ -271,6 +271,13 @@ static void lists_end_with_null(void **state)
     assert_int_equal(more.count, 4);
     assert_string_equal(more.items[3], "tw0");
     assert_null(more.items[4]);
+    string_list_remove_prefix(&more, "on");
+    assert_int_equal(more.count, 2);
+    assert_string_equal(more.items[0], "tw0");
+    assert_null(more.items[2]);
+    string_list_remove_prefix(&more, "");
+    assert_int_equal(more.count, 0);
+    string_list_remove_prefix(&more, "x");
     string_list_release(&more);
     assert_int_equal(more.count, 0);
     assert_null(more.items);

@@ -10,9 +10,12 @@
 #include "vmm/oci/bundle.h"
 
 struct fixture {
-    struct image_config config;
+    struct image_config image;
     struct process process;
-    struct bundle_options options;
+    struct oci_options options;
+    struct bundle_contents contents;
+    void (*transform)(struct oci_config *config); /* as a sandbox does; NULL = not */
+    struct oci_config config;
     struct bundle bundle;
     json_t *root;
 };
@@ -20,7 +23,7 @@ struct fixture {
 static void set_up(struct fixture *fixture)
 {
     *fixture = (struct fixture){
-        .options = {.root_path = "/run/root", .bundle_path = "/bundle", .hostname = "box"},
+        .options = {.hostname = "box"},
     };
     fixture->process.working_dir = strdup("/srv");
     assert_int_equal(string_list_add(&fixture->process.arguments, "echo"), 0);
@@ -28,12 +31,27 @@ static void set_up(struct fixture *fixture)
     assert_int_equal(string_list_add(&fixture->process.environment, "A=1"), 0);
 }
 
+static int try_to_create(struct fixture *fixture, struct error *err)
+{
+    int rc = oci_config_init(&fixture->config, err);
+
+    if (rc == 0)
+        rc = oci_config_apply(&fixture->config, &fixture->image, &fixture->process,
+                              &fixture->options, err);
+    if (rc == 0)
+        rc = oci_config_set_bundle(&fixture->config, "/bundle", err);
+    if (rc < 0)
+        return rc;
+    if (fixture->transform)
+        fixture->transform(&fixture->config);
+    return bundle_create(&fixture->config, &fixture->contents, &fixture->bundle, err);
+}
+
 static void create(struct fixture *fixture)
 {
     struct error err = ERROR_INIT;
 
-    if (bundle_create(&fixture->config, &fixture->process, &fixture->options, &fixture->bundle,
-                      &err) != 0)
+    if (try_to_create(fixture, &err) != 0)
         fail_msg("%s", err.text);
     assert_string_equal(fixture->bundle.files[0].name, "config.json");
     fixture->root = json_loadb(fixture->bundle.files[0].data, fixture->bundle.files[0].size,
@@ -45,9 +63,10 @@ static void tear_down(struct fixture *fixture)
 {
     json_decref(fixture->root);
     bundle_release(&fixture->bundle);
+    oci_config_release(&fixture->config);
     string_list_release(&fixture->options.tmpfs);
     process_release(&fixture->process);
-    config_release(&fixture->config);
+    config_release(&fixture->image);
 }
 
 /* The value at "a.b.0.c"; fails when there is none. */
@@ -116,7 +135,9 @@ static void test_process(void **state)
     set_up(&fixture);
     fixture.process.uid = 1000;
     fixture.process.gid = 7;
-    fixture.process.groups = groups;
+    fixture.process.groups = malloc(sizeof(groups));
+    assert_non_null(fixture.process.groups);
+    memcpy(fixture.process.groups, groups, sizeof(groups));
     fixture.process.group_count = 2;
     create(&fixture);
     assert_string_equal(text(fixture.root, "process.args.1"), "grüße \"q\"\n");
@@ -130,7 +151,6 @@ static void test_process(void **state)
     /* Not root: no capability of its own. */
     assert_int_equal(json_array_size(at(fixture.root, "process.capabilities.bounding")), 14);
     assert_null(json_object_get(at(fixture.root, "process.capabilities"), "effective"));
-    fixture.process.groups = NULL;
     tear_down(&fixture);
 }
 
@@ -145,7 +165,7 @@ static void test_root_user(void **state)
     assert_true(json_is_true(at(fixture.root, "process.terminal")));
     assert_int_equal(json_array_size(at(fixture.root, "process.capabilities.effective")), 14);
     assert_int_equal(json_array_size(at(fixture.root, "process.capabilities.permitted")), 14);
-    assert_string_equal(text(fixture.root, "root.path"), "/run/root");
+    assert_string_equal(text(fixture.root, "root.path"), "rootfs");
     assert_true(json_is_false(at(fixture.root, "root.readonly")));
     assert_string_equal(text(fixture.root, "hostname"), "box");
     tear_down(&fixture);
@@ -159,7 +179,7 @@ static void test_no_devices(void **state)
 
     (void)state;
     set_up(&fixture);
-    fixture.options.no_devices = true;
+    fixture.transform = oci_config_forbid_devices;
     create(&fixture);
     assert_int_equal(json_array_size(at(fixture.root, "process.capabilities.bounding")), 13);
     json_array_foreach(at(fixture.root, "process.capabilities.bounding"), index, name)
@@ -171,9 +191,7 @@ static void assert_refused(struct fixture *fixture, const char *expected)
 {
     struct error err = ERROR_INIT;
 
-    assert_int_equal(bundle_create(&fixture->config, &fixture->process, &fixture->options,
-                                   &fixture->bundle, &err),
-                     -EILSEQ);
+    assert_int_equal(try_to_create(fixture, &err), -EILSEQ);
     if (strncmp(err.text, expected, strlen(expected)) != 0)
         fail_msg("'%s' instead of '%s'", err.text, expected);
     tear_down(fixture);
@@ -181,6 +199,7 @@ static void assert_refused(struct fixture *fixture, const char *expected)
 
 static void test_bytes_that_are_not_utf8(void **state)
 {
+    struct error err = ERROR_INIT;
     struct fixture fixture;
 
     (void)state;
@@ -198,24 +217,44 @@ static void test_bytes_that_are_not_utf8(void **state)
     fixture.process.working_dir = strdup("/\xf5");
     assert_refused(&fixture, "working directory: byte 0xf5 at offset 1 of ");
     set_up(&fixture);
-    fixture.options.cgroup_path = "/\x80";
-    assert_refused(&fixture, "--cgroup-parent: byte 0x80 at offset 1 of ");
+    assert_int_equal(oci_config_set_cgroup(&fixture.config, "/\x80", &err), -EILSEQ);
+    assert_non_null(strstr(err.text, "--cgroup-parent: byte 0x80 at offset 1 of "));
+    assert_int_equal(oci_config_set_bundle(&fixture.config, "/\x80", &err), -EILSEQ);
+    assert_non_null(strstr(err.text, "runtime directory: byte 0x80 at offset 1 of "));
+    tear_down(&fixture);
 }
 
-static void assert_ping_groups(uint64_t group_count, const char *expected)
+static uint64_t group_count;
+
+static void own_network(struct oci_config *config)
+{
+    assert_int_equal(oci_config_set_network(config, true, group_count, NULL), 0);
+    oci_config_limit_groups(config, group_count);
+}
+
+static void shared_network(struct oci_config *config)
+{
+    assert_int_equal(oci_config_set_network(config, false, 0, NULL), 0);
+}
+
+static void assert_ping_groups(uint64_t count, const char *expected)
 {
     struct fixture fixture;
     const json_t *sysctl;
 
     set_up(&fixture);
-    fixture.options.network_namespace = true;
-    fixture.options.group_count = group_count;
+    group_count = count;
+    fixture.transform = own_network;
     create(&fixture);
     sysctl = at(fixture.root, "linux.sysctl");
     assert_string_equal(
         json_string_value(json_object_get(sysctl, "net.ipv4.ip_unprivileged_port_start")), "0");
     assert_string_equal(json_string_value(json_object_get(sysctl, "net.ipv4.ping_group_range")),
                         expected);
+    /* devpts cannot give terminals to a group that there is not. */
+    assert_mount(&fixture, "/dev/pts", "devpts",
+                 count == 1 ? "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620"
+                            : "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
     tear_down(&fixture);
 }
 
@@ -229,9 +268,22 @@ static void test_network_settings(void **state)
     assert_ping_groups(65537, "0 65536");
     assert_ping_groups(1, "0 0");
     set_up(&fixture); /* the caller's network is not ours to set */
+    fixture.transform = shared_network;
     create(&fixture);
     assert_null(json_object_get(at(fixture.root, "linux"), "sysctl"));
+    assert_int_equal(json_array_size(at(fixture.root, "linux.namespaces")), 5);
     tear_down(&fixture);
+}
+
+static void all_limits(struct oci_config *config)
+{
+    assert_int_equal(oci_config_set_cgroup(config, "/microvm/box", NULL), 0);
+    config->resources = (struct oci_resources){
+        .memory_limit = 64U << 20,
+        .memory_swap = 128U << 20,
+        .millicpus = 1500,
+        .pids_limit = 100,
+    };
 }
 
 static void test_linux(void **state)
@@ -241,18 +293,14 @@ static void test_linux(void **state)
     (void)state;
     set_up(&fixture);
     create(&fixture);
-    assert_int_equal(json_array_size(at(fixture.root, "linux.namespaces")), 5);
+    assert_int_equal(json_array_size(at(fixture.root, "linux.namespaces")), 6);
     assert_true(json_is_false(at(fixture.root, "linux.resources.devices.0.allow")));
     assert_null(json_object_get(at(fixture.root, "linux.resources"), "memory"));
     assert_null(json_object_get(at(fixture.root, "linux"), "cgroupsPath"));
     tear_down(&fixture);
 
     set_up(&fixture);
-    fixture.options.network_namespace = true;
-    fixture.options.cgroup_path = "/microvm/box";
-    fixture.options.memory_bytes = 64U << 20;
-    fixture.options.millicpus = 1500;
-    fixture.options.pids = 100;
+    fixture.transform = all_limits;
     create(&fixture);
     assert_int_equal(json_array_size(at(fixture.root, "linux.namespaces")), 6);
     assert_string_equal(text(fixture.root, "linux.namespaces.5.type"), "network");
@@ -273,7 +321,7 @@ static void test_mounts(void **state)
 
     (void)state;
     set_up(&fixture);
-    assert_int_equal(string_list_add(&fixture.config.volumes, "/data"), 0);
+    assert_int_equal(string_list_add(&fixture.image.volumes, "/data"), 0);
     create(&fixture);
     assert_mount(&fixture, "/proc", "proc", "nosuid,noexec,nodev");
     assert_mount(&fixture, "/sys", "sysfs", "nosuid,noexec,nodev,ro");
@@ -293,8 +341,8 @@ static void test_read_only(void **state)
     (void)state;
     set_up(&fixture);
     fixture.options.read_only = true;
-    assert_int_equal(string_list_add(&fixture.config.volumes, "/data"), 0);
-    assert_int_equal(string_list_add(&fixture.config.volumes, "/tmp"), 0);
+    assert_int_equal(string_list_add(&fixture.image.volumes, "/data"), 0);
+    assert_int_equal(string_list_add(&fixture.image.volumes, "/tmp"), 0);
     assert_int_equal(string_list_add(&fixture.options.tmpfs, "/tmp"), 0);
     create(&fixture);
     assert_true(json_is_true(at(fixture.root, "root.readonly")));
@@ -339,9 +387,7 @@ static void test_tmpfs(void **state)
             create(&fixture);
             assert_mount(&fixture, tmpfs[i].destination, "tmpfs", tmpfs[i].options);
         } else {
-            assert_int_equal(bundle_create(&fixture.config, &fixture.process, &fixture.options,
-                                           &fixture.bundle, &err),
-                             -EINVAL);
+            assert_int_equal(try_to_create(&fixture, &err), -EINVAL);
             assert_non_null(strstr(err.text, "--tmpfs"));
         }
         tear_down(&fixture);
@@ -356,8 +402,8 @@ static void test_files(void **state)
 
     (void)state;
     set_up(&fixture);
-    fixture.options.resolv_conf = "nameserver 192.0.2.1\n";
-    fixture.options.hosts = "192.0.2.7\tpeer\n";
+    fixture.contents.resolv_conf = "nameserver 192.0.2.1\n";
+    fixture.contents.hosts = "192.0.2.7\tpeer\n";
     assert_int_equal(string_list_add(&fixture.options.tmpfs, "/var/cache"), 0);
     assert_int_equal(string_list_add(&fixture.options.tmpfs, "/dev/x"), 0);
     assert_int_equal(string_list_add(&fixture.options.tmpfs, "/etc"), 0);

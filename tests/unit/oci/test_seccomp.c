@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "tests/unit/unit.h"
-#include "vmm/oci/bundle_private.h"
+#include "vmm/oci/seccomp.h"
 #include "vmm/oci/seccomp_profile.h"
 
 static bool list_allows(const char *wanted)
@@ -48,7 +48,7 @@ static void test_list(void **state)
 
 static void test_json(void **state)
 {
-    json_t *seccomp = bundle_make_seccomp();
+    json_t *seccomp = seccomp_make_json();
     json_t *rules = json_object_get(seccomp, "syscalls");
 
     (void)state;
@@ -62,8 +62,7 @@ static void test_json(void **state)
 
 static struct sock_fprog load_filter(void)
 {
-    const struct bundle_options options = {.compiled_seccomp = true};
-    json_t *annotations = json_loads(bundle_annotations(&options), 0, NULL);
+    json_t *annotations = json_loads(seccomp_annotations, 0, NULL);
     const char *text = json_string_value(json_object_get(annotations, "run.oci.seccomp_bpf_data"));
     size_t size = BASE64_DECODE_LENGTH(strlen(text));
     uint8_t *bytes = malloc(size);

@@ -22,7 +22,8 @@ static void every_row_is_complete(void **state)
 
         assert_int_equal(sandbox_find(sandbox->name, &found, NULL), 0);
         assert_ptr_equal(found, sandbox);
-        assert_true(sandbox->title && sandbox->prepare && sandbox->place && sandbox->run);
+        assert_true(sandbox->title && sandbox->prepare && sandbox->transform && sandbox->run &&
+                    sandbox->release);
         /* A runtime on the host, or a VM of its own: each takes --runtime or brings a monitor. */
         assert_int_equal(sandbox->runtime != NULL, (sandbox->traits & SANDBOX_OCI_RUNTIME) != 0);
         assert_int_equal(sandbox->runtime == NULL, (sandbox->traits & SANDBOX_VM) != 0);
@@ -100,20 +101,20 @@ static void a_runtime_is_known_by_its_program(void **state)
 static void what_a_sandbox_lacks_is_refused(void **state)
 {
     struct explanation explanation = {.live = true};
-    struct sandbox_request request = {.runtime = "runc"};
+    struct sandbox_options options = {.runtime = "runc"};
     struct error err = ERROR_INIT;
 
     (void)state;
-    assert_int_equal(sandbox_check_request(&sandbox_container, &request, &err), 0);
-    assert_int_equal(sandbox_check_request(&sandbox_vm, &request, &err), -EINVAL);
+    assert_int_equal(sandbox_check_options(&sandbox_container, &options, &err), 0);
+    assert_int_equal(sandbox_check_options(&sandbox_vm, &options, &err), -EINVAL);
     assert_string_equal(err.text, "--runtime: --isolation=vm has no OCI runtime on the host; use "
                                   "--isolation=container|gvisor");
-    request = (struct sandbox_request){.earlycon = true};
-    assert_int_equal(sandbox_check_request(&sandbox_vm, &request, &err), 0);
-    assert_int_equal(sandbox_check_request(&sandbox_container, &request, &err), -EINVAL);
-    request = (struct sandbox_request){.explanation = &explanation};
-    assert_int_equal(sandbox_check_request(&sandbox_vm, &request, &err), 0);
-    assert_int_equal(sandbox_check_request(&sandbox_container, &request, &err), -EINVAL);
+    options = (struct sandbox_options){.earlycon = true};
+    assert_int_equal(sandbox_check_options(&sandbox_vm, &options, &err), 0);
+    assert_int_equal(sandbox_check_options(&sandbox_container, &options, &err), -EINVAL);
+    options = (struct sandbox_options){.explanation = &explanation};
+    assert_int_equal(sandbox_check_options(&sandbox_vm, &options, &err), 0);
+    assert_int_equal(sandbox_check_options(&sandbox_container, &options, &err), -EINVAL);
     assert_string_equal(err.text, "--explain=live: --isolation=container has no monitor that "
                                   "traces; use --isolation=vm");
 }
