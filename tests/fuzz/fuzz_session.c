@@ -145,15 +145,15 @@ static void set_up(uint8_t flags)
     session->calls = flags & 2 ? &talk.calls : NULL;
     session->timeline = &talk.timeline;
     session->request = &talk.request;
-    session->link = (struct monitor_link)MONITOR_LINK_INIT;
-    session->link.pid = NOBODY;
+    session->monitor.link = (struct monitor_link)MONITOR_LINK_INIT;
+    session->monitor.link.pid = NOBODY;
     /* The fuzzer has uses for signals of its own. */
     sigprocmask(SIG_BLOCK, NULL, &before);
     if (session_prepare(session, NULL) < 0 || session_connect(session, NULL) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         abort();
     sigprocmask(SIG_SETMASK, &before, NULL);
-    session->link.control_fd = ends[0];
+    session->monitor.link.control_fd = ends[0];
     talk.monitor = ends[1];
     talk.control = dup(session->guest_ends[SESSION_PORT_CONTROL]);
     talk.output = dup(session->guest_ends[flags & 1 ? SESSION_PORT_STDIN : SESSION_PORT_STDOUT]);
@@ -216,6 +216,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
            !stream_is_done(talk.session.streams[SESSION_STDERR]))
         sched_yield(); /* the guest has closed them: they come to their end */
     session_release(&talk.session);
-    close(talk.session.link.control_fd);
+    close(talk.session.monitor.link.control_fd);
     return 0;
 }

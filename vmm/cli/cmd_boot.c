@@ -33,8 +33,7 @@
 #include "vmm/machine/guest_files.h"
 #include "vmm/machine/host_check.h"
 #include "vmm/machine/kvm.h"
-#include "vmm/monitor/control_protocol.h"
-#include "vmm/monitor/monitor_link.h"
+#include "vmm/monitor/monitor_client.h"
 
 #define BOOT_ESCAPE 0x1d /* Ctrl-] */
 
@@ -91,7 +90,7 @@ static const struct option_table table = {
 struct boot {
     struct timeline timeline;
     struct instance instance;
-    struct monitor_link link;
+    struct monitor_client monitor;
     struct machine_spec spec;
     struct fd_table descriptors; /* until the monitor has them */
     const char *initrd;          /* its path, NULL = none */
@@ -104,9 +103,6 @@ struct boot {
     bool escaped;             /* Ctrl-] */
     int signal;               /* number of the one that ended this process, 0 = none */
     bool abandoned;           /* by a second signal: the monitor is not waited for either */
-    bool control_ended;       /* no more events */
-    bool end_known;
-    struct control_event end;
 };
 
 /* ---- the command line ------------------------------------------------------------------------ */
@@ -226,18 +222,11 @@ static int make_spec(const struct boot_options *options, struct boot *boot, stru
 
 static void send_window(const struct boot *boot)
 {
-    struct control_command command = {.type = CONTROL_COMMAND_WINDOW};
+    uint16_t height;
+    uint16_t width;
 
-    if (terminal_size(STDIN_FILENO, &command.rows, &command.columns))
-        (void)control_send_command(boot->link.control_fd, &command, NULL);
-}
-
-static void send_stop(struct boot *boot)
-{
-    const struct control_command command = {.type = CONTROL_COMMAND_STOP};
-
-    monitor_link_end_by(&boot->link, MONITOR_END_MS);
-    (void)control_send_command(boot->link.control_fd, &command, NULL);
+    if (terminal_size(STDIN_FILENO, &height, &width))
+        monitor_client_send_window(&boot->monitor, height, width);
 }
 
 /* ---- the loop -------------------------------------------------------------------------------- */
@@ -284,22 +273,11 @@ static void on_signal(struct boot *boot)
 static int on_control(struct boot *boot, struct error *err)
 {
     struct control_event event;
-    int rc = control_receive_event(boot->link.control_fd, &event, err);
+    int rc = monitor_client_receive(&boot->monitor, &event, err);
 
-    if (rc < 0 && rc != -ECONNRESET)
-        return rc;
-    if (rc <= 0) {
-        boot->control_ended = true;
-        return 0;
-    }
-    timeline_note_event(&boot->timeline, &event);
-    if (event.type == CONTROL_EVENT_END) {
-        boot->end = event;
-        boot->end_known = true;
-        boot->control_ended = true;
-        monitor_link_end_by(&boot->link, MONITOR_END_MS);
-    }
-    return 0;
+    if (rc > 0)
+        timeline_note_event(&boot->timeline, &event);
+    return rc < 0 ? rc : 0;
 }
 
 enum { POLL_OUTPUT, POLL_INPUT, POLL_SIGNAL, POLL_CONTROL, POLL_COUNT };
@@ -309,16 +287,16 @@ static int boot_wait(struct boot *boot, struct error *err)
     bool stopping = false;
     int rc;
 
-    while (!boot->control_ended || !boot->output.ended) {
+    while (!boot->monitor.ended || !boot->output.ended) {
         struct pollfd polls[POLL_COUNT] = {
             [POLL_OUTPUT] = relay_poll(&boot->output),
             [POLL_INPUT] = relay_poll(&boot->input),
             [POLL_SIGNAL] = {.fd = boot->signal_fd, .events = POLLIN},
-            [POLL_CONTROL] = {.fd = boot->control_ended ? -1 : boot->link.control_fd,
-                              .events = POLLIN},
+            [POLL_CONTROL] = {.fd = monitor_client_fd(&boot->monitor), .events = POLLIN},
         };
 
-        if (poll(polls, POLL_COUNT, monitor_link_patience_ms(&boot->link)) < 0 && errno != EINTR)
+        if (poll(polls, POLL_COUNT, monitor_link_patience_ms(&boot->monitor.link)) < 0 &&
+            errno != EINTR)
             return error_set_errno(err, errno, "boot: poll");
         if (polls[POLL_OUTPUT].revents)
             on_output(boot);
@@ -331,11 +309,11 @@ static int boot_wait(struct boot *boot, struct error *err)
             return rc;
         if ((boot->signal || boot->escaped) && !stopping) {
             stopping = true;
-            send_stop(boot);
+            monitor_client_stop(&boot->monitor);
         }
-        if (boot->abandoned || (boot->signal && stopping && boot->control_ended))
+        if (boot->abandoned || (boot->signal && stopping && boot->monitor.ended))
             break; /* do not wait for the reader of our output */
-        if (monitor_link_is_overdue(&boot->link))
+        if (monitor_link_is_overdue(&boot->monitor.link))
             break;
     }
     return 0;
@@ -361,7 +339,7 @@ static int launch(struct boot *boot, int console_fd, struct error *err)
     rc = add_descriptor(boot, "kvm", kvm_open(err), err);
     if (rc < 0)
         return rc;
-    return monitor_launch(&launch, &boot->link, err);
+    return monitor_launch(&launch, &boot->monitor.link, err);
 }
 
 static int boot_start(struct boot *boot, struct error *err)
@@ -391,7 +369,7 @@ static int boot_start(struct boot *boot, struct error *err)
 
 static int boot_failure(const struct boot *boot, struct error *err)
 {
-    const struct control_event *end = &boot->end;
+    const struct control_event *end = &boot->monitor.end;
     static const char *const meanings[] = {
         [MACHINE_EXIT] = "",
         [MACHINE_POWER_OFF] = "",
@@ -428,15 +406,15 @@ static int boot_result(const struct boot *boot, int monitor_status, int *status,
         *status = 0;
         return 0;
     }
-    if (!boot->end_known && WIFSIGNALED(monitor_status))
+    if (!boot->monitor.end_known && WIFSIGNALED(monitor_status))
         return error_set(err, ECHILD, "the monitor process was ended by signal %d (%s)",
                          WTERMSIG(monitor_status), strsignal(WTERMSIG(monitor_status)));
-    if (!boot->end_known)
+    if (!boot->monitor.end_known)
         return error_set(err, ECHILD, "the monitor process ended unexpectedly, with status %d",
                          WEXITSTATUS(monitor_status));
-    switch (boot->end.reason) {
+    switch (boot->monitor.end.reason) {
     case MACHINE_EXIT:
-        *status = boot->end.status;
+        *status = boot->monitor.end.status;
         return 0;
     case MACHINE_POWER_OFF:
         *status = 0;
@@ -463,7 +441,7 @@ static int boot_machine(struct boot *boot, int *status, struct error *err)
     int monitor_status;
 
     terminal_restore(&boot->terminal);
-    monitor_status = monitor_link_reap(&boot->link);
+    monitor_status = monitor_link_reap(&boot->monitor.link);
     cleanup_close(&boot->console_fd);
     cleanup_close(&boot->signal_fd);
     return rc < 0 ? rc : boot_result(boot, monitor_status, status, err);
@@ -494,7 +472,7 @@ static int boot_run(const struct boot_options *options, int *status, struct erro
 {
     struct boot boot = {
         .instance = INSTANCE_INIT,
-        .link = MONITOR_LINK_INIT,
+        .monitor = MONITOR_CLIENT_INIT,
         .initrd = options->initrd,
         .console_fd = -1,
         .signal_fd = -1,

@@ -263,13 +263,13 @@ static int start(const struct container_state *state, const struct sandbox_reque
     }
     process.root.image = image;
     process.root.disk = disk;
-    rc = container_process_start(&process, &session->link.pid, err);
+    rc = container_process_start(&process, &session->monitor.link.pid, err);
     if (rc < 0) {
-        session->link.pid = -1;
+        session->monitor.link.pid = -1;
         return rc;
     }
-    session->link.pid_fd = pidfd_open(session->link.pid, 0);
-    return session->link.pid_fd < 0 ? error_set_errno(err, errno, "pidfd_open") : 0;
+    session->monitor.link.pid_fd = pidfd_open(session->monitor.link.pid, 0);
+    return session->monitor.link.pid_fd < 0 ? error_set_errno(err, errno, "pidfd_open") : 0;
 }
 
 static void note_count(struct timeline *timeline, const char *name, uint64_t value)
@@ -336,7 +336,7 @@ int container_run(void *opaque, const struct sandbox_request *request, int *stat
         .calls = options->explanation ? &options->explanation->calls : NULL,
         .timeline = request->timeline,
         .child = SESSION_CHILD_INIT,
-        .link = MONITOR_LINK_INIT,
+        .monitor = MONITOR_CLIENT_INIT,
     };
     int init_status;
     int rc;
@@ -348,7 +348,7 @@ int container_run(void *opaque, const struct sandbox_request *request, int *stat
         return rc;
     rc = run_session(state, request, &session, err);
     session_release(&session);
-    init_status = monitor_link_reap(&session.link);
+    init_status = monitor_link_reap(&session.monitor.link);
     finish_cgroup(state->cgroup_path, request->timeline);
     if (rc < 0)
         return rc;

@@ -148,7 +148,7 @@ static int launch_with(const struct vm_state *state, const struct sandbox_reques
     rc = session_list_guest_ends(session, &descriptors, err);
     if (rc < 0)
         return rc;
-    return monitor_launch(&launch, &session->link, err);
+    return monitor_launch(&launch, &session->monitor.link, err);
 }
 
 static int launch_vm(const struct vm_state *state, const struct sandbox_request *request,
@@ -229,7 +229,7 @@ static int vm_run(void *opaque, const struct sandbox_request *request, int *stat
         .traced = options->explanation && options->explanation->live,
         .timeline = request->timeline,
         .child = SESSION_CHILD_MONITOR,
-        .link = MONITOR_LINK_INIT,
+        .monitor = MONITOR_CLIENT_INIT,
     };
     int monitor_status;
     int rc = make_guest_request(request, &guest_request, err);
@@ -242,7 +242,7 @@ static int vm_run(void *opaque, const struct sandbox_request *request, int *stat
     if (rc == 0)
         rc = session_run(&session, err);
     session_release(&session);
-    monitor_status = monitor_link_reap(&session.link);
+    monitor_status = monitor_link_reap(&session.monitor.link);
     if (rc < 0)
         return rc;
     rc = session_result(&session, monitor_status, status, err);

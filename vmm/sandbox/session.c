@@ -159,16 +159,13 @@ static void send_window(const struct session *session)
     (void)send_message(session, PROTOCOL_WINDOW, payload, sizeof(payload));
 }
 
-static void stop_machine(struct session *session, int number)
+static void stop_sandbox(struct session *session, int number)
 {
-    const struct control_command command = {.type = CONTROL_COMMAND_STOP};
-
     session->stop_signal = number;
-    if (session->child == SESSION_CHILD_INIT ||
-        control_send_command(session->link.control_fd, &command, NULL) < 0)
-        kill(session->link.pid, SIGKILL);
-    if (session->child == SESSION_CHILD_MONITOR)
-        monitor_link_end_by(&session->link, MONITOR_END_MS);
+    if (session->child == SESSION_CHILD_INIT)
+        kill(session->monitor.link.pid, SIGKILL);
+    else
+        monitor_client_stop(&session->monitor);
 }
 
 /* ---- signals ---- */
@@ -185,7 +182,7 @@ static void keep_early_signal(struct session *session, int number)
     for (unsigned i = 0; i < session->early_count; i++)
         again = again || means_stop(session->early_signals[i]);
     if (again && means_stop(number))
-        stop_machine(session, number);
+        stop_sandbox(session, number);
     else if (session->early_count < SESSION_SIGNALS_MAX)
         session->early_signals[session->early_count++] = (uint8_t)number;
 }
@@ -198,7 +195,7 @@ static void handle_signal(struct session *session, int number)
             terminal_make_raw(STDIN_FILENO, &session->terminal);
         }
         send_window(session);
-    } else if (session->child_gone || session->stop_signal) {
+    } else if (session->monitor.ended || session->stop_signal) {
         session->abandoned = session->abandoned || means_stop(number) || number == SIGHUP;
     } else if (!session->started || session->finished) {
         keep_early_signal(session, number);
@@ -376,25 +373,13 @@ static int take_event(struct session *session, struct error *err)
     int rc;
 
     if (session->child == SESSION_CHILD_INIT) {
-        session->child_gone = true; /* its pid_fd says no more than that */
+        session->monitor.ended = true; /* its pid_fd says no more than that */
         return 0;
     }
-    rc = control_receive_event(session->link.control_fd, &event, err);
-
-    if (rc < 0 && rc != -ECONNRESET)
-        return rc;
-    if (rc <= 0) {
-        session->child_gone = true;
-        return 0;
-    }
-    timeline_note_event(session->timeline, &event);
-    if (event.type == CONTROL_EVENT_END) {
-        session->end = event;
-        session->end_known = true;
-        session->child_gone = true;
-        monitor_link_end_by(&session->link, MONITOR_END_MS);
-    }
-    return 0;
+    rc = monitor_client_receive(&session->monitor, &event, err);
+    if (rc > 0)
+        timeline_note_event(session->timeline, &event);
+    return rc < 0 ? rc : 0;
 }
 
 /* ---- the loop ---- */
@@ -407,7 +392,7 @@ static bool output_is_done(const struct session *session)
 
 static bool all_is_said(const struct session *session)
 {
-    return session->child_gone && output_is_done(session) && stream_is_done(session->trace);
+    return session->monitor.ended && output_is_done(session) && stream_is_done(session->trace);
 }
 
 static int handle_polls(struct session *session, const struct pollfd *polls, struct error *err)
@@ -442,9 +427,9 @@ static void note_stream(struct session *session, const struct stream *stream)
 
 static int child_fd(const struct session *session)
 {
-    if (session->child_gone)
-        return -1;
-    return session->child == SESSION_CHILD_INIT ? session->link.pid_fd : session->link.control_fd;
+    if (session->child == SESSION_CHILD_MONITOR)
+        return monitor_client_fd(&session->monitor);
+    return session->monitor.ended ? -1 : session->monitor.link.pid_fd;
 }
 
 int session_run(struct session *session, struct error *err)
@@ -464,16 +449,16 @@ int session_run(struct session *session, struct error *err)
              .events = request_is_sent(session) ? POLLIN : POLLIN | POLLOUT},
         };
 
-        if (poll(polls, ARRAY_LENGTH(polls), monitor_link_patience_ms(&session->link)) < 0)
+        if (poll(polls, ARRAY_LENGTH(polls), monitor_link_patience_ms(&session->monitor.link)) < 0)
             continue;
         rc = handle_polls(session, polls, err);
         if (session->finished && !session->drained && output_is_done(session)) {
             session->drained = true;
             send_drained(session);
             if (session->child == SESSION_CHILD_MONITOR)
-                monitor_link_end_by(&session->link, GUEST_END_MS);
+                monitor_link_end_by(&session->monitor.link, GUEST_END_MS);
         }
-        if (monitor_link_is_overdue(&session->link))
+        if (monitor_link_is_overdue(&session->monitor.link))
             session->abandoned = true;
     }
     for (unsigned i = SESSION_STDOUT; i < SESSION_STREAMS; i++)
@@ -538,8 +523,8 @@ int session_result(const struct session *session, int child_status, int *status,
         return 0;
     }
     if (!session->finished)
-        return session->end_known ? end_error(&session->end, err)
-                                  : child_error(session->child, child_status, err);
+        return session->monitor.end_known ? end_error(&session->monitor.end, err)
+                                          : child_error(session->child, child_status, err);
     if (session->output_error)
         return error_set_errno(err, session->output_error, "cannot write the command's output");
     if (session->last.type == PROTOCOL_FAILED && session->last.status != STATUS_NOT_EXECUTABLE &&

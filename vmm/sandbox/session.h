@@ -12,8 +12,7 @@
 #include "vmm/base/error.h"
 #include "vmm/base/fd_table.h"
 #include "vmm/base/terminal.h"
-#include "vmm/monitor/control_protocol.h"
-#include "vmm/monitor/monitor_link.h"
+#include "vmm/monitor/monitor_client.h"
 #include "vmm/report/timeline.h"
 #include "vmm/sandbox/guest_messages.h"
 #include "vmm/sandbox/stream.h"
@@ -45,7 +44,7 @@ struct session {
     struct syscall_table *calls; /* gets what the guest counts; NULL = not asked */
     struct timeline *timeline;
     enum session_child child;
-    struct monitor_link link;
+    struct monitor_client monitor; /* of an init, only the process is known: its link */
 
     const struct guest_request *request; /* what the guest is to run */
     size_t request_sent;                 /* bytes of it that are on their way */
@@ -67,12 +66,9 @@ struct session {
 
     bool finished; /* EXITED or FAILED has come, `last` is it */
     struct guest_message last;
-    bool drained;    /* and has been answered */
-    bool child_gone; /* after its last message, which is `end` if there was one */
-    bool end_known;
+    bool drained;     /* and has been answered */
     bool abandoned;   /* neither the child nor the rest of the output is waited for */
     int output_error; /* why standard output or error could not be written, 0 = it could */
-    struct control_event end;
 };
 
 /* Blocks the signals that the session handles (for good: what is left afterwards is to clean up and
@@ -92,7 +88,7 @@ int session_list_guest_ends(const struct session *session, struct fd_table *desc
 void session_send_request(struct session *session);
 
 /* Closes the guest's ends, which it has by now; runs until the sandbox has ended and all output is
- * written. `session->link` is connected. */
+ * written. `session->monitor` is connected. */
 int session_run(struct session *session, struct error *err);
 
 /* Docker's exit status of a session that has run, or what went wrong. With a status of 126 or 127

@@ -38,23 +38,24 @@ static int set_up(void **state)
     if (session_prepare(&session, &problem) < 0 || session_connect(&session, &problem) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return -1;
-    session.link = (struct monitor_link){.pid = fork(), .pid_fd = -1, .control_fd = pair[0]};
-    if (session.link.pid == 0) {
+    session.monitor.link =
+        (struct monitor_link){.pid = fork(), .pid_fd = -1, .control_fd = pair[0]};
+    if (session.monitor.link.pid == 0) {
         for (;;)
             pause();
     }
     monitor_fd = pair[1];
     guest = dup(session.guest_ends[SESSION_PORT_CONTROL]);
     output = dup(session.guest_ends[SESSION_PORT_STDOUT]);
-    return session.link.pid < 0 ? -1 : pthread_create(&thread, NULL, run, NULL);
+    return session.monitor.link.pid < 0 ? -1 : pthread_create(&thread, NULL, run, NULL);
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    kill(session.link.pid, SIGKILL);
-    waitpid(session.link.pid, NULL, 0);
-    close(session.link.control_fd);
+    kill(session.monitor.link.pid, SIGKILL);
+    waitpid(session.monitor.link.pid, NULL, 0);
+    close(session.monitor.link.control_fd);
     if (monitor_fd >= 0)
         close(monitor_fd);
     close(guest);
@@ -180,7 +181,7 @@ static void a_guest_that_fails_without_streams_is_drained(void **state)
     assert_int_equal(fcntl(guest, F_SETFL, flags & ~O_NONBLOCK), 0);
     assert_int_equal(io_read_full(guest, got, sizeof(got)), sizeof(got));
     assert_memory_equal(got, drained, sizeof(got));
-    kill(session.link.pid, SIGKILL); /* it has that end, too */
+    kill(session.monitor.link.pid, SIGKILL); /* it has that end, too */
     close(monitor_fd);
     monitor_fd = -1;
     assert_int_equal(wait_for_result(&status), -EIO);
