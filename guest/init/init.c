@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Process 1 of the guest. Makes the machine fit for one container, runs it, reports its
- * end and rings the doorbell. Never returns: the end of process 1 would be a kernel panic.
+ * Process 1 of the guest. Prepares the VM for one container, runs it, reports its end
+ * and rings the doorbell. Never returns: the end of process 1 would be a kernel panic.
  *
  * The same program is process 1 of a container's outer namespaces on a host (`microvm-init --host
  * DIRECTORY`): there the client has mounted everything, and what is left to do is the same.

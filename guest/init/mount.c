@@ -111,7 +111,7 @@ static void read_little_ahead(const char *disk)
 
 int mount_container_root(bool overlay_on_disk, struct failure *failure)
 {
-    /* Nothing of the writable layer outlives the machine: "volatile" drops all syncing. */
+    /* Nothing of the writable layer outlives the VM: "volatile" drops all syncing. */
     static const char options[] = "volatile,lowerdir=" LOWER ",upperdir=" UPPER ",workdir=" WORK;
 
     if (mount_one(PROTOCOL_ROOT_DISK, LOWER, "squashfs", MS_RDONLY, NULL, failure) < 0 ||

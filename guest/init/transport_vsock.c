@@ -60,11 +60,11 @@ static void mark(struct control *control, enum doorbell_mark number)
     doorbell_ring(DOORBELL_MARK, number);
 }
 
-/* The end of process 1 would be a kernel panic: it powers the machine off instead. */
+/* The end of process 1 would be a kernel panic: it powers the VM off instead. */
 static void __attribute__((noreturn)) power_off(enum doorbell_call call, unsigned argument)
 {
     doorbell_ring(call, argument);
-    reboot(LINUX_REBOOT_CMD_POWER_OFF); /* on a machine without a doorbell */
+    reboot(LINUX_REBOOT_CMD_POWER_OFF); /* in a VM without a doorbell */
     for (;;)
         pause();
 }

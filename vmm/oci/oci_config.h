@@ -52,7 +52,7 @@ struct oci_config {
     struct string_list sysctl; /* "KEY=VALUE" */
     char *cgroups_path;        /* NULL lets the runtime choose */
     struct oci_resources resources;
-    bool seccomp_compiled; /* the runtime is a crun of ours: it takes the filter ready made */
+    bool seccomp_compiled; /* the runtime is the bundled crun, which takes a compiled filter */
 };
 
 /* What the user says, besides the process. */
@@ -90,7 +90,7 @@ int oci_config_set_bundle(struct oci_config *config, const char *directory, stru
 /* linux.cgroupsPath. Errors: EILSEQ, ENOMEM. */
 int oci_config_set_cgroup(struct oci_config *config, const char *path, struct error *err);
 
-/* The network is the container's own or, if not, that of whoever starts the runtime, whose settings
+/* The container has a network namespace of its own, or shares that of the runtime, whose settings
  * stay as they are. `group_count`: groups 0 to this minus 1 exist there; 0 = all. Errors: ENOMEM.
  */
 int oci_config_set_network(struct oci_config *config, bool own, uint64_t group_count,

@@ -79,18 +79,18 @@ static int resolve_arguments(const struct image_config *config,
                              const struct process_options *options, struct process *process,
                              struct error *err)
 {
+    static const struct string_list none = {0};
+    const struct string_list *more = options->entrypoint ? &none : &config->cmd;
     struct string_list *arguments = &process->arguments;
     int rc = 0;
 
+    if (options->arguments.count > 0)
+        more = &options->arguments;
     if (!options->entrypoint)
         rc = string_list_add_all(arguments, &config->entrypoint);
     else if (options->entrypoint[0])
         rc = string_list_add(arguments, options->entrypoint);
-    if (rc == 0 && options->arguments.count > 0)
-        rc = string_list_add_all(arguments, &options->arguments);
-    else if (rc == 0 && !options->entrypoint)
-        rc = string_list_add_all(arguments, &config->cmd);
-    if (rc < 0)
+    if (rc < 0 || string_list_add_all(arguments, more) < 0)
         return out_of_memory(err);
     if (arguments->count == 0 || arguments->items[0][0] == '\0')
         return error_set(err, EINVAL,
@@ -98,34 +98,43 @@ static int resolve_arguments(const struct image_config *config,
     return 0;
 }
 
-/*
- * Defaults first, then the person's settings and then those of the image that the person did not
- * set; a later one takes the place of an earlier one. HOME comes last, from the image's passwd.
+/* Settings of the user, then those of the image that the user did not set. */
+static int put_settings(const struct image_config *config, const struct string_list *given,
+                        struct string_list *environment)
+{
+    for (size_t i = 0; i < given->count; i++)
+        if (environment_put(environment, given->items[i]) < 0)
+            return -ENOMEM;
+    for (size_t i = 0; i < config->env.count; i++) {
+        const char *setting = config->env.items[i];
+
+        if (setting[0] != '=' && !environment_has(given, setting) &&
+            environment_put(environment, setting) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* Defaults first; a later setting replaces an earlier one. HOME comes last, from the image's
+ * passwd.
  */
 static int resolve_environment(const struct image_config *config,
                                const struct process_options *options, const char *home,
                                struct process *process)
 {
     struct string_list *environment = &process->environment;
-    int rc = string_list_add(environment, DEFAULT_PATH);
 
-    if (rc == 0)
-        rc = string_list_add_format(environment, "HOSTNAME=%s", options->hostname);
-    if (rc == 0 && options->terminal)
-        rc = string_list_add(environment, "TERM=xterm");
-    for (size_t i = 0; rc == 0 && i < options->environment.count; i++)
-        rc = environment_put(environment, options->environment.items[i]);
-    for (size_t i = 0; rc == 0 && i < config->env.count; i++) {
-        if (config->env.items[i][0] != '=' &&
-            !environment_has(&options->environment, config->env.items[i]))
-            rc = environment_put(environment, config->env.items[i]);
-    }
-    if (rc == 0 && !environment_has(environment, "HOME"))
-        rc = string_list_add_format(environment, "HOME=%s", home);
-    return rc;
+    if (string_list_add(environment, DEFAULT_PATH) < 0 ||
+        string_list_add_format(environment, "HOSTNAME=%s", options->hostname) < 0 ||
+        (options->terminal && string_list_add(environment, "TERM=xterm") < 0) ||
+        put_settings(config, &options->environment, environment) < 0)
+        return -ENOMEM;
+    if (environment_has(environment, "HOME"))
+        return 0;
+    return string_list_add_format(environment, "HOME=%s", home);
 }
 
-/* A person's value counts unless it is absent or empty. */
+/* The user's value counts unless it is absent or empty. */
 static const char *choose(const char *option, const char *image)
 {
     return option && *option ? option : image;
@@ -154,8 +163,9 @@ static int resolve(const struct image_config *config, const char *passwd, const 
     struct user user;
     int rc = resolve_arguments(config, options, process, err);
 
-    if (rc == 0)
-        rc = resolve_working_dir(config, options, process, err);
+    if (rc < 0)
+        return rc;
+    rc = resolve_working_dir(config, options, process, err);
     if (rc < 0)
         return rc;
     process->stop_signal = SIGTERM;

@@ -29,7 +29,7 @@ static const char *const blocked[] = {
     /* The kernel's own code: modules, another kernel, programs that run in it. */
     "init_module", "finit_module", "delete_module", "create_module", "query_module",
     "get_kernel_syms", "kexec_load", "kexec_file_load", "bpf", "reboot",
-    /* The machine's clock, ports, swap, quotas, accounting, terminals, log. */
+    /* The host's clock, ports, swap, quotas, accounting, terminals, log. */
     "settimeofday", "clock_settime", "clock_settime64", "stime", "ioperm", "iopl", "swapon",
     "swapoff", "quotactl", "quotactl_fd", "acct", "vhangup", "syslog",
     /* Other processes' descriptors and memory advice; files by handle, past every path. */
@@ -37,7 +37,7 @@ static const char *const blocked[] = {
     "fanotify_init",
     /* Keys are not in a namespace. */
     "add_key", "request_key", "keyctl",
-    /* Where memory lies is for the machine's owner to say. */
+    /* Where memory lies is for the host's owner to say. */
     "mbind", "get_mempolicy", "set_mempolicy", "set_mempolicy_home_node", "migrate_pages",
     "move_pages",
     /* Large parts of the kernel with many past holes, which few programs need. */
@@ -92,7 +92,7 @@ const struct seccomp_rule seccomp_profile_rules[] = {
     {"personality", 0, SECCOMP_EQUAL, 0x20000, 0},
     {"personality", 0, SECCOMP_EQUAL, 0x20008, 0},
     {"personality", 0, SECCOMP_EQUAL, 0xffffffff, 0},
-    /* Not to the host of a virtual machine from any container in it. The kernel looks at 32 bits of
+    /* Not to the host of a VM from any container in it. The kernel looks at 32 bits of
      * the family, a filter at 64: so the others are named, by AF_MCTP the newest. */
     {"socket", 0, SECCOMP_BELOW, AF_VSOCK, 0},
     {"socket", 0, SECCOMP_EQUAL, AF_KCM, 0},

@@ -252,20 +252,25 @@ static int resolve(const char *text, const char *passwd, const char *group, stru
     AUTO_FREE char *wanted = strdup(text);
     AUTO_FREE char *name = NULL;
     char *wanted_group = wanted;
+    bool has_group;
     int rc;
 
     if (!wanted)
         return error_set_errno(err, ENOMEM, "user '%s'", text);
     strsep(&wanted_group, ":");
+    has_group = wanted_group && *wanted_group;
     rc = resolve_user(text, wanted, passwd, user, &name, err);
-    if (rc == 0 && wanted_group && *wanted_group)
-        rc = resolve_group(text, wanted_group, group, user, err);
     if (rc < 0)
         return rc;
-    rc = add_group(user, user->gid);
-    if (rc == 0 && name && !(wanted_group && *wanted_group))
-        rc = add_memberships(group, name, user);
-    return rc < 0 ? error_set_errno(err, ENOMEM, "user '%s'", text) : 0;
+    if (has_group) {
+        rc = resolve_group(text, wanted_group, group, user, err);
+        if (rc < 0)
+            return rc;
+    }
+    if (add_group(user, user->gid) < 0 ||
+        (name && !has_group && add_memberships(group, name, user) < 0))
+        return error_set_errno(err, ENOMEM, "user '%s'", text);
+    return 0;
 }
 
 int user_resolve(const char *text, const char *passwd, const char *group, struct user *user,

@@ -32,7 +32,7 @@ static int take_identity(int channel, bool rootless, struct error *err)
     char ready;
 
     if (io_read_full(channel, &ready, 1) != 1)
-        _exit(1); /* the parent has given up */
+        _exit(1); /* the parent has ended or failed */
     if (rootless && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
         return error_set_errno(err, errno, "cannot become root of the user namespace");
     /* A change of identity would reset it: now is the time. */
@@ -69,7 +69,7 @@ static int enter_namespaces(const char *runtime, struct error *err)
         protect_runtime(runtime);
     /* Runtimes of version 1 work as soon as they do not see the empty hierarchy beside it. It is
      * covered, not taken away: some make their group there all the same, in what would then be the
-     * machine's own directory, which stays behind, or which is read-only. */
+     * host's own directory, which stays behind, or which is read-only. */
     if (hybrid)
         (void)mount("tmpfs", hybrid, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755");
     /* And crun wants one to see where there is none: version 1, without any controller. */
@@ -231,36 +231,49 @@ static pid_t clone_child(const struct child *child, int *reason)
     return pid;
 }
 
+/* Gives the child what it waits for, and waits until it has executed init. */
+static int guide_child(const struct container_process *process, pid_t pid, int channel,
+                       struct error *err)
+{
+    if (process->root.rootless) {
+        int rc = id_map_write(&process->ids, pid, err);
+
+        if (rc < 0)
+            return rc;
+        rc = send_ready(channel, err);
+        if (rc < 0)
+            return rc;
+    }
+    return wait_for_init(channel, err);
+}
+
 int container_process_start(const struct container_process *process, pid_t *pid, struct error *err)
 {
     const bool rootless = process->root.rootless;
+    AUTO_CLOSE int ours = -1;
+    AUTO_CLOSE int childs = -1;
     int channel[2];
     int reason;
-    int rc = 0;
+    int rc;
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) < 0)
         return error_set_errno(err, errno, "socketpair");
-    signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap it behind our back */
-    /* This process does not run before that one has executed init: its word is there already. */
-    if (!rootless)
-        rc = send_ready(channel[0], err);
-    if (rc < 0) {
-        close(channel[0]);
-        close(channel[1]);
-        return rc;
+    ours = channel[0];
+    childs = channel[1];
+    signal(SIGCHLD, SIG_DFL); /* with an inherited SIG_IGN the kernel would reap it */
+    /* As root this process does not run before the child has executed init. */
+    if (!rootless) {
+        rc = send_ready(ours, err);
+        if (rc < 0)
+            return rc;
     }
-    *pid = clone_child(&(struct child){process, channel[1], channel[0]}, &reason);
-    close(channel[1]);
+    *pid = clone_child(&(struct child){process, childs, ours}, &reason);
     if (*pid < 0)
-        rc = clone_error(reason, rootless, err);
-    else if (rootless)
-        rc = id_map_write(&process->ids, *pid, err);
-    if (rc == 0 && rootless)
-        rc = send_ready(channel[0], err);
-    if (rc == 0)
-        rc = wait_for_init(channel[0], err);
-    close(channel[0]);
-    if (rc < 0 && *pid > 0) {
+        return clone_error(reason, rootless, err);
+    cleanup_close(&childs);
+    childs = -1;
+    rc = guide_child(process, *pid, ours, err);
+    if (rc < 0) {
         kill(*pid, SIGKILL);
         while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
             ;

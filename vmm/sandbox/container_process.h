@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Process 1 of a container's outer namespaces on this machine: init (guest/init), behind
+ * Process 1 of a container's outer namespaces on the host: init (guest/init), behind
  * which the OCI runtime and the container live.
  *
  * It has a mount namespace of its own, so that no mount outlives it, and a process namespace of its
@@ -19,7 +19,7 @@
 
 struct container_process {
     const char *init;    /* path of microvm-init */
-    const char *runtime; /* path of the crun that comes along; NULL: another runtime */
+    const char *runtime; /* path of the bundled crun; NULL: another runtime */
     struct container_root root;
     struct id_map ids; /* without root */
     int lock;          /* the instance's lock, which the process keeps */
@@ -30,7 +30,7 @@ struct container_process {
 
 /*
  * Starts it; returns when init has been executed. The caller is the thread with which the process
- * shall end, and reaps *pid. Errors: EPERM (no user namespaces; says how to mend it), those of
+ * shall end, and reaps *pid. Errors: EPERM (no user namespaces; says how to fix it), those of
  * container_root_mount().
  */
 int container_process_start(const struct container_process *process, pid_t *pid, struct error *err);

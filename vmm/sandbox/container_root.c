@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A container's root file system on this machine; see container_root.h. */
+/* A container's root file system on the host; see container_root.h. */
 #include "vmm/sandbox/container_root.h"
 
 #include <errno.h>
@@ -55,7 +55,7 @@ static int loop_attach(int file, bool read_only, char path[LOOP_PATH], struct er
             break;
         if (ioctl(device, LOOP_CONFIGURE, &config) == 0)
             return steal_fd(&device);
-        if (errno != EBUSY) /* somebody else was faster */
+        if (errno != EBUSY) /* another process took it */
             break;
     }
     return error_set(err, ENODEV,
@@ -156,9 +156,9 @@ static int refuse_devices(const char *lower, struct error *err)
         return error_set_errno(err, errno, "cannot look for device files in the image");
     if (found == FTW_STOP)
         return error_set(err, EPERM,
-                         "the image has device files, and no control group that this root may "
-                         "write closes the machine's devices to a container; use --isolation=vm, "
-                         "or make /sys/fs/cgroup writable");
+                         "the image has device files, and no cgroup that is writable here forbids "
+                         "a container the host's devices; use --isolation=vm, or make "
+                         "/sys/fs/cgroup writable");
     return 0;
 }
 

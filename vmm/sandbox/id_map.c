@@ -68,11 +68,10 @@ static int map_root_alone(pid_t pid, struct error *err)
     snprintf(users, sizeof(users), "0 %lu 1\n", (unsigned long)geteuid());
     snprintf(groups, sizeof(groups), "0 %lu 1\n", (unsigned long)getegid());
     rc = write_file(pid, "setgroups", "deny", err);
-    if (rc == 0)
-        rc = write_file(pid, "uid_map", users, err);
-    if (rc == 0)
-        rc = write_file(pid, "gid_map", groups, err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = write_file(pid, "uid_map", users, err);
+    return rc < 0 ? rc : write_file(pid, "gid_map", groups, err);
 }
 
 static int run_mapper(const char *program, pid_t pid, unsigned long self,
@@ -159,7 +158,5 @@ int id_map_write(const struct id_map *map, pid_t pid, struct error *err)
     if (map->users.count == 0)
         return map_root_alone(pid, err);
     rc = run_mapper("newuidmap", pid, geteuid(), &map->users, err);
-    if (rc == 0)
-        rc = run_mapper("newgidmap", pid, getegid(), &map->groups, err);
-    return rc;
+    return rc < 0 ? rc : run_mapper("newgidmap", pid, getegid(), &map->groups, err);
 }

@@ -185,7 +185,7 @@ static int make_directories(const struct sandbox_instance *instance, struct erro
     return 0;
 }
 
-/* Leaves a note for whoever cleans up after us. */
+/* For the sweep, should this process be killed. */
 static int note_cgroup(const struct sandbox_instance *instance, const char *path, struct error *err)
 {
     AUTO_CLOSE int fd = openat(instance->directory_fd, SANDBOX_CGROUP_FILE,
@@ -204,7 +204,7 @@ static const char *runtime_configuration(const struct container_state *state)
     return runtime ? runtime->configuration(grouped) : "";
 }
 
-/* What init is sent, as soon as it runs. */
+/* What init receives as soon as it runs. */
 static int make_guest_request(const struct container_state *state,
                               const struct sandbox_request *request,
                               struct guest_request *guest_request, struct error *err)

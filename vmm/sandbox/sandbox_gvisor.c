@@ -14,7 +14,7 @@ static const struct sandbox_runtime runsc = {
     .program = "runsc",
     .package = "runsc",
     .needs_cgroup2 = true,
-    .calls_unseen = "gVisor's own kernel answers them, unseen from outside",
+    .calls_unseen = "gVisor's own kernel handles them, unseen from outside",
     .configuration = runsc_configuration,
 };
 

@@ -19,7 +19,7 @@
 #include "vmm/sandbox/session.h"
 #include "vmm/sandbox/writable_disk.h"
 
-/* What the guest's init is sent, as soon as it connects. */
+/* What the guest's init receives as soon as it connects. */
 static int make_guest_request(const struct sandbox_request *request,
                               struct guest_request *guest_request, struct error *err)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The client's side of one container in a machine.
+ * The client's side of one container.
  *
  * Order of an end: EXITED comes; each output stream reaches its end, which the guest had sent
  * before EXITED; DRAINED goes out; the guest rings its doorbell; the monitor says so and ends. When
- * the machine dies before, the streams end because the monitor's sockets do.
+ * the VM dies before, the streams end because the monitor's sockets do.
  *
  * Signals: until the container runs they are kept and delivered when it does; the second SIGINT,
- * SIGTERM or SIGQUIT then stops the machine, so that nobody needs to wait for a guest that hangs,
+ * SIGTERM or SIGQUIT then stops the VM, so that nobody needs to wait for a guest that hangs,
  * or that says that its container has ended and does not end. One more, and even the monitor is not
  * waited for any longer.
  */
@@ -38,7 +38,7 @@
 /* For a guest whose command has ended, and whose output is all here, to switch itself off. */
 #define GUEST_END_MS 30000
 
-/* ---- before the machine ---- */
+/* ---- before the start ---- */
 
 /* What docker forwards, but for the signals of job control, which stop and continue this process.
  * SIGPIPE is blocked so that a write says EPIPE. */
@@ -54,7 +54,7 @@ static void fill_signals(sigset_t *set)
         sigaddset(set, number);
 }
 
-/* As large as anybody may: what the machine does comes in bursts. */
+/* As large as an unprivileged pipe can be: events come in bursts. */
 static int open_trace_pipe(struct session *session)
 {
     if (pipe2(session->trace_pipe, O_CLOEXEC) < 0)
@@ -191,7 +191,7 @@ static void handle_signal(struct session *session, int number)
 {
     if (number == SIGCONT || number == SIGWINCH) {
         if (number == SIGCONT && session->terminal.raw) {
-            terminal_restore(&session->terminal); /* whoever had it meanwhile has changed it */
+            terminal_restore(&session->terminal); /* another program may have changed it */
             terminal_make_raw(STDIN_FILENO, &session->terminal);
         }
         send_window(session);
@@ -222,17 +222,17 @@ static int start_stream(struct session *session, enum session_stream stream, int
 
 static int start_streams(struct session *session, enum session_port port, int fd, struct error *err)
 {
-    int rc = 0;
-
     switch (port) {
-    case SESSION_PORT_CONTROL:
-        return 0;
     case SESSION_PORT_STDIN:
-        if (session->interactive)
-            rc = start_stream(session, SESSION_STDIN, STDIN_FILENO, fd, err);
-        if (rc == 0 && session->terminal_wanted)
-            rc = start_stream(session, SESSION_STDOUT, fd, STDOUT_FILENO, err);
-        return rc;
+        if (session->interactive) {
+            int rc = start_stream(session, SESSION_STDIN, STDIN_FILENO, fd, err);
+
+            if (rc < 0)
+                return rc;
+        }
+        return session->terminal_wanted
+                   ? start_stream(session, SESSION_STDOUT, fd, STDOUT_FILENO, err)
+                   : 0;
     case SESSION_PORT_STDOUT:
         return start_stream(session, SESSION_STDOUT, fd, STDOUT_FILENO, err);
     case SESSION_PORT_STDERR:
@@ -242,7 +242,7 @@ static int start_streams(struct session *session, enum session_port port, int fd
     }
 }
 
-/* The guest has its ends by now, and nobody else. */
+/* Only the guest has its ends now. */
 static int start_guest_streams(struct session *session, struct error *err)
 {
     for (unsigned i = 0; i < SESSION_PORTS; i++) {
@@ -259,7 +259,7 @@ static int start_guest_streams(struct session *session, struct error *err)
     return 0;
 }
 
-/* The guest may not have connected its streams: nobody would ever end them. */
+/* The guest may not have connected its streams: they would never end. */
 static void end_streams(const struct session *session)
 {
     for (unsigned i = SESSION_PORT_STDIN; i < SESSION_PORTS; i++)
@@ -267,7 +267,7 @@ static void end_streams(const struct session *session)
             (void)shutdown(session->connections[i], SHUT_RDWR);
 }
 
-/* Only an init of ours may tell the time of its steps: a guest has the doorbell for that. */
+/* Only an init on the host may report its steps: a guest has the doorbell for that. */
 static int handle_mark(struct session *session, uint8_t mark, struct error *err)
 {
     const struct control_event event = {
@@ -293,8 +293,7 @@ static int take_calls(struct session *session, const struct guest_message *messa
                       struct error *err)
 {
     if (!session->calls || session->finished)
-        return error_set(err, EPROTO,
-                         "the guest sent counts of system calls that nobody asked for");
+        return error_set(err, EPROTO, "the guest sent counts of system calls without --explain");
     for (unsigned i = 0; i < message->call_count; i++) {
         int rc = syscall_table_add(session->calls, &message->calls[i], err);
 
@@ -398,19 +397,20 @@ static bool all_is_said(const struct session *session)
 static int handle_polls(struct session *session, const struct pollfd *polls, struct error *err)
 {
     uint64_t ignored;
-    int rc = 0;
 
     if (polls[0].revents)
         take_signals(session);
     if (polls[1].revents && read(session->stream_event, &ignored, sizeof(ignored)) < 0)
         return error_set_errno(err, errno, "standard streams");
-    if (polls[2].revents)
-        rc = take_event(session, err);
-    if (rc == 0 && (polls[3].revents & POLLOUT))
+    if (polls[2].revents) {
+        int rc = take_event(session, err);
+
+        if (rc < 0)
+            return rc;
+    }
+    if (polls[3].revents & POLLOUT)
         session_send_request(session);
-    if (rc == 0 && (polls[3].revents & ~POLLOUT))
-        rc = take_messages(session, err);
-    return rc;
+    return polls[3].revents & ~POLLOUT ? take_messages(session, err) : 0;
 }
 
 /* Takes from an output stream what outlives it. */
@@ -432,6 +432,32 @@ static int child_fd(const struct session *session)
     return session->monitor.ended ? -1 : session->monitor.link.pid_fd;
 }
 
+/* One turn of the loop. */
+static int take_turn(struct session *session, struct error *err)
+{
+    struct pollfd polls[] = {
+        {.fd = session->signal_fd, .events = POLLIN},
+        {.fd = session->stream_event, .events = POLLIN},
+        {.fd = child_fd(session), .events = POLLIN},
+        {.fd = session->connections[SESSION_PORT_CONTROL],
+         .events = request_is_sent(session) ? POLLIN : POLLIN | POLLOUT},
+    };
+    int rc;
+
+    if (poll(polls, ARRAY_LENGTH(polls), monitor_link_patience_ms(&session->monitor.link)) < 0)
+        return 0;
+    rc = handle_polls(session, polls, err);
+    if (session->finished && !session->drained && output_is_done(session)) {
+        session->drained = true;
+        send_drained(session);
+        if (session->child == SESSION_CHILD_MONITOR)
+            monitor_link_end_by(&session->monitor.link, GUEST_END_MS);
+    }
+    if (monitor_link_is_overdue(&session->monitor.link))
+        session->abandoned = true;
+    return rc;
+}
+
 int session_run(struct session *session, struct error *err)
 {
     int rc = start_trace(session, err);
@@ -440,27 +466,8 @@ int session_run(struct session *session, struct error *err)
         rc = start_guest_streams(session, err);
     if (session->terminal_wanted && session->interactive)
         terminal_make_raw(STDIN_FILENO, &session->terminal);
-    while (rc == 0 && !session->abandoned && !all_is_said(session)) {
-        struct pollfd polls[] = {
-            {.fd = session->signal_fd, .events = POLLIN},
-            {.fd = session->stream_event, .events = POLLIN},
-            {.fd = child_fd(session), .events = POLLIN},
-            {.fd = session->connections[SESSION_PORT_CONTROL],
-             .events = request_is_sent(session) ? POLLIN : POLLIN | POLLOUT},
-        };
-
-        if (poll(polls, ARRAY_LENGTH(polls), monitor_link_patience_ms(&session->monitor.link)) < 0)
-            continue;
-        rc = handle_polls(session, polls, err);
-        if (session->finished && !session->drained && output_is_done(session)) {
-            session->drained = true;
-            send_drained(session);
-            if (session->child == SESSION_CHILD_MONITOR)
-                monitor_link_end_by(&session->monitor.link, GUEST_END_MS);
-        }
-        if (monitor_link_is_overdue(&session->monitor.link))
-            session->abandoned = true;
-    }
+    while (rc == 0 && !session->abandoned && !all_is_said(session))
+        rc = take_turn(session, err);
     for (unsigned i = SESSION_STDOUT; i < SESSION_STREAMS; i++)
         note_stream(session, session->streams[i]);
     return rc;
@@ -490,11 +497,11 @@ static void show_console(const char *console)
     }
 }
 
-/* A reason that somebody else tells, who may not have one. */
+/* A failure that another process reports, which may not say why. */
 static int told_error(const char *who, const char *text, struct error *err)
 {
     if (!text[0])
-        return error_set(err, EIO, "%s has failed, and does not say why", who);
+        return error_set(err, EIO, "%s failed without saying why", who);
     return error_set(err, EIO, "%s", text);
 }
 
@@ -506,11 +513,11 @@ static int end_error(const struct control_event *end, struct error *err)
         return error_set(err, EIO,
                          "the guest has panicked; the last lines of its console are above");
     case MACHINE_RESET:
-        return error_set(err, EIO, "the guest has reset its machine");
+        return error_set(err, EIO, "the guest has reset the VM");
     case MACHINE_ERROR:
         return told_error("the monitor", end->text, err);
     case MACHINE_STOPPED:
-        return error_set(err, EINTR, "the machine was stopped: %s", end->text);
+        return error_set(err, EINTR, "the VM was stopped: %s", end->text);
     default:
         return error_set(err, EIO, "the guest has ended without saying how its command ended");
     }

@@ -40,7 +40,7 @@ enum session_child {
 struct session {
     bool interactive;
     bool terminal_wanted;
-    bool traced;                 /* the monitor tells what happens, on standard error */
+    bool traced;                 /* the monitor reports what happens, on standard error */
     struct syscall_table *calls; /* gets what the guest counts; NULL = not asked */
     struct timeline *timeline;
     enum session_child child;
@@ -62,7 +62,7 @@ struct session {
     bool started;                               /* the container's process runs */
     uint8_t early_signals[SESSION_SIGNALS_MAX]; /* that came before it did */
     unsigned early_count;
-    int stop_signal; /* the one that made us stop the machine, 0 = none */
+    int stop_signal; /* the one that made us stop the sandbox, 0 = none */
 
     bool finished; /* EXITED or FAILED has come, `last` is it */
     struct guest_message last;

@@ -74,7 +74,7 @@ static void shut_down(int fd, int how)
         shutdown(fd, how); /* nothing happens when it is no socket */
 }
 
-/* Whether reading failed because whoever writes has gone: a terminal says EIO, a socket
+/* Whether reading failed because the writer has gone: a terminal says EIO, a socket
  * ECONNRESET. */
 static bool is_end(int fd, int error)
 {

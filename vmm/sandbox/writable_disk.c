@@ -36,7 +36,7 @@ static int open_unnamed(const char *directory, struct error *err)
 
 static int make_file_system(int fd, struct error *err)
 {
-    /* No journal, because the file system never outlives its machine; and the file is all zeros
+    /* No journal, because the file system never outlives its VM; and the file is all zeros
      * already, so that nothing need be cleared, neither now nor later by the guest. */
     static const char *const arguments[] = {
         "mke2fs",
