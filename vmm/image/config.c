@@ -50,13 +50,13 @@ static int parse_diff_ids(const json_t *root, const char *what, struct string_li
         return error_set(err, EBADMSG, "%s: more than %d layers", what, CONFIG_LAYERS_MAX);
     for (size_t i = 0; i < diff_ids->count; i++) {
         if (!digest_is_known(diff_ids->items[i]))
-            return error_set(err, EBADMSG, "%s: diff_id '%.80s' is no digest of sha256 or sha512",
+            return error_set(err, EBADMSG, "%s: diff_id '%.80s' is not a sha256 or sha512 digest",
                              what, diff_ids->items[i]);
     }
     return 0;
 }
 
-/* What to run, and how. */
+/* The fields that say what to run. */
 static int parse_run(const json_t *run, const char *what, struct image_config *config,
                      struct error *err)
 {
@@ -134,15 +134,15 @@ void config_release(struct image_config *config)
 int config_check_platform(const struct image_config *config, const char *what, struct error *err)
 {
     const char *host = platform_host_architecture();
-    /* The processor's level does not matter here: docker runs what it is told to, too. */
+    /* The processor's level is not checked here, same as in docker. */
     const struct platform platform = {.os = config->platform.os,
                                       .architecture = config->platform.architecture};
     char text[PLATFORM_TEXT_SIZE];
 
     if (platform_rank(&platform, host, 1) < 0)
         return error_set(err, ENOEXEC,
-                         "%s: the image is for %s and this machine is linux/%s; get the image "
-                         "built for that",
+                         "%s: the image is for %s and this host is linux/%s; get the image built "
+                         "for that",
                          what, platform_format(&platform, text), host);
     return 0;
 }

@@ -3,7 +3,7 @@
  * The JSON documents of an image as plain structs (OCI image specification: manifest.md,
  * image-index.md, config.md; docker's schema 2 differs only in its media types).
  *
- * All of it is hostile: documents are bounded in size and depth, digests and media types are
+ * All of it is untrusted: documents are bounded in size and depth, and digests and media types are
  * checked here, so that later code need not.
  */
 #ifndef MICROVM_IMAGE_CONFIG_H
@@ -35,7 +35,7 @@ struct image_manifest {
     size_t layer_count;
 };
 
-/* The part of an image's config that running it needs; strings are null when absent or empty. */
+/* The part of an image's config that is needed to run it; strings are null when absent or empty. */
 struct image_config {
     struct platform platform;
     char *user;
@@ -58,22 +58,22 @@ struct index_entry {
     bool is_index;
 };
 
-/* Without entries of unknown media type, attestations and other artifacts, which image-index.md
- * tells to ignore. */
+/* Without entries of unknown media type, attestations and other artifacts: image-index.md says to
+ * ignore them. */
 struct image_index {
     struct index_entry *entries;
     size_t count;
 };
 
 /* `what` names the document in messages. On failure nothing needs release. Errors: EBADMSG, ENOTSUP
- * (unknown layer or document type, an artifact that is no image), ENOMEM. */
+ * (unknown layer or document type, an artifact that is not an image), ENOMEM. */
 int config_parse(const char *text, size_t size, const char *what, struct image_config *config,
                  struct error *err);
 void config_release(struct image_config *config);
 #define AUTO_CONFIG __attribute__((cleanup(config_release)))
 
-/* A manifest of the store, whose digests are all of SHA-256, and one of an input, whose digests may
- * be of either kind. */
+/* The first takes a manifest of the store, whose digests are all SHA-256; the second one of an
+ * input, whose digests may be of either kind. */
 int manifest_parse(const char *text, size_t size, const char *what, struct image_manifest *manifest,
                    struct error *err);
 int manifest_parse_foreign(const char *text, size_t size, const char *what,
@@ -86,8 +86,8 @@ int index_parse(const char *text, size_t size, const char *what, struct image_in
 void index_release(struct image_index *index);
 #define AUTO_INDEX __attribute__((cleanup(index_release)))
 
-/* Fails (ENOEXEC) with a clear message unless the image is for Linux on this machine's
- * architecture. What the config does not say is this machine's, as docker takes it. */
+/* Fails (ENOEXEC) unless the image is for Linux on this host's architecture. A missing field
+ * matches the host, same as in docker. */
 int config_check_platform(const struct image_config *config, const char *what, struct error *err);
 
 #endif

@@ -118,7 +118,7 @@ int document_descriptor(const json_t *object, const char *what, char digest[DIGE
     if (rc < 0)
         return rc;
     if (!digest_is_valid(known))
-        return error_set(err, EBADMSG, "%s: a descriptor's digest is not one of sha256", what);
+        return error_set(err, EBADMSG, "%s: a descriptor's digest is not a sha256 digest", what);
     memcpy(digest, known, DIGEST_SIZE);
     return 0;
 }

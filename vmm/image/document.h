@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Careful access to hostile JSON: bounded, typed, with messages that name the document and
- * the field. */
+/* Access to untrusted JSON: bounded, typed, with messages that name the document and the field. */
 #ifndef MICROVM_IMAGE_DOCUMENT_H
 #define MICROVM_IMAGE_DOCUMENT_H
 
@@ -29,7 +28,7 @@ int document_parse(const char *text, size_t size, bool array, const char *what, 
 int document_string(const json_t *object, const char *key, const char *what, char **value,
                     struct error *err);
 
-/* A list of strings, empty when absent; a lone string is a list of one, as docker reads it. */
+/* A list of strings, empty when absent; a single string is a list of one, same as in docker. */
 int document_strings(const json_t *object, const char *key, const char *what,
                      struct string_list *list, struct error *err);
 

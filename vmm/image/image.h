@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One stored image, opened: everything that running it needs. */
+/* One stored image, opened: everything that is needed to run it. */
 #ifndef MICROVM_IMAGE_IMAGE_H
 #define MICROVM_IMAGE_IMAGE_H
 
@@ -8,14 +8,14 @@
 #include "vmm/image/store.h"
 
 struct image {
-    char name[REFERENCE_TEXT_SIZE];    /* "name:tag", empty when asked for by digest or path */
+    char name[REFERENCE_TEXT_SIZE];    /* "name:tag", empty if opened by digest or ID */
     char manifest_digest[DIGEST_SIZE]; /* "sha256:…" */
     char config_digest[DIGEST_SIZE];   /* "sha256:…", the image ID */
     struct image_config config;
     char *root_path; /* the squashfs, absolute if the store's path is */
-    int root_fd;  /* the same file, open for reading: it lasts though the image is removed meanwhile
-                   */
-    char *passwd; /* the image's /etc/passwd and /etc/group, "" when it has none */
+    int root_fd;     /* the same file, open for reading: valid even after the image was removed
+                      */
+    char *passwd;    /* the image's /etc/passwd and /etc/group, "" when it has none */
     char *group;
 };
 

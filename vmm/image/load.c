@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Begin and end of an import; see load.h.
+ * Start and end an import; see load.h.
  *
- * The source is opened here, with the rights of whoever asked; a directory tmp/NAME of the store is
- * made here, and locked as long as we live. Then microvm-import reads the source, and asks for all
- * that it needs (load_serve.c). What it made is verified and moved into place when it is gone
- * (load_commit.c).
+ * The source is opened here, with the rights of the user; a directory tmp/NAME of the store is
+ * created here, and locked until the end of the process. Then microvm-import reads the source, and
+ * requests all that it needs (load_serve.c). Its results are verified and moved into place after it
+ * has exited (load_commit.c).
  */
 #include "vmm/image/load.h"
 
@@ -65,7 +65,7 @@ char *load_base_name(const char *path)
     return used ? steal_pointer(base) : NULL;
 }
 
-/* The name of a pipe, /dev/fd/63 for instance, is no image's. */
+/* The name of a pipe, for instance /dev/fd/63, is not used as the image's name. */
 static bool has_lasting_name(const struct load *load)
 {
     struct stat status;
@@ -130,13 +130,13 @@ static int open_source(struct load *load, struct error *err)
     if (load->source < 0 || fstat(load->source, &status) < 0)
         return error_set_errno(err, errno, "cannot open");
     if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))
-        return error_set(err, EINVAL, "is %s, not an archive nor a directory",
+        return error_set(err, EINVAL, "is %s, neither an archive nor a directory",
                          isatty(load->source)      ? "a terminal"
                          : S_ISCHR(status.st_mode) ? "a character device"
                                                    : "a block device");
     mode = fcntl(load->source, F_GETFL);
     if (S_ISREG(status.st_mode) && (mode & O_ACCMODE) != O_RDONLY) {
-        /* The import is to read it, even if whoever started us may do more. */
+        /* The import may only read it, even if the descriptor allows more. */
         AUTO_FREE char *path = NULL;
         int fd = -1;
 
@@ -216,7 +216,7 @@ static int wait_for_end(pid_t pid, struct error *err)
     return 0;
 }
 
-/* Runs the reader of the source to its end. */
+/* Runs the program that reads the source until it ends. */
 static int read_source(struct load *load, load_start_fn *start, struct error *err)
 {
     struct error death = ERROR_INIT;
@@ -234,13 +234,13 @@ static int read_source(struct load *load, load_start_fn *start, struct error *er
     if (rc < 0)
         return rc;
     if (pid >= 0)
-        close(steal_fd(&channel)); /* so that its end shows */
+        close(steal_fd(&channel)); /* so that the end of the import is noticed */
     rc = load_serve(load, ours, err);
     if (pid < 0)
         return rc;
     if (rc < 0 || load->failure.code)
         kill(pid, SIGKILL);
-    /* From here on nobody else holds its files. */
+    /* From here on no other process has its files open. */
     if (wait_for_end(pid, &death) < 0 && rc == 0 && !load->failure.code)
         return error_set(err, death.code, "%s", death.text);
     return rc;
@@ -258,13 +258,13 @@ static int run(struct load *load, load_start_fn *start, struct error *err)
     if (load->failure.code)
         return error_set(err, load->failure.code, "%s", load->failure.text);
     if (!load->has_ended)
-        return error_set(err, ECHILD, "the import ended without a word");
+        return error_set(err, ECHILD, "the import ended without a result");
     if (load->image_count == 0)
-        return error_set(err, EPROTO, "microvm-import reported nothing");
+        return error_set(err, EPROTO, "microvm-import reported no image");
     return load_commit(load, err);
 }
 
-/* Blocks what would end us between the import's beginning and its end; `before` gets the mask. */
+/* Blocks the signals that would end the process during the import; `before` gets the old mask. */
 static void block_stops(sigset_t *stops, sigset_t *before)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -272,7 +272,7 @@ static void block_stops(sigset_t *stops, sigset_t *before)
 
     sigemptyset(stops);
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-        /* One that is ignored ends nothing. */
+        /* An ignored signal does not end the process. */
         if (sigaction(signals[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
             sigaddset(stops, signals[i]);
     }

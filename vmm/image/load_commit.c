@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The end of a load: verify what the import made, and move it into the store.
+ * The end of a load: verify the results of the import, and move them into the store.
  *
- * The import is gone, so the files do not change any more. Of what it said nothing is believed:
- * each blob is hashed, documents are parsed, and only what an image needs is moved. The one thing
- * that cannot be verified is that a root holds what its layers say (that would be a second import);
- * so it never takes the place of a root that the store has.
+ * The import has exited, so the files do not change any more. None of its claims is trusted: each
+ * blob is hashed, documents are parsed, and only what an image needs is moved. The one thing that
+ * cannot be verified is that a root matches its layers (that would be a second import); so it never
+ * replaces a root of the store.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,14 +22,14 @@
 
 _Static_assert((int)LOAD_SQUASHFS == STORE_ROOT_SQUASHFS && (int)LOAD_PASSWD == STORE_ROOT_PASSWD &&
                    (int)LOAD_GROUP == STORE_ROOT_GROUP && (int)LOAD_PARTS == STORE_ROOT_PARTS,
-               "parts are numbered alike on the channel and in the store");
+               "parts have the same numbers on the channel and in the store");
 
 static bool has_file(const struct store *store, const char *name)
 {
     return faccessat(store_directory(store), name, R_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Are the root and its record there, and as recorded? */
+/* Do the root and its record exist, unchanged since they were recorded? */
 static bool has_root(const struct store *store, const char *config_digest)
 {
     struct store_root root;
@@ -46,7 +46,7 @@ static bool has_root(const struct store *store, const char *config_digest)
     return true;
 }
 
-/* Are the documents sound and all files of this manifest there? Its config must be `config`. */
+/* Are the documents valid, and do all files of this manifest exist? Its config must be `config`. */
 static bool is_complete(const struct store *store, const char *digest, const char *config)
 {
     AUTO_MANIFEST struct image_manifest manifest = {0};
@@ -116,13 +116,13 @@ static int hash_file(const struct load *load, uint32_t number, char digest[DIGES
     int rc = fd < 0 ? -errno : digest_of_file(fd, digest);
 
     if (rc < 0)
-        return error_set_errno(err, -rc, "cannot read what was imported");
+        return error_set_errno(err, -rc, "cannot read the imported files");
     if (fsync(fd) < 0)
-        return error_set_errno(err, errno, "cannot read what was imported");
+        return error_set_errno(err, errno, "cannot read the imported files");
     return 0;
 }
 
-/* Wants the blob `digest`, which must be what it is called. */
+/* Marks the blob `digest` as needed, and checks its digest. */
 static int want_blob(const struct load *load, const char *digest, struct error *err)
 {
     uint32_t number;
@@ -131,7 +131,7 @@ static int want_blob(const struct load *load, const char *digest, struct error *
     int rc;
 
     if (!file)
-        return error_set(err, EPROTO, "microvm-import left out the blob %.19s", digest);
+        return error_set(err, EPROTO, "microvm-import did not deliver the blob %.19s", digest);
     if (file->is_wanted)
         return 0;
     rc = hash_file(load, number, actual, err);
@@ -205,7 +205,7 @@ static int check_image(const struct load *load, const struct load_image *image, 
     return 0;
 }
 
-/* The parts of a root: their digests become its record. */
+/* Checks the parts of a root, and puts their digests into its record. */
 static int check_root(const struct load *load, const char *config_digest, struct store_root *root,
                       struct error *err)
 {
@@ -217,7 +217,8 @@ static int check_root(const struct load *load, const char *config_digest, struct
 
         if (!find_file(load, LOAD_ROOT, part, config_digest, &number)) {
             if (part == LOAD_SQUASHFS)
-                return error_set(err, EPROTO, "microvm-import left out the root file system");
+                return error_set(err, EPROTO,
+                                 "microvm-import did not deliver the root file system");
             continue;
         }
         rc = hash_file(load, number, root->parts[part].digest, err);
@@ -288,7 +289,7 @@ static int sync_folder(const struct store *store, const char *name, struct error
 
 static int name_image(struct store *store, const struct load_image *image, struct error *err)
 {
-    /* One that was stored before may have been removed since. */
+    /* An image that was already stored may have been removed meanwhile. */
     if (!is_complete(store, image->manifest_digest, image->config_digest))
         return error_set(err, EAGAIN, "the image was removed meanwhile; load it again");
     return store_tag(store, image->name, image->manifest_digest, image->manifest_size, err);
@@ -311,7 +312,7 @@ static bool is_staged(const struct load *load, const struct load_image *image)
     return find_file(load, LOAD_BLOB, 0, image->manifest_digest, &ignored) != NULL;
 }
 
-/* What takes long, and is done before the store is locked. */
+/* The slow part, before the store is locked. */
 static int check_images(const struct load *load, struct store_root *roots, struct error *err)
 {
     for (size_t i = 0; i < load->image_count; i++) {
@@ -332,7 +333,7 @@ static int check_images(const struct load *load, struct store_root *roots, struc
     return 0;
 }
 
-/* Moves the files to their places, where they last through a crash. */
+/* Moves the files into place, and makes that durable. */
 static int move_files(const struct load *load, const struct store *store, struct store_root *roots,
                       struct error *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What one import may take of the machine; each bound is an option of `image load`. */
+/* Limits of one import; each is an option of `image load`. */
 #ifndef MICROVM_IMAGE_LOAD_LIMITS_H
 #define MICROVM_IMAGE_LOAD_LIMITS_H
 
@@ -13,13 +13,13 @@ struct load_limits {
     uint64_t seconds; /* --max-time */
 };
 
-/* Real images stay far below. */
+/* Real images stay far below these. */
 #define LOAD_LIMITS_DEFAULT                                                                        \
     {                                                                                              \
         .space = 64ULL << 30, .ratio = 200, .entries = 2000000, .images = 100, .seconds = 1800,    \
     }
 
-/* Bytes that may be unpacked whatever the ratio: a small archive with one file of zeros is fine. */
+/* Bytes that may be unpacked at any ratio: a small archive with one file of zeros is allowed. */
 #define LOAD_RATIO_FREE (256ULL << 20)
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What microvm (load.c, which owns the store) and microvm-import (import/, which reads
- * hostile archives and can open nothing) say to each other over a SOCK_SEQPACKET pair: one struct a
- * message, both programs of the same build.
+ * The messages between microvm (load.c, which owns the store) and microvm-import (import/, which
+ * reads untrusted archives and can open nothing) on a SOCK_SEQPACKET pair: one struct a message,
+ * both programs of the same build.
  *
- * The import asks and waits for the answer, or tells. Files have numbers, never names: each is made
- * by microvm, in the directory of this import alone, and its descriptor comes with the answer.
+ * The import sends requests, and waits for the reply, or notifications. Files have numbers, not
+ * names: microvm creates each one, in the directory of this import only, and passes its descriptor
+ * with the reply.
  */
 #ifndef MICROVM_IMAGE_LOAD_PROTOCOL_H
 #define MICROVM_IMAGE_LOAD_PROTOCOL_H
@@ -20,20 +21,20 @@
     0                     /* the archive, a pipe, or the directory; of unpack-kernel: the payload  \
                            */
 #define LOAD_CHANNEL_FD 1 /* the socket; of unpack-kernel: the output */
-#define LOAD_WORDS_FD   2 /* the socket as well: the last words of a crash come as a message */
+#define LOAD_WORDS_FD   2 /* the socket as well: a crash message arrives as a message */
 
 enum load_call {
-    /* Asked: the answer has `result` (0 or more, or a negative errno). */
+    /* Requests: the reply has `result` (0 or more, or a negative errno). */
     LOAD_NEW_FILE = 0x6c6f6164, /* -> result, `file`, a descriptor for reading and writing */
     LOAD_OPEN_FILE,             /* `file` -> result, a new descriptor for reading */
     LOAD_OPEN_MEMBER, /* `text`, a path beneath the source directory -> result, the same */
     LOAD_FIND_STORED, /* `config` -> result 1 with `digest` and `size` of the manifest; 0 */
-    /* Told. */
+    /* Notifications. */
     LOAD_BLOB,    /* `file` is the blob with `digest` */
     LOAD_ROOT,    /* `file` is the `part` of the root of the image with `config` */
     LOAD_IMAGE,   /* an image: `digest` of the manifest, `config`, `text` = name or "" */
     LOAD_FAILED,  /* the end: `result` = positive errno, `text` = message */
-    LOAD_FINISHED /* the end: everything has been told; `result` = enum load_kind */
+    LOAD_FINISHED /* the end: success; `result` = enum load_kind */
 };
 
 enum load_part { LOAD_SQUASHFS, LOAD_PASSWD, LOAD_GROUP, LOAD_PARTS };

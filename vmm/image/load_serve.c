@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answer the import (load_protocol.h). Whatever it sends is hostile: an archive may have
- * taken it over. It gets files that are made for it and files beneath the source, and no others; a
- * claim about a file is noted here and verified in load_commit.c, when the import is gone.
+ * Serve the requests of the import (load_protocol.h). Its messages are untrusted: an archive may
+ * have taken it over. It only gets files that are created for it and files beneath the source; its
+ * claims about files are recorded here and verified in load_commit.c, after it has exited.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,18 +24,19 @@
 #include "vmm/base/unix_socket.h"
 #include "vmm/image/load_private.h"
 
-#define LOOK_INTERVAL 200 /* ms between looks at the time and the disk */
+#define LOOK_INTERVAL 200 /* ms between checks of the time and the disk */
 
 static int send_reply(int channel, const struct load_message *message, int fd, struct error *err)
 {
-    /* It waits for the answer, so there is room; an import that does not has no use of it. */
+    /* The import waits for the reply, so there is room; if it does not wait, the reply is not
+     * needed. */
     ssize_t count =
         unix_socket_send(channel, message, sizeof(*message), &fd, fd >= 0 ? 1 : 0, MSG_DONTWAIT);
 
     return count < 0 ? error_set_errno(err, (int)-count, "microvm-import") : 0;
 }
 
-/* Each returns a descriptor, or a negative errno for the answer. */
+/* Each returns a descriptor, or a negative errno for the reply. */
 static int new_file(struct load *load, struct load_message *message)
 {
     char name[16];
@@ -195,7 +196,7 @@ static int handle(struct load *load, int channel, struct load_message *message, 
     }
 }
 
-/* Returns 1 when the import has closed its end. */
+/* Returns 1 if the import has closed its end. */
 static int take_message(struct load *load, int channel, struct error *err)
 {
     struct load_message message = {0};
@@ -206,17 +207,18 @@ static int take_message(struct load *load, int channel, struct error *err)
     if (count < 0)
         return errno == EINTR || errno == EAGAIN ? 0 : error_set_errno(err, errno, "import");
     if (count != (ssize_t)sizeof(message)) {
-        /* Not ours: what the C library says when it gives up. */
+        /* Not one of our messages: the C library writes one before abort(3). */
         char text[128];
 
         ((char *)&message)[count < 100 ? count : 100] = '\0';
         text_copy_bytes(text, sizeof(text), &message, strcspn((char *)&message, "\n"));
-        return error_set(err, EPROTO, "microvm-import said '%s'", text);
+        return error_set(err, EPROTO, "microvm-import wrote '%s'", text);
     }
     return handle(load, channel, &message, err);
 }
 
-/* The import counts too, and says it more precisely: this is for one that has been taken over. */
+/* The import also counts, with more precise messages: this check is for an import that was taken
+ * over. */
 static int check_limits(const struct load *load, struct error *err)
 {
     const struct load_limits *limits = &load->options->limits;
@@ -244,7 +246,7 @@ static int check_limits(const struct load *load, struct error *err)
 
 int load_serve(struct load *load, int channel, struct error *err)
 {
-    /* They are blocked: they stay pending, and take their course after the import's end. */
+    /* They are blocked: they stay pending, and are delivered after the import's end. */
     AUTO_CLOSE int signals = signalfd(-1, &load->stops, SFD_CLOEXEC);
     struct pollfd waits[2] = {{.fd = channel, .events = POLLIN}, {.events = POLLIN}};
     uint64_t looked = 0;

@@ -41,8 +41,8 @@ static bool is_config_type(const char *type)
     return false;
 }
 
-/* Signatures, SBOMs, charts and the like are manifests, too: their type or their config's tells
- * (manifest.md, "Guidelines for Artifact Usage"). */
+/* Signatures, SBOMs, charts and the like are also manifests; their type or their config's type
+ * shows it (manifest.md, "Guidelines for Artifact Usage"). */
 static int check_artifact(const json_t *root, const json_t *config, const char *what,
                           struct error *err)
 {
@@ -139,7 +139,7 @@ int manifest_parse(const char *text, size_t size, const char *what, struct image
     if (is_ours)
         return 0;
     manifest_release(manifest);
-    return error_set(err, EBADMSG, "%s: has digests that are not of sha256", what);
+    return error_set(err, EBADMSG, "%s: has digests that are not sha256", what);
 }
 
 void manifest_release(struct image_manifest *manifest)
@@ -161,10 +161,9 @@ static bool is_manifest_type(const char *type)
 }
 
 /*
- * image-index.md: an unknown media type "MUST NOT generate an error". The same goes for what
- * builders and signers put beside an image: BuildKit's attestations carry an annotation, other
- * artifacts a type. A descriptor without a media type is taken for a manifest, which is looked at
- * later.
+ * image-index.md: an unknown media type "MUST NOT generate an error". The same applies to what
+ * builders and signers add to an image: BuildKit's attestations have an annotation, other artifacts
+ * a type. A descriptor without a media type is treated as a manifest, which is checked later.
  */
 static bool is_ignored(const json_t *item)
 {
@@ -201,7 +200,7 @@ static int parse_name(const json_t *annotations, const char *what, char **name, 
     return document_string(annotations, "org.opencontainers.image.ref.name", what, name, err);
 }
 
-/* The entry is filled as far as it goes, so that index_release() frees it also after a failure. */
+/* On failure the entry is partly filled; index_release() frees it, too. */
 static int parse_entry(const json_t *item, const char *what, struct index_entry *entry,
                        struct error *err)
 {

@@ -26,14 +26,14 @@ const char *platform_host_architecture(void)
 
 unsigned platform_host_level(void)
 {
-    static unsigned level; /* asking costs an exit in a virtual machine */
+    static unsigned level; /* CPUID costs an exit in a VM */
 
     if (level == 0)
         level = arch_host_level();
     return level;
 }
 
-/* Go's name of an architecture that was called by another one. */
+/* Go's name of an architecture, for any of its names. */
 static const char *plain_architecture(const char *name)
 {
     static const char *const names[][2] = {
@@ -49,7 +49,7 @@ static const char *plain_architecture(const char *name)
     return name;
 }
 
-/* The number of "v3" or "3"; 0 for no variant, -1 for what is none. */
+/* The number of "v3" or "3"; 0 for no variant, -1 for an invalid one. */
 static int variant_number(const char *variant)
 {
     if (!variant)

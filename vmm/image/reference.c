@@ -115,7 +115,7 @@ static bool is_tag(const char *text)
     return true;
 }
 
-/* Leaves out what docker leaves out when it shows a name. */
+/* Strips the parts that docker does not show in a name. */
 static void strip_default_registry(const char **text, size_t *length)
 {
     static const char *const defaults[] = {"docker.io/", "index.docker.io/"};
@@ -128,7 +128,7 @@ static void strip_default_registry(const char **text, size_t *length)
             const char *slash = memchr(rest, '/', *length - skip);
 
             if (slash && is_registry(rest, (size_t)(slash - rest)))
-                return; /* without its registry it would be in another one */
+                return; /* without its registry it would mean another one */
             *text += skip;
             *length -= skip;
             if (*length > 8 && strncmp(*text, "library/", 8) == 0 &&
@@ -173,8 +173,8 @@ int reference_parse(const char *text, struct reference *reference, struct error 
     tag = memchr(slash ? slash : text, ':', length - (size_t)((slash ? slash : text) - text));
     if (digest) {
         if (!digest_is_valid(digest + 1))
-            return error_set(err, EINVAL,
-                             "image '%s': what follows '@' is not sha256: and 64 digits", text);
+            return error_set(err, EINVAL, "image '%s': after '@' must follow sha256: and 64 digits",
+                             text);
         memcpy(reference->digest, digest + 1, DIGEST_SIZE);
         if (tag) /* docker ignores a tag beside a digest */
             length = (size_t)(tag - text);
@@ -197,7 +197,7 @@ int reference_parse(const char *text, struct reference *reference, struct error 
                          text);
     strip_default_registry(&text, &length);
     if (length == DIGEST_PREFIX_LENGTH - 1 && strncmp(text, DIGEST_PREFIX, length) == 0)
-        return error_set(err, EINVAL, "image '%s': this name would be taken for an ID", text);
+        return error_set(err, EINVAL, "image '%s': this name looks like an ID", text);
     memcpy(reference->name, text, length);
     return 0;
 }

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How a person names an image, parsed by the grammar of the OCI distribution
- * specification.
+ * How a user names an image, parsed by the grammar of the OCI distribution specification.
  *
  *   debian, debian:12, localhost:5000/team/app:v1   a name with a tag ("latest" unless written)
  *   debian@sha256:HEX                               a name with a manifest digest
- *   sha256:HEX, 3f57d9401f8d                        an image ID (digest of the config) or its
- * beginning
+ *   sha256:HEX, 3f57d9401f8d                        an image ID (digest of the config) or a prefix
+ * of it
  *   ./app.tar, /srv/layout, .                       a path: whatever begins with '.' or '/'
  *
- * A text of hexadecimal digits only is a name and may be an ID: the store looks for the name first.
+ * A text of only hexadecimal digits is a name and may be an ID: the store looks for the name first.
  */
 #ifndef MICROVM_IMAGE_REFERENCE_H
 #define MICROVM_IMAGE_REFERENCE_H
@@ -32,16 +31,16 @@ enum reference_kind {
 struct reference {
     enum reference_kind kind;
     char name[REFERENCE_NAME_MAX +
-              1]; /* as docker shows it: "docker.io/library/debian" is "debian" */
+              1]; /* as shown by docker: "docker.io/library/debian" is "debian" */
     char tag[REFERENCE_TAG_MAX + 1]; /* "latest" by default; empty with a digest */
     char digest[DIGEST_SIZE];        /* with '@' or as an ID, else empty */
-    bool maybe_id;                   /* a name that could be the beginning of an ID */
+    bool maybe_id;                   /* a name that could be a prefix of an ID */
 };
 
-/* Parses `text`. Errors: EINVAL (says which part is wrong). */
+/* Parses `text`. Errors: EINVAL (the message names the wrong part). */
 int reference_parse(const char *text, struct reference *reference, struct error *err);
 
-/* As reference_parse(), and accepts only a name with a tag: what an image can be called. */
+/* Same as reference_parse(), but only accepts a name with a tag, as an image can have. */
 int reference_parse_tagged(const char *text, struct reference *reference, struct error *err);
 
 /* Writes "name:tag" or "name@digest" of a REFERENCE_NAME; `size` is at least

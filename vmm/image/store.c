@@ -55,7 +55,7 @@ static int make_directories(const char *path, struct error *err)
             continue;
         *at = '\0';
         if (mkdir(copy, 0755) < 0 && errno != EEXIST)
-            return error_set_errno(err, errno, "image store %s: cannot make %s", path, copy);
+            return error_set_errno(err, errno, "image store %s: cannot create %s", path, copy);
         *at = kept;
     }
     return 0;
@@ -76,29 +76,29 @@ static int write_new_file(int directory, const char *name, const char *text, str
     return 0;
 }
 
-/* Is `name` (of the store, "." itself) only ours to change? A missing one is. */
+/* Can only this user change `name` (in the store; "." is the store)? True for a missing one. */
 static int check_owner(const struct store *store, const char *name, struct error *err)
 {
     struct stat status;
 
     if (fstatat(store->directory, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", name);
-    /* root may be trusted by all to read from; it never trusts others itself. */
+    /* Everybody may read a store of root; root itself trusts no other user. */
     if (status.st_uid != geteuid() && (store->access == STORE_WRITE || status.st_uid != 0))
         return error_set(err, EPERM,
                          "%s%sbelongs to user %u, not to you (user %u); run as that user, or let "
-                         "MICROVM_STORE name a store of your own",
+                         "MICROVM_STORE name your own store",
                          strcmp(name, ".") == 0 ? "" : name, strcmp(name, ".") == 0 ? "" : " ",
                          status.st_uid, geteuid());
     if (!S_ISLNK(status.st_mode) && (status.st_mode & 022))
         return error_set(err, EPERM,
-                         "others than its owner can write to it (%s, mode %04o); if you trust "
+                         "other users than its owner can write to it (%s, mode %04o); if you trust "
                          "them, 'chmod go-w', and load its images again",
                          name, status.st_mode & 07777);
     return 0;
 }
 
-/* What others can write may hold their roots under our images' names. */
+/* If others can write to the store, they can replace the roots of images. */
 static int check_owners(const struct store *store, struct error *err)
 {
     static const char *const names[] = {".",     "index.json", "blobs",     "blobs/sha256",
@@ -113,7 +113,7 @@ static int check_owners(const struct store *store, struct error *err)
     return 0;
 }
 
-/* Refuses to make a store amid somebody's files. */
+/* Refuses to create a store among other files. */
 static int check_is_store_or_empty(struct store *store, struct error *err)
 {
     DIR *listing;
@@ -135,11 +135,11 @@ static int check_is_store_or_empty(struct store *store, struct error *err)
             empty = false;
     }
     closedir(listing);
-    /* A store may have come into being while we looked. */
+    /* Another process may have created a store meanwhile. */
     if (empty || faccessat(store->directory, "oci-layout", F_OK, 0) == 0)
         return 0;
     return error_set(err, EINVAL,
-                     "is a directory with other files and no image store (no oci-layout in it); "
+                     "is a directory with other files, not an image store (it has no oci-layout); "
                      "let MICROVM_STORE name another one");
 }
 
@@ -167,8 +167,8 @@ static int take_lock(struct store *store, struct error *err)
     store->lock = openat(store->directory, "lock",
                          (write ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (store->lock < 0) {
-        /* A reader needs no lock to see a consistent index, for it is replaced by rename; the lock
-         * only keeps blobs from being pruned meanwhile. */
+        /* A reader needs no lock to see a consistent index, since rename replaces it; the lock only
+         * prevents that blobs are pruned meanwhile. */
         if (!write)
             return 0;
         return error_set_errno(err, errno, "lock");
@@ -230,7 +230,7 @@ static int read_index(struct store *store, struct error *err)
     return store_derive(store, err);
 }
 
-/* All but the directory. */
+/* Everything except the directory. */
 static int open_content(struct store *store, struct error *err)
 {
     int rc = check_is_store_or_empty(store, err);

@@ -2,15 +2,17 @@
 /*
  * The image store, an OCI image layout with root file systems beside it.
  *
- *   oci-layout, index.json     as the OCI image specification (image-layout.md) says; the
- * annotation org.opencontainers.image.ref.name holds "name:tag" blobs/sha256/HEX manifests,
- * configs, layers roots/HEX.squashfs         the merged layers of the image whose config has this
- * digest; roots/HEX.passwd, .group   copies of its /etc/passwd and /etc/group (absent when the
- * image has none) tmp/NAME/                  an import at work (it holds a lock on this directory)
- *   lock                       flock: shared by readers, exclusive for whoever changes the store
+ *   oci-layout, index.json   see the OCI image specification (image-layout.md); the annotation
+ *                            org.opencontainers.image.ref.name holds "name:tag"
+ *   blobs/sha256/HEX         manifests, configs, layers
+ *   roots/HEX.squashfs       the merged layers of the image whose config has this digest
+ *   roots/HEX.json           its record (store_root.h)
+ *   roots/HEX.passwd, .group copies of its /etc/passwd and /etc/group, if it has them
+ *   tmp/NAME/                a running import, which locks this directory
+ *   lock                     flock: shared by readers, exclusive for changes
  *
- * index.json is replaced by rename, blobs and roots are renamed into place before it names them: a
- * crash leaves at worst unreferenced files, which store_prune() removes.
+ * index.json is replaced by rename; blobs and roots are renamed into place before it refers to
+ * them. So a crash only leaves unreferenced files, which store_prune() removes.
  */
 #ifndef MICROVM_IMAGE_STORE_H
 #define MICROVM_IMAGE_STORE_H
@@ -26,7 +28,7 @@ struct store;
 
 enum store_access { STORE_READ, STORE_WRITE };
 
-/* A line of index.json. */
+/* An entry of index.json. */
 struct store_entry {
     char name[REFERENCE_TEXT_SIZE]; /* "name:tag", empty for an image without a name */
     char digest[DIGEST_SIZE];       /* of the manifest */
@@ -36,15 +38,15 @@ struct store_entry {
 #define STORE_JSON_MAX (4U << 20) /* bytes of the largest manifest, index or config */
 
 /*
- * $MICROVM_STORE, else /var/lib/microvm for root, else below ${XDG_DATA_HOME:-~/.local/share}.
- * The caller frees *path. Errors: ENOENT (no home directory), ENOMEM.
+ * $MICROVM_STORE, else /var/lib/microvm for root, else in ${XDG_DATA_HOME:-~/.local/share}. The
+ * caller frees *path. Errors: ENOENT (no home directory), ENOMEM.
  */
 int store_default_path(char **path, struct error *err);
 
 /*
  * Opens the store at `path` and waits for its lock. STORE_WRITE creates what is missing; for
  * STORE_READ a missing store is an empty one. Errors: those of open(2), EINVAL (not a store), EPERM
- * (another user can change it; root's may be read by all).
+ * (another user can change it; root's store may be read by all).
  */
 int store_open(const char *path, enum store_access access, struct store **store, struct error *err);
 void store_close(struct store *store);
@@ -61,13 +63,14 @@ const char *store_path(const struct store *store);
 /* The descriptor of the store's directory, owned by the store; -1 for a missing store. */
 int store_directory(const struct store *store);
 
-/* The lines of index.json in their order; valid until the next change or store_close(). */
+/* The entries of index.json in their order; valid until the next change or store_close(). */
 size_t store_count(const struct store *store);
 const struct store_entry *store_entry(const struct store *store, size_t index);
 
 /*
- * Finds the image that `reference` (not a path) means; the result is as lasting as store_entry()'s.
- * Errors: ENOENT (message says what is stored nowhere), ENOTUNIQ (a short ID fits several images).
+ * Finds the image that `reference` (not a path) means; the result is valid as long as
+ * store_entry()'s. Errors: ENOENT (the message names it), ENOTUNIQ (a short ID fits several
+ * images).
  */
 int store_resolve(struct store *store, const struct reference *reference,
                   const struct store_entry **entry, struct error *err);
@@ -85,11 +88,11 @@ void store_blob_name(const char *digest, char name[STORE_NAME_SIZE]);
 void store_root_name(const char *config_digest, const char *suffix, char name[STORE_NAME_SIZE]);
 
 /*
- * Changes (STORE_WRITE), each of which has replaced index.json durably when it returns 0.
- * store_tag: lets `name` ("name:tag"; empty for none) mean this manifest; an image that held the
+ * Changes (STORE_WRITE). When they return 0, index.json has been replaced durably. store_tag: lets
+ * `name` ("name:tag"; empty for none) mean this manifest; an image that held the
  *   name loses it and stays without a name if that was its last one.
- * store_remove: takes a name away, or with `name` empty every name and the entry itself.
- * Errors: of write(2), rename(2), fsync(2).
+ * store_remove: removes a name, or with `name` empty every name and the entry itself. Errors: of
+ * write(2), rename(2), fsync(2).
  */
 int store_tag(struct store *store, const char *name, const char *digest, uint64_t size,
               struct error *err);
@@ -107,8 +110,8 @@ struct store_pruned {
  */
 int store_prune(struct store *store, bool unnamed, struct store_pruned *pruned, struct error *err);
 
-/* The last of these alone: what interrupted imports left in tmp/, whatever it is; what cannot be
- * removed stays, and is in nobody's way. Adds to *pruned. Errors: of open(2) for tmp. */
+/* Only the leftovers of interrupted imports in tmp/, of any kind; what cannot be removed stays, and
+ * does no harm. Adds to *pruned. Errors: of open(2) for tmp. */
 int store_sweep_imports(struct store *store, struct store_pruned *pruned, struct error *err);
 
 #endif

@@ -21,7 +21,7 @@
 
 #define SWEEP_DEPTH_MAX 64
 
-/* Puts `text` in the place of index.json; 0 or -errno. */
+/* Replaces index.json by `text`; 0 or -errno. */
 static int replace_index(const struct store *store, const char *text)
 {
     AUTO_CLOSE int fd =
@@ -74,7 +74,7 @@ static int out_of_memory(const struct store *store, struct error *err)
     return error_set_errno(err, ENOMEM, "image store %s", store->path);
 }
 
-/* Takes `name` from the image that has it, unless that is `digest`. Returns 1 when it did, else
+/* Removes `name` from the image that has it, unless that is `digest`. Returns 1 if it did, else
  * 0. */
 static int release_name(struct store *store, const char *name, const char *digest,
                         struct error *err)
@@ -167,7 +167,7 @@ static int list_used_by(const struct store *store, const struct store_entry *ent
     return rc < 0 ? out_of_memory(store, err) : 0;
 }
 
-/* Names of files, relative to the store, that are in use. */
+/* Lists the names of files, relative to the store, that are in use. */
 static int list_used(const struct store *store, struct string_list *used, struct error *err)
 {
     for (size_t i = 0; i < store->count; i++) {
@@ -229,7 +229,7 @@ static int sweep_folder(const struct store *store, const char *folder,
     return 0;
 }
 
-/* Removes all beneath `directory`, as far as it can be removed. */
+/* Removes everything beneath `directory`, as far as possible. */
 static void remove_contents(int directory, unsigned depth, struct store_pruned *pruned)
 {
     AUTO_CLOSEDIR DIR *listing = depth < SWEEP_DEPTH_MAX ? open_listing(directory, ".") : NULL;
@@ -269,11 +269,11 @@ int store_sweep_imports(struct store *store, struct store_pruned *pruned, struct
             continue;
         fd = openat(dirfd(listing), item->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0) {
-            unlinkat(dirfd(listing), item->d_name, 0); /* what is no directory is no import */
+            unlinkat(dirfd(listing), item->d_name, 0); /* not a directory, so not an import */
             continue;
         }
         if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-            continue; /* an import is at work there */
+            continue; /* an import is running there */
         remove_contents(fd, 0, pruned);
         unlinkat(dirfd(listing), item->d_name, AT_REMOVEDIR);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What store.c (reading) and store_change.c (changing) share. */
+/* Shared by store.c (reading) and store_change.c (changing). */
 #ifndef MICROVM_IMAGE_STORE_PRIVATE_H
 #define MICROVM_IMAGE_STORE_PRIVATE_H
 
@@ -11,10 +11,10 @@
 
 struct store {
     char *path;
-    int directory; /* -1: the store does not exist, which a reader sees as empty */
+    int directory; /* -1: the store does not exist; a reader treats it as empty */
     int lock;
     enum store_access access;
-    json_t *index;               /* index.json; fields of others are kept */
+    json_t *index;               /* index.json; unknown fields are kept */
     struct store_entry *entries; /* what `index` says */
     size_t count;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Find the stored image that a reference means, by docker's order: name, then ID. */
+/* Find the stored image that a reference means, in docker's order: name, then ID. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +17,7 @@ static const struct store_entry *find_name(const struct store *store, const char
     return NULL;
 }
 
-/* `digest` is a manifest's; the image must bear `name` with any tag. */
+/* By the digest of a manifest; the image must have `name` with any tag. */
 static const struct store_entry *find_digest(const struct store *store,
                                              const struct reference *reference)
 {
@@ -33,7 +33,7 @@ static const struct store_entry *find_digest(const struct store *store,
     return NULL;
 }
 
-/* Finds by the first digits of the config's digest, or by the whole digest of a manifest. */
+/* Finds an image by a prefix of its config's digest, or by the whole digest of its manifest. */
 static int find_id(const struct store *store, const char *prefix, const struct store_entry **found,
                    struct error *err)
 {
@@ -94,7 +94,7 @@ int store_resolve(struct store *store, const struct reference *reference,
     }
     if (!*entry)
         return error_set(err, ENOENT,
-                         "no image '%s' in the store %s; 'microvm image ls' lists what is there, "
+                         "no image '%s' in the store %s; 'microvm image ls' lists the images, "
                          "'microvm image load FILE' adds one",
                          text, store->path);
     return 0;

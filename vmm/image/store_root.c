@@ -182,7 +182,7 @@ int store_root_open(const struct store *store, struct store_root *root, enum sto
                          "load it again",
                          store_path(store), name, actual);
     if (strcmp(stamp, root->parts[part].stamp) != 0) {
-        /* So that this is the last time; a store that cannot be written is read each time. */
+        /* So that it is not computed again; if the store cannot be written, it is each time. */
         memcpy(root->parts[part].stamp, stamp, sizeof(stamp));
         write_record(store, root, NULL);
     }

@@ -173,7 +173,7 @@ case_no_place_for_anything() {
     try as_nobody env -i PATH="$PATH" "$MICROVM" image load "$E2E_WORK/images/busybox"
     expect_failure 125 'no place for the image store: set HOME or MICROVM_STORE'
     try as_nobody env -i PATH="$PATH" HOME=/nonexistent "$MICROVM" image load "$E2E_WORK/images/busybox"
-    expect_failure 125 'image store /nonexistent/.local/share/microvm: cannot make /nonexistent: Permission denied'
+    expect_failure 125 'image store /nonexistent/.local/share/microvm: cannot create /nonexistent: Permission denied'
     try as_nobody env -i PATH="$PATH" MICROVM_STORE="$MICROVM_STORE" XDG_RUNTIME_DIR=/nonexistent "$MICROVM" run --isolation=container busybox true
     expect_err_match 'runtime directory /nonexistent/microvm: cannot make it'
     mkdir "$scratch/tmp"
