@@ -311,7 +311,7 @@ case_the_one_of_many_that_fits() {
     # No platform matches: the message lists those of the index.
     printf '%s\n' "${entries[@]:0:3}" | jq -sc '{schemaVersion: 2, manifests: .}' >"$layout/index.json"
     try microvm image load -t none "$layout"
-    expect_failure 125 'holds no image for this machine .*windows/amd64, linux/arm64/v8, linux/arm/v7'
+    expect_failure 125 'holds no image for this host .*windows/amd64, linux/arm64/v8, linux/arm/v7'
     printf '%s\n' "${entries[@]:7}" | jq -sc '{schemaVersion: 2, manifests: .}' >"$layout/index.json"
     try microvm image load -t none "$layout"
     expect_failure 125 'not an image but an artifact of type .application/spdx'

@@ -61,7 +61,7 @@ static void test_circular_links(void **state)
     tar_symlink(&fixture->maker, import_fixture_layer_name(fixture, ".tar"), "x");
     tar_symlink(&fixture->maker, "x", "y");
     tar_symlink(&fixture->maker, "y", "x");
-    import_refused(fixture, ELOOP, "circle");
+    import_refused(fixture, ELOOP, "cycle");
 }
 
 static void test_links_out(void **state)

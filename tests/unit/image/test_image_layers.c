@@ -392,7 +392,7 @@ static void test_malformed_hard_links(void **state)
 
     tar_hardlink(maker, "a", "b");
     tar_hardlink(maker, "b", "a");
-    apply_refused(fixture, ENOENT, "hard link to 'b', which is not there");
+    apply_refused(fixture, ENOENT, "hard link to 'b', which does not exist");
     tar_file(maker, "x", "1");
     tar_hardlink(maker, "x", "x");
     apply_refused(fixture, ELOOP, "to itself");
@@ -406,10 +406,10 @@ static void test_malformed_hard_links(void **state)
     apply_refused(fixture, ELOOP, "hard link to 'l/y'");
     tar_file(maker, "h", "1");
     tar_hardlink(maker, "i", "h/x");
-    apply_refused(fixture, ENOENT, "not there");
+    apply_refused(fixture, ENOENT, "does not exist");
     tar_file(maker, ".wh.h", "");
     tar_hardlink(maker, "i", ".wh.h");
-    apply_refused(fixture, ENOENT, "hard link to '.wh.h', which is not there");
+    apply_refused(fixture, ENOENT, "hard link to '.wh.h', which does not exist");
 }
 
 int main(void)

@@ -256,7 +256,7 @@ static void test_lies(void **state)
     assert_lie_fails(say_unknown_call, EPROTO, "invalid message");
     assert_lie_fails(say_unstored_image, EAGAIN, "was removed meanwhile");
     assert_lie_fails(say_many_images, E2BIG, "more than 3 images");
-    assert_lie_fails(say_text, EPROTO, "said 'free(): ?[31minvalid pointer'");
+    assert_lie_fails(say_text, EPROTO, "wrote 'free(): ?[31minvalid pointer'");
     assert_lie_fails(say_nothing, ECHILD, "without a result");
     assert_lie_fails(die, ECHILD, "signal 9");
     assert_lie_fails(say_failure, ENOSPC, "no ?]0;room");

@@ -14,7 +14,7 @@ static inline void archive_error_free_reader(struct archive **archive)
     archive_read_free(*archive); /* null is fine */
 }
 
-/* Takes over the message. EBADMSG for whatever is the archive's own fault, else the errno. */
+/* Copies the message. Returns -EBADMSG if the archive is at fault, else the negative errno. */
 int archive_error_take(struct archive *archive, struct error *err);
 
 #endif

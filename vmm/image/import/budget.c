@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an import may take; see budget.h. */
+/* The limits of an import; see budget.h. */
 #include "vmm/image/import/budget.h"
 
 #include <errno.h>
@@ -28,7 +28,7 @@ int budget_unpack(struct budget *budget, uint64_t packed, uint64_t unpacked, str
         budget->unpacked / budget->limits.ratio <= budget->packed)
         return 0;
     return error_set(err, E2BIG,
-                     "unpacks to more than %llu times its size; if that is meant, allow it by "
+                     "unpacks to more than %llu times its size; if that is intended, allow it by "
                      "'microvm image load --max-ratio'",
                      (unsigned long long)budget->limits.ratio);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an import has taken so far, against what it may take. A null budget has no end. */
+/* The resources that an import has used, and their limits. A null budget is unlimited. */
 #ifndef MICROVM_IMAGE_IMPORT_BUDGET_H
 #define MICROVM_IMAGE_IMPORT_BUDGET_H
 
@@ -12,12 +12,12 @@ struct budget {
     struct load_limits limits;
     uint64_t written;  /* bytes of disk, holes not counted */
     uint64_t packed;   /* bytes that decompressors read */
-    uint64_t unpacked; /* bytes that they made of them */
+    uint64_t unpacked; /* bytes that they produced */
     uint64_t entries;
     uint64_t images;
 };
 
-/* Each takes more, or fails with a message that names the option. Errors: E2BIG, EDQUOT. */
+/* Each uses more, or fails with a message that names the option. Errors: E2BIG, EDQUOT. */
 int budget_write(struct budget *budget, uint64_t bytes, struct error *err);
 int budget_unpack(struct budget *budget, uint64_t packed, uint64_t unpacked, struct error *err);
 int budget_entry(struct budget *budget, struct error *err);

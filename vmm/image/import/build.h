@@ -13,20 +13,20 @@ struct build {
     struct spool spool;
 };
 
-/* After a failure, too, build_end() is due. */
+/* build_end() is required after a failure, too. */
 int build_begin(struct import *import, struct build *build, struct error *err);
 void build_end(struct build *build);
 #define AUTO_BUILD __attribute__((cleanup(build_end)))
 
 /* Applies the next staged layer. `wanted`, if not null, must be its diff_id; `diff_id`, if not
- * null, gets the one of SHA-256. Errors: those of layer_apply(), EBADMSG (diff_id differs). */
+ * null, gets its SHA-256 one. Errors: those of layer_apply(), EBADMSG (diff_id differs). */
 int build_add_layer(const struct import *import, struct build *build,
                     const struct image_layer *layer, const char *wanted, char diff_id[DIGEST_SIZE],
                     struct error *err);
 
 /*
- * Stages the parts of the root of the image with this config. Volumes and the
- * working directory exist in the root afterwards, as docker sees to when it makes a container.
+ * Stages the parts of the root of the image with this config. Creates the volumes and the working
+ * directory in the root, as docker does for a container.
  */
 int build_finish(struct import *import, struct build *build, const struct image_config *config,
                  const char *config_digest, struct error *err);

@@ -27,7 +27,7 @@ static int receive(int channel, struct load_message *message, int *fd, struct er
     count = unix_socket_receive(channel, message, sizeof(*message), fd, &fd_count, 0);
     if (count < 0)
         return error_set_errno(err, (int)-count, "import");
-    return count == (ssize_t)sizeof(*message) ? 0 : error_set(err, EPROTO, "import: no answer");
+    return count == (ssize_t)sizeof(*message) ? 0 : error_set(err, EPROTO, "import: no reply");
 }
 
 int channel_call(int channel, struct load_message *message, int *fd, struct error *err)
@@ -41,7 +41,7 @@ int channel_call(int channel, struct load_message *message, int *fd, struct erro
     if (rc < 0)
         return rc;
     if (fd && message->result >= 0 && came < 0)
-        return error_set(err, EPROTO, "import: no file with the answer");
+        return error_set(err, EPROTO, "import: no descriptor in the reply");
     if (fd)
         *fd = message->result >= 0 ? steal_fd(&came) : -1;
     if (message->result < 0 && err)

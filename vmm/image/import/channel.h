@@ -9,9 +9,9 @@
 int channel_send(int channel, const struct load_message *message, struct error *err);
 
 /*
- * Sends a message and waits for its answer, which replaces it; *fd gets the descriptor that came
- * along, or -1 (null: none is expected). Returns the answer's result, 0 or more. Errors: of
- * write(2) and recvmsg(2), EPROTO, and the negative result itself, without a message in *err.
+ * Sends a message and waits for the reply, which replaces it; *fd gets the reply's descriptor, or
+ * -1 (null: none is expected). Returns the result of the reply, 0 or more. Errors: of write(2) and
+ * recvmsg(2), EPROTO, and the negative result itself, without a message in *err.
  */
 int channel_call(int channel, struct load_message *message, int *fd, struct error *err);
 

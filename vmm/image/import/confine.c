@@ -22,19 +22,19 @@
 #include "vmm/confine/landlock.h"
 #include "vmm/confine/syscall_filter.h"
 
-#define ADDRESSES_MAX (8ULL << 30) /* bytes: several times a tree at its bounds */
+#define ADDRESSES_MAX (8ULL << 30) /* bytes: several times the largest tree */
 /* For names, links and attributes; contents are in files. 2 million files need less than half. */
 #define DATA_MAX        (4ULL << 30)
 #define DESCRIPTORS_MAX 64
 
-/* What glibc asks of clone(2) for a thread; none of it is a namespace. */
+/* The flags of glibc's clone(2) for a thread; none is a namespace. */
 #define THREAD_FLAGS                                                                               \
     (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |            \
      CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
 
 #define WRITING (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
 
-/* What libc, libarchive and libsquashfs (with its threads) call while they parse and write. */
+/* The calls of libc, libarchive and libsquashfs (with its threads) while they parse and write. */
 static const struct syscall_rule parsing[] = {
     /* files that are open */
     {__NR_read, SYSCALL_ALWAYS, 0, 0},
@@ -72,7 +72,7 @@ static const struct syscall_rule parsing[] = {
     {__NR_sysinfo, SYSCALL_ALWAYS, 0, 0},
 };
 
-/* What packing a directory takes beyond that, and the next step. */
+/* Additional calls to pack a directory, and for the next step. */
 static const struct syscall_rule reading[] = {
     {__NR_write, SYSCALL_ALWAYS, 0, 0},
     {__NR_pwrite64, SYSCALL_ALWAYS, 0, 0},
@@ -199,21 +199,21 @@ static int restrict_files(int directory, struct error *err)
 /* Threads, and signals to them. */
 static const struct syscall_rule threads[] = {
     {__NR_clone, SYSCALL_ARGUMENT_IS, 0, THREAD_FLAGS},
-    /* Its flags lie in memory, where no filter sees them: glibc takes clone(2) then. */
+    /* Its flags are in memory, which a filter cannot see: on ENOSYS glibc uses clone(2). */
     {__NR_clone3, SYSCALL_FAILS, 0, ENOSYS},
     {__NR_tgkill, SYSCALL_FIRST_IS_OWN_PROCESS, 0, 0},
 };
 
-/* What stays of calls of the step before. */
+/* Calls of the previous step that stay allowed. */
 static const struct syscall_rule limited[] = {
-    /* Nothing that could be executed. */
+    /* No executable memory. */
     {__NR_mmap, SYSCALL_ARGUMENT_LACKS, 2, PROT_EXEC},
     {__NR_mprotect, SYSCALL_ARGUMENT_LACKS, 2, PROT_EXEC},
     /* Not F_SETOWN, which sends signals; not F_DUPFD, which hides the source behind a number. */
     {__NR_fcntl, SYSCALL_ARGUMENT_IS, 1, F_GETFL},
     {__NR_fcntl, SYSCALL_ARGUMENT_IS, 1, F_GETFD},
     {__NR_fcntl, SYSCALL_ARGUMENT_IS, 1, F_SETFD},
-    /* Own limits, to be read: no other process, no new limit. */
+    /* Only reads its own limits: no other process, no new limit. */
     {__NR_prlimit64, SYSCALL_ARGUMENTS_ZERO, 0, 1 << 0 | 1 << 2},
 };
 
@@ -237,7 +237,7 @@ static int filter_reading(struct error *err)
     return load_filter(lists, ARRAY_LENGTH(lists), err);
 }
 
-/* Writes to any descriptor but the source's, messages from the channel alone. */
+/* Writes to any descriptor except the source, messages only from the channel. */
 static int filter_parsing(int channel, int source, struct error *err)
 {
     const struct syscall_rule descriptors[] = {
@@ -259,7 +259,8 @@ static int filter_parsing(int channel, int source, struct error *err)
 
 int confine_to_reading(int directory, struct error *err)
 {
-    /* Files of others, and the attributes trusted.*; CAP_SYS_CHROOT is for the next step. */
+    /* To read files of other users, and attributes trusted.*; CAP_SYS_CHROOT is for the next
+     * step. */
     uint64_t kept = 1ULL << CAP_SYS_CHROOT;
     int rc;
 
@@ -275,9 +276,8 @@ int confine_to_reading(int directory, struct error *err)
 }
 
 /*
- * A root directory with nothing in it: the calls that are left can ask for the size and owner of a
- * file by its name. Without the right to change the root, a user namespace may give it; where it
- * does not, that much can be asked.
+ * An empty root directory: the remaining calls can query the size and owner of a file by name. A
+ * user namespace may give the right to change the root; without it, such queries stay possible.
  */
 static void leave_root(void)
 {

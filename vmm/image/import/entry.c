@@ -10,15 +10,15 @@
 
 #include "vmm/base/bytes.h"
 
-/* What a squashfs device node can hold. */
+/* The limits of a squashfs device node. */
 #define MAJOR_MAX 0xfff
 #define MINOR_MAX 0xfffff
 
-#define XATTR_SIZE_MAX 65536 /* the kernel's own bound (xattr(7)) */
+#define XATTR_SIZE_MAX 65536 /* the kernel's limit (xattr(7)) */
 
 static bool is_kept_xattr(const char *name)
 {
-    /* The prefixes that squashfs knows. */
+    /* The prefixes that squashfs supports. */
     static const char *const kept[] = {"user.", "trusted.", "security."};
 
     if (strncmp(name, "trusted.overlay.", 16) == 0 || strncmp(name, "user.overlay.", 13) == 0)
@@ -35,7 +35,7 @@ static int compare_xattrs(const void *a, const void *b)
     return strcmp(((const struct tree_xattr *)a)->name, ((const struct tree_xattr *)b)->name);
 }
 
-/* Some programs write each attribute in two notations: the later one counts. */
+/* Some programs write each attribute in two formats: the later one counts. */
 static struct tree_xattr *find_xattr(const struct tree_inode *inode, const char *name)
 {
     for (size_t i = 0; i < inode->xattr_count; i++) {

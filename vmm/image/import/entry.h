@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an archive says of one entry, as an inode of the tree. */
+/* Translate one entry of an archive into an inode of the tree. */
 #ifndef MICROVM_IMAGE_IMPORT_ENTRY_H
 #define MICROVM_IMAGE_IMPORT_ENTRY_H
 
@@ -9,10 +9,10 @@
 #include "vmm/image/import/tree.h"
 
 /*
- * Makes an inode of everything but a file's content. Left out, because squashfs or the guest could
- * make nothing of it: times before 1970 (become 1970) and parts of seconds, POSIX access lists, and
- * overlayfs's own attributes, which would tell the guest's overlay to look elsewhere.
- * Errors: EINVAL (numbers out of range), ENOTSUP (type), E2BIG (attributes), ENOMEM.
+ * Creates an inode of everything except a file's content. Drops what squashfs or the guest cannot
+ * use: times before 1970 (become 1970) and fractions of seconds, POSIX access lists, and
+ * overlayfs's attributes, which would redirect the guest's overlay. Errors: EINVAL (numbers out of
+ * range), ENOTSUP (type), E2BIG (attributes), ENOMEM.
  */
 int entry_to_inode(struct archive_entry *entry, struct tree_inode **inode, struct error *err);
 

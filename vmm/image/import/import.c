@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The import's files and what they are; see import.h. */
+/* The import's files and their roles; see import.h. */
 #include "vmm/image/import/import.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One import, as the program that reads the archive sees it: files that microvm makes for
- * it, and what it says that they are. microvm verifies all of that, and it alone writes to the
- * store (load_commit.c).
+ * One import, on the side of the program that reads the archive: files that microvm creates for it,
+ * and their declared roles. microvm verifies all of that, and only microvm writes to the store
+ * (load_commit.c).
  */
 #ifndef MICROVM_IMAGE_IMPORT_IMPORT_H
 #define MICROVM_IMAGE_IMPORT_IMPORT_H
@@ -17,7 +17,7 @@
 #include "vmm/image/load_protocol.h"
 #include "vmm/image/reference.h"
 
-/* An image that the import will name. */
+/* An image that the import will declare. */
 struct imported_image {
     char name[REFERENCE_TEXT_SIZE]; /* "" for none */
     char manifest_digest[DIGEST_SIZE];
@@ -39,8 +39,8 @@ struct import {
 
 void import_release(struct import *import);
 
-/* A new empty file of this import, for reading and writing. Returns its descriptor, and its number.
- * Errors: of open(2) in microvm. */
+/* Creates an empty file of this import, for reading and writing. Returns its descriptor, and its
+ * number in *number. Errors: of open(2) in microvm. */
 int import_new_file(struct import *import, uint32_t *number, struct error *err);
 
 /* Opens a file beneath the source directory. Returns its descriptor. Errors: of openat2(2). */
@@ -54,7 +54,7 @@ int import_stage_text(struct import *import, const char *text, size_t size,
 int import_stage_part(struct import *import, enum load_part part, const char *config_digest,
                       const void *data, size_t size, struct error *err);
 
-/* Says that a file is a part of a root. */
+/* Declares a file to be a part of a root. */
 int import_add_part(struct import *import, enum load_part part, const char *config_digest,
                     uint32_t number, struct error *err);
 
@@ -67,13 +67,13 @@ int import_add_blob(struct import *import, const char digest[DIGEST_SIZE], uint3
 int import_open_blob(const struct import *import, const char *digest, struct error *err);
 
 /*
- * Is an image with this config, its layers and its root already in the store, undamaged as far as
- * documents go? Then fills `image` (but not its name) and returns 1; else 0.
+ * Is an image with this config, its layers and its root already in the store, with undamaged
+ * documents? Then fills `image` (except its name) and returns 1; else 0.
  */
 int import_find_stored(const struct import *import, const char *config_digest,
                        struct imported_image *image);
 
-/* Adds an image for microvm to name. Errors: E2BIG (budget), of write(2). */
+/* Declares an image, which microvm then names. Errors: E2BIG (budget), of write(2). */
 int import_add_image(struct import *import, const struct imported_image *image, struct error *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One import from its beginning to its end; see import_run.h. */
+/* Run one import from start to end; see import_run.h. */
 #include "vmm/image/import/import_run.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 _Static_assert(SOURCE_OCI == (int)LOAD_KIND_OCI && SOURCE_DOCKER == (int)LOAD_KIND_DOCKER &&
                    SOURCE_ROOT == (int)LOAD_KIND_ROOT,
-               "what the import says of its source");
+               "the kinds have the same numbers on both sides");
 
 static bool is_directory(int fd)
 {
@@ -25,8 +25,8 @@ static bool is_directory(int fd)
 }
 
 /*
- * Whoever reads a directory needs to open files, but parses nothing; whoever parses opens nothing.
- * So there are two cages, and the source says how far the first lasts.
+ * Reading a directory opens files, but parses nothing; parsing opens nothing. So there are two
+ * steps of confinement; the kind of the source decides when the second one follows.
  */
 static int open_source(struct load_request *inner, const struct import_request *request,
                        struct error *err)

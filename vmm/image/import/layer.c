@@ -17,7 +17,7 @@
 #include "vmm/image/import/entry.h"
 #include "vmm/image/import/packed_input.h"
 
-#define LAYER_BYTES_MAX (1ULL << 38) /* of one uncompressed archive, as TREE_BYTES_MAX */
+#define LAYER_BYTES_MAX (1ULL << 38) /* of one uncompressed archive, same as TREE_BYTES_MAX */
 #define HOLE_SIZE       65536        /* bytes; smaller runs of zeros are kept */
 
 struct reader {
@@ -25,9 +25,9 @@ struct reader {
     struct archive *tar; /* parses what `raw` yields */
     struct sha256_ctx hash;
     uint64_t bytes;
-    struct packed_input *input; /* of which these were made */
+    struct packed_input *input; /* the input of `raw` */
     struct error failure;
-    bool is_empty; /* no bytes at all: a layer that changes nothing */
+    bool is_empty; /* no bytes: a layer that changes nothing */
     struct tree *tree;
     struct spool *spool;
 };
@@ -93,8 +93,7 @@ static int add_segment(struct tree_inode *inode, uint64_t offset, uint64_t lengt
     return 0;
 }
 
-/* Spools a piece of a file; what is all zeros becomes a hole, so that a bomb of zeros fills no
- * disk. */
+/* Spools a piece of a file; zeros become holes, so that a bomb of zeros does not fill the disk. */
 static int take_piece(struct reader *reader, struct tree_inode *inode, const char *data,
                       size_t size, uint64_t offset, struct error *err)
 {
@@ -146,7 +145,7 @@ static int take_entry(struct reader *reader, struct archive_entry *entry, const 
     struct tree_inode *inode;
     int rc;
 
-    if (tree_is_whiteout(path)) /* by its name alone: what it is besides does not count */
+    if (tree_is_whiteout(path)) /* by its name alone, whatever its type */
         return tree_hide(reader->tree, path, err);
     if (target)
         return tree_link(reader->tree, path, target, err);
@@ -167,7 +166,7 @@ static int read_entries(struct reader *reader, struct error *err)
     struct archive_entry *entry;
     int rc;
 
-    /* A warning is for instance that a name is not UTF-8: its bytes are kept as they are. */
+    /* A warning is for instance a name that is not UTF-8: its bytes are kept. */
     while ((rc = archive_read_next_header(reader->tar, &entry)) == ARCHIVE_OK ||
            rc == ARCHIVE_WARN) {
         const char *path = archive_entry_pathname(entry);
@@ -185,7 +184,7 @@ static int read_entries(struct reader *reader, struct error *err)
     return rc == ARCHIVE_EOF ? 0 : archive_error_take(reader->tar, err);
 }
 
-/* What follows the last entry counts for the digest. */
+/* The bytes after the last entry are part of the digest. */
 static int read_rest(struct reader *reader, struct error *err)
 {
     const void *ignored;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Load the images of a `docker save` archive: manifest.json lists configs, names and layer
- * archives. It has no manifest, so one is made; the config, and with it the image ID, stays as it
- * is.
+ * archives. It has no manifest, so one is created; the config, and so the image ID, does not
+ * change.
  */
 #include <errno.h>
 #include <jansson.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What all kinds of input need: names and manifests. */
+/* Names and manifests, for all kinds of input. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -38,7 +38,7 @@ int load_choose_name(const struct load_request *request, const char *given,
     }
     rc = reference_parse_tagged(text, &reference, err);
     if (rc < 0)
-        return error_wrap(err, rc, "name one by --name");
+        return error_wrap(err, rc, "set one by --name");
     reference_format(&reference, name, REFERENCE_TEXT_SIZE);
     return 0;
 }

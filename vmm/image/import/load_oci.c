@@ -13,10 +13,9 @@
 #include "vmm/image/import/stage_layer.h"
 
 #define INDEX_DEPTH_MAX 4
-#define MANIFESTS_MAX                                                                              \
-    512 /* looked at in one layout, so that nested indexes cost no more than that */
+#define MANIFESTS_MAX   512 /* read in one layout: bounds the cost of nested indexes */
 
-/* A manifest and its config, read and found to be of an image that this host runs. */
+/* A manifest and its config, of an image that this host can run. */
 struct candidate {
     char *manifest_text;
     size_t manifest_size;
@@ -50,7 +49,7 @@ static void format_blob_name(const char *digest, char name[BLOB_NAME_SIZE])
     snprintf(name, BLOB_NAME_SIZE, "blobs/%.*s/%s", length, digest, digest + length + 1);
 }
 
-/* Reads a document of the layout and checks that it is what its descriptor says. */
+/* Reads a document of the layout and checks it against its descriptor. */
 static int read_blob(struct source *source, const char *digest, uint64_t expected, char **text,
                      size_t *size, struct error *err)
 {
@@ -95,7 +94,8 @@ static int stage_layers(const struct load_request *request, struct image_manifes
     return build_finish(request->import, &build, config, config_digest, err);
 }
 
-/* Reads what the descriptor of a manifest leads to. Errors: ENOTSUP, ENOEXEC (nothing for us). */
+/* Reads a manifest and its config by the manifest's descriptor. Errors: ENOTSUP, ENOEXEC (not for
+ * this host). */
 static int read_candidate(struct search *search, const struct index_entry *entry,
                           struct candidate *candidate, struct error *err)
 {
@@ -123,7 +123,7 @@ static int read_candidate(struct search *search, const struct index_entry *entry
     return config_check_platform(&candidate->config, "image config", err);
 }
 
-/* Is this failure one of an entry that is merely not for us, so that another one may be? */
+/* Does this failure mean that the entry is not for this host, so that another one may be? */
 static bool is_for_others(int rc)
 {
     return rc == -ENOTSUP || rc == -ENOEXEC || rc == -ENOENT;
@@ -165,7 +165,7 @@ static int find_image(struct search *search, const struct index_entry *entry, un
     return find_in(search, &index, NULL, true, depth + 1, found, err);
 }
 
-/* Says what there is instead. */
+/* The error for an index without a fitting platform; lists those that it has. */
 static int refuse_platforms(const struct image_index *index, struct error *err)
 {
     char host[PLATFORM_TEXT_SIZE];
@@ -180,10 +180,9 @@ static int refuse_platforms(const struct image_index *index, struct error *err)
                  platform_format(&index->entries[i].platform, text));
     }
     if (platform_host_level() > 0)
-        return error_set(err, ENOEXEC,
-                         "holds no image for this machine (%s, level v%u); it has: %s", host,
-                         platform_host_level(), there[0] ? there : "none");
-    return error_set(err, ENOEXEC, "holds no image for this machine (%s); it has: %s", host,
+        return error_set(err, ENOEXEC, "holds no image for this host (%s, level v%u); it has: %s",
+                         host, platform_host_level(), there[0] ? there : "none");
+    return error_set(err, ENOEXEC, "holds no image for this host (%s); it has: %s", host,
                      there[0] ? there : "none");
 }
 
@@ -194,8 +193,8 @@ static bool has_name(const struct index_entry *entry, const char *name)
 
 /*
  * Finds among the entries of one name (with `any_name`, among all) the one to run here: the best of
- * the variants, and of equals the first (image-index.md, "platform"). An entry that turns out to be
- * no image, or is not in the archive, is passed over when there is another one.
+ * the variants, and of equals the first (image-index.md, "platform"). An entry that is not an
+ * image, or is missing in the archive, is skipped if there is another one.
  */
 static int find_in(struct search *search, const struct image_index *index, const char *name,
                    bool any_name, unsigned depth, struct index_entry *found, struct error *err)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file that is being written; see sink.h. */
+/* Write a file; see sink.h. */
 #include "vmm/image/import/sink.h"
 
 #include <errno.h>
@@ -37,14 +37,14 @@ static int write_at(struct sink *sink, const char *data, size_t size, uint64_t o
     return 0;
 }
 
-/* Writes all but blocks of zeros, which become holes. */
+/* Writes everything except blocks of zeros, which become holes. */
 static int write_data(struct sink *sink, const char *data, size_t size, struct error *err)
 {
-    size_t from = 0; /* what is not yet written begins here */
+    size_t from = 0; /* start of the unwritten part */
     size_t part;
 
     for (size_t at = 0; at < size; at += part) {
-        /* By the blocks of the file, whatever pieces the data comes in. */
+        /* In blocks of the file, however the data is split. */
         size_t left = HOLE_SIZE - (size_t)((sink->size + at) % HOLE_SIZE);
 
         part = size - at < left ? size - at : left;

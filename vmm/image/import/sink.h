@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file that is being written: hashed as it passes, with holes where it is zero. */
+/* Write a file: the data is hashed, and zeros become holes. */
 #ifndef MICROVM_IMAGE_IMPORT_SINK_H
 #define MICROVM_IMAGE_IMPORT_SINK_H
 
@@ -22,7 +22,7 @@ void sink_open(struct sink *sink, int fd, struct budget *budget);
 /* Errors: EDQUOT (budget), of write(2). */
 int sink_write(struct sink *sink, const void *data, size_t size, struct error *err);
 
-/* Makes the file as long as what was written. */
+/* Sets the size of the file, whose end may be a hole. */
 int sink_finish(struct sink *sink, struct error *err);
 
 #endif

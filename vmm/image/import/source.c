@@ -39,15 +39,15 @@ static int refuse_implausible(const unsigned char *head, size_t size, struct err
     if (size == 0)
         return error_set(err, EBADMSG, "is empty");
     if (bytes_are_zero(head, size))
-        return error_set(err, EBADMSG, "is empty: it begins with zeros, as no archive does");
+        return error_set(err, EBADMSG, "is empty: it begins with zeros, unlike any archive");
     if (!source_is_plausible(head, size))
         return error_set(err, EBADMSG,
-                         "neither an image nor a root file system: its beginning is that of no "
+                         "neither an image nor a root file system: it does not begin like an "
                          "archive");
     return 0;
 }
 
-/* Copies a pipe; what is no archive ends here, before it fills the disk. */
+/* Copies a pipe; if it is not an archive, this fails before the disk is full. */
 static int copy_pipe(int input, struct sink *sink, struct error *err)
 {
     unsigned char head[512];
@@ -63,7 +63,7 @@ static int copy_pipe(int input, struct sink *sink, struct error *err)
     return copy_file(input, sink, err);
 }
 
-/* Replaces the archive by a copy in the spool, `unpacked` or as it is. */
+/* Replaces the archive by a copy in the spool, `unpacked` or unchanged. */
 static int move_to_spool(struct source *source, bool unpacked, struct error *err)
 {
     uint32_t number;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The input of an import, whatever it is, as named members: an OCI layout (directory or
- * archive), a docker archive (packed or unpacked), or a plain root file system (directory or
- * archive). Members that no image needs are ignored.
+ * The input of an import, of any kind, as named members: an OCI layout (directory or archive), a
+ * docker archive (packed or unpacked), or a plain root file system (directory or archive). Members
+ * that no image needs are ignored.
  *
- * An archive is read where it lies, header by header, seeking over contents; only what cannot be
- * sought in (a pipe) or would have to be decompressed again and again is first copied to a spool.
+ * An archive is read in place, header by header, seeking over contents; only an input that cannot
+ * seek (a pipe), or would have to be decompressed repeatedly, is first copied to a spool.
  */
 #ifndef MICROVM_IMAGE_IMPORT_SOURCE_H
 #define MICROVM_IMAGE_IMPORT_SOURCE_H
@@ -21,19 +21,19 @@ struct import;
 struct source;
 
 /*
- * Opens `fd` (a file, a pipe or a directory; borrowed) and finds out what it is. A directory that
- * is a root file system is packed here, so that only members of image layouts are opened later, by
- * microvm. An archive with ".." is refused; of two members of one name the last counts, a leading
- * '/' does not. `import` is borrowed. Errors: of read(2), EBADMSG (damaged, or an image that lacks
- * something), ENOTSUP, EINVAL.
+ * Opens `fd` (a file, a pipe or a directory; borrowed) and determines its kind. A directory that is
+ * a root file system is packed here, so that only members of image layouts are opened later, by
+ * microvm. An archive with ".." is refused; of two members with the same name the last counts; a
+ * leading '/' is ignored. `import` is borrowed. Errors: of read(2), EBADMSG (damaged, or an image
+ * that lacks something), ENOTSUP, EINVAL.
  */
 int source_open(struct import *import, int fd, struct source **source, struct error *err);
 void source_close(struct source *source);
 
 enum source_kind source_kind(const struct source *source);
 
-/* Reads a small member whole; a NUL follows the data, which the caller frees. Errors: ENOENT, EFBIG
- * (over STORE_JSON_MAX), EBADMSG. */
+/* Reads a small member; a NUL follows the data, which the caller frees. Errors: ENOENT, EFBIG (over
+ * STORE_JSON_MAX), EBADMSG. */
 int source_read(struct source *source, const char *name, char **data, size_t *size,
                 struct error *err);
 
@@ -46,9 +46,9 @@ struct source_copy {
 };
 
 /*
- * Copies a member to a new file of the import; on failure copy->fd is closed. `name` null copies
- * the layer of a SOURCE_ROOT: the archive as it is (xz and bzip2 unpacked, because OCI knows no
- * such layers), or the directory packed as a tar archive. Zeros become holes.
+ * Copies a member to a new file of the import; on failure copy->fd is -1. `name` null copies the
+ * layer of a SOURCE_ROOT: the archive unchanged (xz and bzip2 unpacked, since OCI has no such
+ * layers), or the directory packed as a tar archive. Zeros become holes.
  */
 int source_copy(struct source *source, const char *name, struct source_copy *copy,
                 struct error *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Image archives: their members, and how one is found. */
+/* Image archives: list their members, and find one. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,7 +82,7 @@ static char *resolve_link(const char *name, const char *target)
 
             if (directory[0] == '\0') {
                 free(directory);
-                return strdup(target); /* out of the archive: a name that no member has */
+                return strdup(target); /* outside of the archive: no member has this name */
             }
             *(up ? up : directory) = '\0';
         }
@@ -103,7 +103,7 @@ static void forget_members(struct source *source)
     source->count = 0;
 }
 
-/* Takes over `name`. */
+/* Takes ownership of `name`. */
 static int add_member(struct source *source, char *name, struct archive_entry *entry,
                       uint64_t position, struct error *err)
 {
@@ -162,7 +162,7 @@ static int scan_entry(struct source *source, struct archive *archive, struct arc
     if (rc < 0 || marks->is_overfull)
         return rc;
     if (source->count == MEMBERS_MAX) {
-        marks->is_overfull = true; /* fine for a root file system, which needs no list */
+        marks->is_overfull = true; /* allowed for a root file system, which needs no list */
         forget_members(source);
         return 0;
     }
@@ -226,7 +226,7 @@ static int resolve_member(const struct source *source, const char *name,
 
     for (int links = 0; member && member->link; links++) {
         if (links == LINKS_MAX)
-            return error_set(err, ELOOP, "'%s': its links go round in a circle",
+            return error_set(err, ELOOP, "'%s': its links form a cycle",
                              text_copy(safe, sizeof(safe), name));
         member = find_member(source, member->link);
     }
@@ -237,7 +237,7 @@ static int resolve_member(const struct source *source, const char *name,
     return 0;
 }
 
-/* The next entry. A warning is for instance that a name is not UTF-8: its bytes are kept. */
+/* The next entry. A warning is for instance a name that is not UTF-8: its bytes are kept. */
 static int next_entry(struct archive *archive, struct archive_entry **entry)
 {
     int rc = archive_read_next_header(archive, entry);
@@ -321,7 +321,7 @@ int source_open_member(struct source *source, const char *name, struct archive *
     return 0;
 }
 
-/* The sum of a tar header's bytes, its own eight taken for spaces; both ways that exist. */
+/* Compares the checksum of a tar header, whose own bytes count as spaces; both variants. */
 static bool has_tar_sum(const unsigned char head[512])
 {
     char text[9] = {0};

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the input is. An image is known by its marks: oci-layout, an index.json or manifest.json
- * with the words of an image's, blobs/sha256, and the names that docker gives to layers and
- * configs. Whatever else there is does not count. An image without its index or manifest is refused
- * as one; only what has no mark at all is a root file system. So a root file system may have a
- * manifest.json of another kind, if it has folders as root file systems have.
+ * Determine the kind of the input. An image is recognised by its marks: oci-layout, an index.json
+ * or manifest.json with an image's keys, blobs/sha256, and docker's names of layers and configs.
+ * Other members are ignored. An image without its index or manifest is refused; only an input
+ * without any mark is a root file system. A root file system may have another manifest.json, if it
+ * also has other folders.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -110,8 +110,8 @@ static int classify_root(const struct source_marks *marks, enum source_kind *kin
 
     if (marks->has_nested && !marks->has_several_tops)
         return error_set(err, ENOTSUP,
-                         "holds an image in its folder '%s'; name that folder once it is unpacked, "
-                         "or pack what is in it",
+                         "holds an image in its folder '%s'; unpack it and load that folder, "
+                         "or pack the folder's contents",
                          text_copy(safe, sizeof(safe), marks->top));
     *kind = SOURCE_ROOT;
     return 0;
@@ -142,7 +142,8 @@ int source_classify(const struct source_marks *marks, enum source_kind *kind, st
     return 0;
 }
 
-/* A document of the directory, as far as source_classify() needs it; what is no file is none. */
+/* A document of the directory, as far as source_classify() needs it; if it is not a regular file,
+ * it does not count. */
 static int read_document(int directory, const char *name, struct source_marks *marks,
                          struct error *err)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pack a directory as a tar archive, so that a plain root file system becomes a layer like
- * any other. Symbolic links are packed, not followed; sockets are passed over; times are those of
- * contents only, so that the same tree gives the same archive.
+ * Pack a directory as a tar archive, so that a plain root file system becomes a layer like any
+ * other. Symbolic links are packed, not followed; sockets are skipped; only mtimes are kept, so
+ * that the same tree gives the same archive.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 
 struct packer {
     struct archive *writer;
-    struct archive *disk; /* knows how to read attributes and holes */
+    struct archive *disk; /* reads attributes and holes */
     struct archive_entry_linkresolver *links;
     struct sink *sink;
     char *buffer;
@@ -73,7 +73,7 @@ static int pack_content(struct packer *packer, int fd, struct error *err)
     return count < 0 ? error_set_errno(err, errno, "cannot read") : 0;
 }
 
-/* What the archive keeps of an entry; `fd` is open for a regular file. */
+/* Fills the entry; `fd` is open for a regular file. */
 static int describe(struct packer *packer, const FTSENT *item, const char *path, int fd,
                     struct archive_entry *entry, struct error *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the source share. */
+/* Shared by the files of the source. */
 #ifndef MICROVM_IMAGE_IMPORT_SOURCE_PRIVATE_H
 #define MICROVM_IMAGE_IMPORT_SOURCE_PRIVATE_H
 
@@ -30,35 +30,35 @@ struct source {
     size_t count;
 };
 
-/* What was seen of the input that can tell an image from a root file system: see source_kind.c. */
+/* Marks that distinguish an image from a root file system: see source_kind.c. */
 struct source_marks {
     bool has_layout;         /* oci-layout */
     bool has_index;          /* index.json */
     bool has_manifest;       /* manifest.json */
-    bool is_index;           /* index.json has the words of an index */
-    bool is_docker_manifest; /* manifest.json has the words of docker's */
-    bool is_image_manifest;  /* or those of an image's manifest, as skopeo's dir: has */
-    bool has_blobs;          /* blobs/sha256 or names of layers and configs as docker gives them */
-    bool has_folders;        /* folders that are none of an image's */
-    bool is_overfull;        /* more members than are listed */
-    bool has_several_tops;   /* not all lies in one folder */
-    bool has_nested;         /* that folder holds a mark itself */
+    bool is_index;           /* index.json has the keys of an index */
+    bool is_docker_manifest; /* manifest.json has the keys of docker's */
+    bool is_image_manifest;  /* or those of an image's manifest, as in skopeo's dir: */
+    bool has_blobs;          /* blobs/sha256, or docker's names of layers and configs */
+    bool has_folders;        /* folders that an image does not have */
+    bool is_overfull;        /* more members than can be listed */
+    bool has_several_tops;   /* not everything is in one folder */
+    bool has_nested;         /* that folder contains a mark */
     char top[256];           /* the first name on the highest level */
 };
 
-/* Bytes of a document that are enough to know it. */
+/* Bytes of a document that suffice to recognise it. */
 #define SOURCE_MARK_SIZE 65536
 
 /* Is `name` index.json or manifest.json? */
 bool source_is_document(const char *name);
 
-/* Notes a member ("a/b"), and what a document begins with. */
+/* Notes a member ("a/b"), and the beginning of a document. */
 void source_note(struct source_marks *marks, const char *name, bool is_directory);
 void source_note_document(struct source_marks *marks, const char *name, const char *text,
                           size_t size);
 
-/* Says what the input is. Errors: EBADMSG (an image that lacks something), ENOTSUP (one of a kind
- * that is not known). */
+/* Determines the kind of the input. Errors: EBADMSG (an incomplete image), ENOTSUP (an unknown kind
+ * of image). */
 int source_classify(const struct source_marks *marks, enum source_kind *kind, struct error *err);
 
 /* The same for the directory at source->directory. Errors: also of open(2) and read(2). */
@@ -71,10 +71,10 @@ int source_scan(struct source *source, struct error *err);
 int source_open_member(struct source *source, const char *name, struct archive **archive,
                        struct error *err);
 
-/* Could these first bytes of an archive begin one that source_scan() knows? */
+/* Can these be the first bytes of an archive that source_scan() supports? */
 bool source_is_plausible(const unsigned char *head, size_t size);
 
-/* Copies the whole archive at `fd` to the sink, all compression taken off. */
+/* Copies the whole archive at `fd` to the sink, uncompressed. */
 int source_unpack(int fd, struct sink *sink, struct error *err);
 
 /* source_pack.c: writes the directory as a tar archive: sorted, numeric owners, links and

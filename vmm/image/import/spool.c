@@ -15,7 +15,7 @@ void spool_open(struct spool *spool, int fd, struct budget *budget)
 
 void spool_close(struct spool *spool)
 {
-    /* It has a name in the directory of the import: only this frees its space at once. */
+    /* It has a name in the directory of the import, so closing it would not free its space. */
     if (spool->fd >= 0 && ftruncate(spool->fd, 0) == 0 && spool->budget)
         spool->budget->written -= spool->size;
     cleanup_close(&spool->fd);

@@ -3,18 +3,18 @@
  * Write the tree as squashfs; see squash.h.
  *
  * Three passes over the tree: (1) number the inodes, parents first, and write the contents of
- * files; (2) write inodes and directories, children first, because an entry of a directory holds
- * the place of its inode; (3) the tables. A second name of an inode (hard link) finds it done.
+ * files; (2) write inodes and directories, children first, because a directory entry holds the
+ * location of its inode; (3) the tables. An inode with several names (hard links) is written once.
  *
- * Compression decides how long a container takes to start, for every byte it reads passes the
- * guest kernel's decompressor first. LZ4 reads two to three times as fast as zstd, and about as
- * fast as no compression at all, since less has to be fetched. The price is space: a Debian root
- * takes a third more than with zstd. (LZ4's "high" mode halves that price, but imports ten times
- * slower.) With blocks of 128 KiB instead of 32, `microvm run debian python3 -c 0` is done 6 %
- * sooner (development host, repeatable clock), and the root is 4 % smaller. But a block is read
- * whole, and one that is needed for a single page takes the memory of all of them: with 128 KiB, a
- * container out of memory could not keep the few pages its program was executing, and read them
- * again for minutes before the kernel ended it.
+ * Compression determines how fast a container starts: the guest's kernel decompresses every byte
+ * that it reads. LZ4 reads two to three times as fast as zstd, and about as fast as no compression,
+ * since fewer bytes are read. The cost is space: a Debian root takes a third more than with zstd.
+ * (LZ4's "high" mode halves that cost, but imports ten times slower.) With blocks of 128 KiB
+ * instead of 32, `microvm run debian python3 -c 0` ends 6 % earlier (development host, repeatable
+ * clock), and the root is 4 % smaller. But a block is always read as a whole, and takes the memory
+ * of all its pages even if one is needed: with 128 KiB, a container out of memory could not keep
+ * the few pages that its program executed, and read them again for minutes before the kernel killed
+ * it.
  */
 #include "vmm/image/import/squash.h"
 
@@ -67,7 +67,7 @@ struct writer {
     struct error *err;
 };
 
-/* Turns a failure of libsquashfs into ours; 0 passes. */
+/* Turns a failure of libsquashfs into our own; success into 0. */
 static int check(struct writer *writer, int rc)
 {
     if (rc >= 0)
@@ -288,7 +288,7 @@ static int store_xattrs(struct writer *writer, const struct tree_inode *inode, s
     return check(writer, sqfs_xattr_writer_end(writer->xattrs, index));
 }
 
-/* The place of the next inode, as directory entries hold it. */
+/* The location of the next inode, in the format of directory entries. */
 static uint64_t next_location(const struct writer *writer)
 {
     sqfs_u64 block;
@@ -355,7 +355,7 @@ static int make_leaf(struct writer *writer, struct tree_inode *inode)
     return inode->written ? 0 : check(writer, SQFS_ERROR_ALLOC);
 }
 
-/* Writes what is not a directory, once. */
+/* Writes an inode that is not a directory. */
 static int write_leaf(struct writer *writer, struct tree_inode *inode)
 {
     sqfs_u32 xattrs = NO_XATTRS;

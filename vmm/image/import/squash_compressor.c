@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The compressor around a compressor; see squash_compressor.h. */
+/* A compressor that wraps another one; see squash_compressor.h. */
 #include "vmm/image/import/squash_compressor.h"
 
 #include <sqfs/error.h>
 #include <stdint.h>
 #include <stdlib.h>
 
-/* Of a block's size, in percent: what compression must bring it to to be worth its
- * decompression. */
+/* In percent of a block's size: a larger result is not worth its decompression. */
 #define WORTHWHILE 60
 
 struct wrapper {
@@ -60,7 +59,7 @@ static sqfs_object_t *copy(const sqfs_object_t *object)
     return inner ? (sqfs_object_t *)wrapper_create(inner) : NULL;
 }
 
-/* Takes over `inner`. */
+/* Takes ownership of `inner`. */
 static struct wrapper *wrapper_create(sqfs_compressor_t *inner)
 {
     struct wrapper *wrapper = calloc(1, sizeof(*wrapper));

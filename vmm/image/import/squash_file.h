@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A descriptor as libsquashfs wants its output, which remembers why a write failed. */
+/* A descriptor as an output file of libsquashfs; it keeps the errno of a failed write. */
 #ifndef MICROVM_IMAGE_IMPORT_SQUASH_FILE_H
 #define MICROVM_IMAGE_IMPORT_SQUASH_FILE_H
 
@@ -13,7 +13,7 @@ struct squash_file {
     int failure; /* positive errno of the first failure, 0 = none */
 };
 
-/* Lives as long as its owner; libsquashfs does not destroy it. */
+/* The owner releases it; libsquashfs does not destroy it. */
 void squash_file_init(struct squash_file *file, int fd);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a member of the source to a blob of the import; see stage_layer.h. */
+/* Copy a member of the source to a blob of the import; see stage_layer.h. */
 #include "vmm/image/import/stage_layer.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/io.h"
 
-/* The copy must be what the descriptor says; from then on the layer goes by the copy's digest. */
+/* Checks the copy against the descriptor; from then on the layer has the copy's digest. */
 static int check_layer(struct image_layer *layer, const struct source_copy *copy, struct error *err)
 {
     char actual[DIGEST_ANY_SIZE];

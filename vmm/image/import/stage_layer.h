@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a member of the source to a blob of the import. */
+/* Copy a member of the source to a blob of the import. */
 #ifndef MICROVM_IMAGE_IMPORT_STAGE_LAYER_H
 #define MICROVM_IMAGE_IMPORT_STAGE_LAYER_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The merged root file system in memory: its nodes and inodes. Its rules are in tree.h. */
+/* The merged root file system in memory: its nodes and inodes; see tree.h. */
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>

@@ -3,19 +3,19 @@
  * The root file system of an image as a tree in memory, built layer by layer.
  *
  * Nothing is ever extracted: a file's content is a list of segments in the spool (see spool.h), and
- * names exist only here. So a hostile archive has no file system to escape to.
+ * names exist only here. So a hostile archive has no file system into which it could escape.
  *
- * Layers are applied as the OCI image specification (layer.md) says; what it leaves open is done as
- * docker's overlay2 and containerd do it:
+ * Layers are applied as the OCI image specification (layer.md) says; unspecified cases are handled
+ * as in docker's overlay2 and containerd:
  *   - An entry whose last component begins with ".wh." is a whiteout, whatever its type (aufs
  *     stored hard links). A whiteout (".wh.NAME") or an opaque mark (".wh..wh..opq") hides what
  *     lower layers hold, wherever in its own layer it stands; entries of its own layer stay.
  *   - A symbolic link of the same layer in the middle of a path is followed inside the root, never
- *     outside: ".." stops at the root, "/" begins there. What it leads to is made when missing.
+ *     outside: ".." stops at the root, "/" begins there. A missing target is created.
  *   - A symbolic link (or file) of a lower layer is not followed: an entry below it turns that name
  *     into a directory, as the upper directory of an overlay does.
  *   - Missing parents become directories of root with mode 0755.
- *   - A name that comes again replaces what it named before; of two directories, the content stays
+ *   - A repeated name replaces the earlier entry; for two directories, the content stays
  *     and the later attributes count.
  *   - A leading '/' is the image's root. A ".." component, an entry below a file of the same layer,
  *     and a hard link to nothing, to a directory or to itself are refused.
@@ -30,15 +30,15 @@
 
 #include "vmm/base/error.h"
 
-/* Bounds that real images stay far below. */
+/* Limits; real images stay far below. */
 #define TREE_NODES_MAX    2000000      /* names */
 #define TREE_PATH_MAX     4096         /* bytes of a path */
 #define TREE_NAME_MAX     255          /* bytes of a component */
-#define TREE_BYTES_MAX    (1ULL << 38) /* sum of all files, holes counted: 256 GiB */
+#define TREE_BYTES_MAX    (1ULL << 38) /* sum of all files, including holes: 256 GiB */
 #define TREE_XATTRS_MAX   256          /* of one inode */
 #define TREE_SEGMENTS_MAX 1000000      /* of one file */
 
-/* `length` bytes of a file at `offset` lie at `spool` in the spool; gaps between segments are
+/* `length` bytes of a file at `offset` are at `spool` in the spool; gaps between segments are
  * zeros. */
 struct tree_segment {
     uint64_t offset;
@@ -52,8 +52,7 @@ struct tree_xattr {
     size_t size;
 };
 
-/* What an archive says of one entry. Strings and arrays become the tree's when it takes the
- * inode. */
+/* The metadata of one entry. The tree owns the strings and arrays once the inode is added. */
 struct tree_inode {
     mode_t mode; /* type and permissions as in struct stat */
     uint32_t uid;
@@ -69,12 +68,12 @@ struct tree_inode {
     size_t xattr_count;
     void *children; /* of a directory: tree_each_child() */
 
-    unsigned cleared; /* the layer that took away all that lower ones hold in this directory */
+    unsigned cleared; /* the layer that hid the lower layers' entries of this directory */
 
     unsigned links; /* names that lead here */
 
-    /* The writer's notes. */
-    uint32_t number; /* 0 until it has seen this inode */
+    /* For the squashfs writer. */
+    uint32_t number; /* 0 until it has numbered this inode */
     bool is_written;
     void *written;
     uint64_t location;
@@ -83,7 +82,7 @@ struct tree_inode {
 struct tree_node {
     char *name;
     struct tree_inode *inode;
-    unsigned layer; /* that made or last changed this name */
+    unsigned layer; /* that created or last changed this name */
 };
 
 struct tree;
@@ -92,36 +91,35 @@ struct tree;
 struct tree *tree_create(void);
 void tree_destroy(struct tree *tree);
 
-/* Begins the next layer: what follows is newer than what is there. */
+/* Begins the next layer: later entries are newer than the present ones. */
 void tree_begin_layer(struct tree *tree);
 
-/* Ends it: takes away what aufs kept there for itself (".wh..wh.plnk" and the like). Errors:
- * ENOMEM. */
+/* Ends it: removes the private files of aufs (".wh..wh.plnk" and the like). Errors: ENOMEM. */
 int tree_end_layer(struct tree *tree, struct error *err);
 
-/* Does the last component of `path` make it a whiteout or an opaque mark? */
+/* Is `path`, by its last component, a whiteout or an opaque mark? */
 bool tree_is_whiteout(const char *path);
 
-/* Acts on a whiteout or an opaque mark. Errors: EINVAL (of nothing), those of tree_add(). */
+/* Applies a whiteout or an opaque mark. Errors: EINVAL (of nothing), those of tree_add(). */
 int tree_hide(struct tree *tree, const char *path, struct error *err);
 
 /*
- * Puts an entry in its place; `inode` is taken over in any case (its strings freed on failure).
- * `path` is as in the archive: "./a/b", "/a//b/", not "a/../b". Errors: EINVAL (path), ENOTDIR,
- * ELOOP, ENAMETOOLONG, E2BIG (bounds), ENOMEM.
+ * Adds an entry; takes ownership of `inode` in any case (frees it on failure). `path` is as in the
+ * archive: "./a/b", "/a//b/", not "a/../b". Errors: EINVAL (path), ENOTDIR, ELOOP, ENAMETOOLONG,
+ * E2BIG (bounds), ENOMEM.
  */
 int tree_add(struct tree *tree, const char *path, struct tree_inode *inode, struct error *err);
 
-/* Adds a hard link to what `target` names, symbolic links in its middle followed inside the root.
- * Errors: also ENOENT, EISDIR, ELOOP (to itself). */
+/* Adds a hard link to `target`; symbolic links in the middle of its path are followed inside the
+ * root. Errors: also ENOENT, EISDIR, ELOOP (to itself). */
 int tree_link(struct tree *tree, const char *path, const char *target, struct error *err);
 
-/* Frees an inode that never came into a tree. */
+/* Frees an inode that is in no tree. */
 void tree_inode_free(struct tree_inode *inode);
 
 struct tree_inode *tree_root(const struct tree *tree);
 
-/* Names in the tree, the root included. */
+/* The number of names in the tree, including the root. */
 size_t tree_count(const struct tree *tree);
 
 /* Calls `visit` for the children of a directory, ascending by the bytes of their names, until it
@@ -136,9 +134,8 @@ int tree_each_child(const struct tree_inode *directory,
 struct tree_inode *tree_find(const struct tree *tree, const char *path);
 
 /*
- * Sees to it that `path` leads to a directory, following symbolic links as tree_find() does;
- * missing parts are made. A path that something else is in the way of is left alone. Errors: E2BIG,
- * ENOMEM.
+ * Makes sure that `path` is a directory, following symbolic links as tree_find() does; creates
+ * missing parts. Does nothing if an entry of another type is in the way. Errors: E2BIG, ENOMEM.
  */
 int tree_require_directory(struct tree *tree, const char *path, struct error *err);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How entries of a layer change the tree: whiteouts, replacement, hard links. The rules are in
- * tree.h. */
+/* How entries of a layer change the tree: whiteouts, replacement, hard links. See tree.h for the
+ * rules. */
 #include <errno.h>
 #include <string.h>
 
@@ -30,7 +30,7 @@ int tree_end_layer(struct tree *tree, struct error *err)
 
 static int hide_lower_children(struct tree *tree, struct tree_inode *directory, struct error *err);
 
-/* Takes away what lower layers hold at and below `node`. */
+/* Removes the entries of lower layers at and below `node`. */
 static int hide_lower(struct tree *tree, struct tree_inode *directory, struct tree_node *node,
                       struct error *err)
 {
@@ -40,8 +40,8 @@ static int hide_lower(struct tree *tree, struct tree_inode *directory, struct tr
     return 0;
 }
 
-/* Once in a layer is enough: what comes after it is of this layer. So a thousand marks cost no more
- * than one. */
+/* Once in a layer suffices: later entries are of this layer. So a thousand marks cost the same as
+ * one. */
 static int hide_lower_children(struct tree *tree, struct tree_inode *directory, struct error *err)
 {
     if (directory->cleared == tree->layer)
@@ -66,8 +66,8 @@ int tree_hide(struct tree *tree, const char *path, struct error *err)
     const char *hidden = name + strlen(WHITEOUT);
     int rc = tree_walk(tree, path, TREE_WALK_MAKE, &parent, name, &problem);
 
-    /* umoci takes away one by one the files of a directory that the same layer makes a file: that
-     * took them away already. */
+    /* umoci also writes a whiteout for each file of a directory that the same layer replaces by a
+     * file: those are gone already. */
     if (rc == -ENOTDIR)
         return 0;
     if (rc < 0)
@@ -82,7 +82,7 @@ int tree_hide(struct tree *tree, const char *path, struct error *err)
     return node ? hide_lower(tree, parent, node, err) : 0;
 }
 
-/* A directory that comes again keeps its children and gets the new attributes. */
+/* A repeated directory keeps its children and gets the new attributes. */
 static void merge_directory(struct tree *tree, struct tree_node *node, struct tree_inode *inode)
 {
     inode->children = node->inode->children;
@@ -94,7 +94,7 @@ static void merge_directory(struct tree *tree, struct tree_node *node, struct tr
     node->layer = tree->layer;
 }
 
-/* The last entry of a name counts, be the one before of this layer or of a lower one. */
+/* The last entry of a name counts, whether the earlier one is of this or of a lower layer. */
 static int place(struct tree *tree, struct tree_inode *parent, const char *name,
                  struct tree_node *node, struct tree_inode *inode, struct error *err)
 {
@@ -146,7 +146,7 @@ int tree_add(struct tree *tree, const char *path, struct tree_inode *inode, stru
     return rc;
 }
 
-/* Finds the name that a hard link means. A leading '/' is the image's root, as docker reads it. */
+/* Finds the target of a hard link. A leading '/' is the image's root, as in docker. */
 static int find_target(struct tree *tree, const char *target, struct tree_node **node,
                        struct error *err)
 {
@@ -159,7 +159,7 @@ static int find_target(struct tree *tree, const char *target, struct tree_node *
     if (rc < 0 && rc != -ENOENT && rc != -ENOTDIR)
         return error_set(err, -rc, "is a hard link to '%.200s': %.200s", target, problem.text);
     if (!*node)
-        return error_set(err, ENOENT, "is a hard link to '%.200s', which is not there", target);
+        return error_set(err, ENOENT, "is a hard link to '%.200s', which does not exist", target);
     if (tree_is_directory((*node)->inode))
         return error_set(err, EISDIR, "is a hard link to the directory '%.200s'", target);
     return 0;
@@ -190,7 +190,7 @@ int tree_link(struct tree *tree, const char *path, const char *target, struct er
     if (rc < 0 || !source)
         return rc;
     inode = source->inode;
-    inode->links++; /* the walk may take away the target's own name */
+    inode->links++; /* the walk may remove the target's own name */
     rc = link_inode(tree, path, source, inode, err);
     tree_drop_inode(inode);
     return rc;

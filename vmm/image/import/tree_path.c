@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Paths in the tree: how an entry of an archive finds its place, and how a path of the finished
- * root file system is looked up. No walk leaves the root, and each is bounded in links, in steps
- * and in the depth that it reaches.
+ * Walk paths in the tree: for entries of an archive, and to look up paths of the finished root file
+ * system. No walk leaves the root, and each is bounded in links, steps and depth.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,17 +11,17 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/image/import/tree_private.h"
 
-#define SYMLINKS_MAX 40                  /* followed on one walk, as the kernel does */
-#define STEPS_MAX    TREE_PATH_MAX       /* components of one walk, those of links included */
-#define DEPTH_MAX    (TREE_PATH_MAX / 2) /* directories above one another */
+#define SYMLINKS_MAX 40                  /* followed on one walk, same as in the kernel */
+#define STEPS_MAX    TREE_PATH_MAX       /* components of one walk, including those of links */
+#define DEPTH_MAX    (TREE_PATH_MAX / 2) /* nested directories */
 
 struct walk {
-    const char *rest; /* what is still to walk: in the caller's path or in `target` */
-    char *target;     /* owned: a link's target and what follows it */
+    const char *rest; /* the rest of the walk: in the caller's path or in `target` */
+    char *target;     /* owned: a link's target and the rest of the path */
     unsigned links;
     unsigned steps;
     size_t depth;
-    struct tree_inode *above[DEPTH_MAX + 1]; /* from the root to where the walk stands */
+    struct tree_inode *above[DEPTH_MAX + 1]; /* from the root to the present position */
 };
 
 static void walk_release(struct walk *walk)
@@ -43,7 +42,7 @@ static void walk_begin(struct walk *walk, const struct tree *tree, const char *p
 }
 
 /*
- * Copies the next component of *path into `name` and steps over it; "." and empty ones are skipped.
+ * Copies the next component of *path into `name` and moves past it; "." and empty ones are skipped.
  * Returns 1, 0 at the end, or an error.
  */
 static int next_component(const char **path, char name[TREE_NAME_MAX + 1], struct error *err)
@@ -79,7 +78,7 @@ static bool is_last(const char *path)
     }
 }
 
-/* An entry's own name must not have "..", wherever it would lead; a link's target may. */
+/* An entry's own name must not contain ".."; a link's target may. */
 static int check_path(const char *path, struct error *err)
 {
     char name[TREE_NAME_MAX + 1];
@@ -104,7 +103,7 @@ bool tree_last_component(const char *path, char name[TREE_NAME_MAX + 1])
     return rc == 0 && name[0];
 }
 
-/* Lets the walk go on where `link` leads. */
+/* Continues the walk at the target of `link`. */
 static int follow(struct walk *walk, const struct tree_inode *link, struct error *err)
 {
     char *target = NULL;
@@ -132,7 +131,7 @@ static int descend(struct walk *walk, struct tree_inode *directory, struct error
     return 0;
 }
 
-/* Makes the directory `name`, or turns what a lower layer has there into one. */
+/* Creates the directory `name`, or replaces a lower layer's entry by one. */
 static int make(struct tree *tree, struct walk *walk, const char *name, struct tree_node *node,
                 struct error *err)
 {
@@ -178,7 +177,7 @@ static int step(struct tree *tree, struct walk *walk, const char *name, struct e
         return make(tree, walk, name, node, err);
     if (!node)
         return error_set(err, ENOENT, "not there");
-    return error_set(err, ENOTDIR, "lies below '%s', which is no directory", name);
+    return error_set(err, ENOTDIR, "lies below '%s', which is not a directory", name);
 }
 
 int tree_walk(struct tree *tree, const char *path, enum tree_walk_mode mode,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the tree share: nodes (tree.c), paths (tree_path.c), layers (tree_layer.c). */
+/* Shared by the files of the tree: nodes (tree.c), paths (tree_path.c), layers (tree_layer.c). */
 #ifndef MICROVM_IMAGE_IMPORT_TREE_PRIVATE_H
 #define MICROVM_IMAGE_IMPORT_TREE_PRIVATE_H
 
@@ -15,7 +15,7 @@ struct tree {
     bool has_meta; /* names of TREE_META are in the root */
 };
 
-/* aufs kept its notes, and the targets of its hard links, in names of the root that begin so. */
+/* aufs kept private data, and the targets of hard links, in names of the root with this prefix. */
 #define TREE_META ".wh..wh."
 
 static inline bool tree_is_directory(const struct tree_inode *inode)
@@ -23,10 +23,10 @@ static inline bool tree_is_directory(const struct tree_inode *inode)
     return S_ISDIR(inode->mode);
 }
 
-/* An inode of a directory (root, 0755) that no name leads to. Null when out of memory. */
+/* Creates an inode of a directory (root, 0755) without a name. Null when out of memory. */
 struct tree_inode *tree_make_directory(void);
 
-/* Takes one link away; the inode goes with its last one. */
+/* Removes one link; the last one frees the inode. */
 void tree_drop_inode(struct tree_inode *inode);
 
 struct tree_node *tree_find_child(const struct tree_inode *directory, const char *name);
@@ -35,10 +35,10 @@ struct tree_node *tree_find_child(const struct tree_inode *directory, const char
 int tree_add_child(struct tree *tree, struct tree_inode *directory, const char *name,
                    struct tree_inode *inode, struct error *err);
 
-/* Lets `node` lead to `inode`, which gets one more link, instead of what it led to. */
+/* Makes `inode`, which gets one more link, the inode of `node`, instead of its former one. */
 void tree_replace_inode(struct tree *tree, struct tree_node *node, struct tree_inode *inode);
 
-/* Takes a name away, with all that is below it. */
+/* Removes a name, with everything below it. */
 void tree_remove_child(struct tree *tree, struct tree_inode *directory, struct tree_node *node);
 
 /* Calls `act` for each child, which `act` may remove. Errors: ENOMEM, those of `act`. */
@@ -50,10 +50,10 @@ int tree_for_children(struct tree_inode *directory,
 /* The last component of `path`; false when there is none or it is too long. */
 bool tree_last_component(const char *path, char name[TREE_NAME_MAX + 1]);
 
-/* How tree_walk() treats what is in its way. */
+/* How tree_walk() handles entries on its way. */
 enum tree_walk_mode {
     TREE_WALK_FIND, /* changes nothing, and follows every symbolic link */
-    TREE_WALK_MAKE, /* as an entry of the present layer: see tree.h */
+    TREE_WALK_MAKE, /* adds an entry of the present layer: see tree.h */
 };
 
 /*
