@@ -176,7 +176,7 @@ static int step(struct tree *tree, struct walk *walk, const char *name, struct e
     if (tree && !is_new)
         return make(tree, walk, name, node, err);
     if (!node)
-        return error_set(err, ENOENT, "not there");
+        return error_set(err, ENOENT, "does not exist");
     return error_set(err, ENOTDIR, "lies below '%s', which is not a directory", name);
 }
 
