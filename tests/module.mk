@@ -32,6 +32,8 @@ lint:
 	tests/lint/include-directions
 	tests/lint/texts
 	tests/lint/architecture
+	tests/lint/early-returns --self-test
+	tests/lint/early-returns
 	tests/lint/words --self-test
 	tests/lint/words
 	docs/guide/make-tables --check

@@ -216,6 +216,19 @@ static int vm_transform(void *opaque, const struct sandbox_options *options,
     return oci_config_set_network(config, false, 0, err);
 }
 
+static int run_session(void *opaque, const struct sandbox_request *request, struct session *session,
+                       struct error *err)
+{
+    int rc = session_prepare(session, err);
+
+    if (rc < 0)
+        return rc;
+    rc = launch_vm(opaque, request, session, err);
+    if (rc < 0)
+        return rc;
+    return session_run(session, err);
+}
+
 static int vm_run(void *opaque, const struct sandbox_request *request, int *status,
                   struct error *err)
 {
@@ -236,11 +249,7 @@ static int vm_run(void *opaque, const struct sandbox_request *request, int *stat
 
     if (rc < 0)
         return rc;
-    rc = session_prepare(&session, err);
-    if (rc == 0)
-        rc = launch_vm(opaque, request, &session, err);
-    if (rc == 0)
-        rc = session_run(&session, err);
+    rc = run_session(opaque, request, &session, err);
     session_release(&session);
     monitor_status = monitor_link_reap(&session.monitor.link);
     if (rc < 0)
