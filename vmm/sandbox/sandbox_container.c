@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -347,6 +348,8 @@ int container_run(void *opaque, const struct sandbox_request *request, int *stat
     if (rc < 0)
         return rc;
     rc = run_session(state, request, &session, err);
+    if (rc < 0 && session.monitor.link.pid > 0)
+        kill(session.monitor.link.pid, SIGKILL); /* it has nobody to run the container for */
     session_release(&session);
     init_status = monitor_link_reap(&session.monitor.link);
     finish_cgroup(state->cgroup_path, request->timeline);

@@ -8,8 +8,8 @@
  *
  * Signals: until the container runs they are kept and delivered when it does; the second SIGINT,
  * SIGTERM or SIGQUIT then stops the VM, so that nobody needs to wait for a guest that hangs,
- * or that says that its container has ended and does not end. One more, and even the monitor is not
- * waited for any longer.
+ * that says that its container has ended and does not end, or that takes no messages. One more, and
+ * even the monitor is not waited for any longer.
  */
 #include "vmm/sandbox/session.h"
 
@@ -139,11 +139,11 @@ static void send_drained(const struct session *session)
         (void)shutdown(session->connections[SESSION_PORT_CONTROL], SHUT_RDWR);
 }
 
-static void send_signal(const struct session *session, uint8_t number)
+static bool send_signal(const struct session *session, uint8_t number)
 {
     const struct protocol_signal payload = {number};
 
-    (void)send_message(session, PROTOCOL_SIGNAL, &payload, sizeof(payload));
+    return send_message(session, PROTOCOL_SIGNAL, &payload, sizeof(payload));
 }
 
 static void send_window(const struct session *session)
@@ -175,16 +175,17 @@ static bool means_stop(int number)
     return number == SIGINT || number == SIGTERM || number == SIGQUIT;
 }
 
-static void keep_early_signal(struct session *session, int number)
+/* Nobody takes this signal now. */
+static void keep_signal(struct session *session, int number)
 {
     bool again = false;
 
-    for (unsigned i = 0; i < session->early_count; i++)
-        again = again || means_stop(session->early_signals[i]);
+    for (int kept = 1; kept <= SIGRTMAX; kept++)
+        again = again || (means_stop(kept) && sigismember(&session->kept_signals, kept) == 1);
     if (again && means_stop(number))
         stop_sandbox(session, number);
-    else if (session->early_count < SESSION_SIGNALS_MAX)
-        session->early_signals[session->early_count++] = (uint8_t)number;
+    else
+        sigaddset(&session->kept_signals, number);
 }
 
 static void handle_signal(struct session *session, int number)
@@ -197,10 +198,8 @@ static void handle_signal(struct session *session, int number)
         send_window(session);
     } else if (session->monitor.ended || session->stop_signal) {
         session->abandoned = session->abandoned || means_stop(number) || number == SIGHUP;
-    } else if (!session->started || session->finished) {
-        keep_early_signal(session, number);
-    } else {
-        send_signal(session, (uint8_t)number);
+    } else if (!session->started || session->finished || !send_signal(session, (uint8_t)number)) {
+        keep_signal(session, number);
     }
 }
 
@@ -307,9 +306,10 @@ static void handle_started(struct session *session)
 {
     session->started = true;
     send_window(session);
-    for (unsigned i = 0; i < session->early_count; i++)
-        send_signal(session, session->early_signals[i]);
-    session->early_count = 0;
+    for (int number = 1; number <= SIGRTMAX; number++)
+        if (sigismember(&session->kept_signals, number) == 1 &&
+            send_signal(session, (uint8_t)number))
+            sigdelset(&session->kept_signals, number);
 }
 
 /* EXITED or FAILED. */

@@ -6,6 +6,7 @@
 #ifndef MICROVM_SANDBOX_SESSION_H
 #define MICROVM_SANDBOX_SESSION_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,8 +36,6 @@ enum session_child {
                                its end */
 };
 
-#define SESSION_SIGNALS_MAX 16
-
 struct session {
     bool interactive;
     bool terminal_wanted;
@@ -59,10 +58,9 @@ struct session {
     int signal_fd;
     struct terminal terminal;
 
-    bool started;                               /* the container's process runs */
-    uint8_t early_signals[SESSION_SIGNALS_MAX]; /* that came before it did */
-    unsigned early_count;
-    int stop_signal; /* the one that made us stop the sandbox, 0 = none */
+    bool started;          /* the container's process runs */
+    sigset_t kept_signals; /* that could not be delivered yet, most of them because it did not */
+    int stop_signal;       /* the one that made us stop the sandbox, 0 = none */
 
     bool finished; /* EXITED or FAILED has come, `last` is it */
     struct guest_message last;

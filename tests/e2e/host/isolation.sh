@@ -74,6 +74,14 @@ case_a_runtime_gets_no_descriptor_but_its_own() {
     ! grep -E '/lock|secret|socket' "$err" || fail 'a descriptor is inherited'
 }
 
+# An init that sends something that is no message, and does not end.
+case_a_broken_init_is_not_waited_for() {
+    printf '#!/bin/sh\nprintf "\\2\\0\\0\\0\\377\\377\\377\\377" >&4\nexec sleep 1000\n' >"$scratch/init"
+    chmod 755 "$scratch/init"
+    try timeout 8 env MICROVM_INIT="$scratch/init" "$MICROVM" run --isolation=container busybox true
+    expect_failure 125 'invalid message from the guest'
+}
+
 case_a_program_that_is_a_pipe_is_refused() {
     mkfifo "$scratch/pipe"
     try timeout 10 "$MICROVM" run --isolation=container --program "$scratch/pipe" busybox

@@ -188,6 +188,56 @@ static void a_guest_that_fails_without_streams_is_drained(void **state)
     assert_string_equal(problem.text, "bad");
 }
 
+static const unsigned char hello_and_started[] = {
+    PROTOCOL_HELLO,   0, 0, 0, 12, 0, 0, 0, 'M', 'i', 'V', 'M',
+    PROTOCOL_VERSION, 0, 0, 0, 0,  0, 0, 0, /* no features */
+    PROTOCOL_STARTED, 0, 0, 0, 0,  0, 0, 0,
+};
+
+/* The second SIGTERM that reaches nobody stops the VM. */
+static void expect_stop_by_second_signal(void)
+{
+    int status = -1;
+
+    send_signal(SIGTERM);
+    send_signal(SIGTERM);
+    expect_stop();
+    send_signal(SIGTERM);
+    assert_int_equal(wait_for_result(&status), 0);
+    assert_int_equal(status, 128 + SIGTERM);
+    (void)shutdown(output, SHUT_RDWR);
+    while (!stream_is_done(session.streams[SESSION_STDOUT]))
+        usleep(1000);
+}
+
+static void a_guest_that_closes_the_control_connection_is_stopped(void **state)
+{
+    (void)state;
+    assert_int_equal(io_write_all(guest, hello_and_started, sizeof(hello_and_started)), 0);
+    (void)shutdown(guest, SHUT_RDWR);
+    usleep(50000); /* until it has read them */
+    expect_stop_by_second_signal();
+}
+
+static void a_guest_that_reads_nothing_is_stopped(void **state)
+{
+    (void)state;
+    assert_int_equal(io_write_all(guest, hello_and_started, sizeof(hello_and_started)), 0);
+    usleep(50000);
+    while (send(session.connections[SESSION_PORT_CONTROL], "", 1, MSG_DONTWAIT) == 1)
+        ;
+    expect_stop_by_second_signal();
+}
+
+/* However many signals have come before. */
+static void signals_of_any_number_leave_room_for_the_end(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++)
+        send_signal(SIGUSR1);
+    expect_stop_by_second_signal();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +245,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_guest_that_only_says_that_it_ends_is_stopped, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_guest_that_fails_without_streams_is_drained, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_guest_that_closes_the_control_connection_is_stopped,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_guest_that_reads_nothing_is_stopped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(signals_of_any_number_leave_room_for_the_end, set_up,
                                         tear_down),
     };
 
