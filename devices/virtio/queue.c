@@ -235,22 +235,34 @@ void virtqueue_undo_pop(struct virtqueue *queue, uint32_t progress)
     trace(queue, &(struct virtqueue_event){.step = VIRTQUEUE_POP_UNDONE, .length = progress});
 }
 
-int virtqueue_push_used(struct virtqueue *queue, uint16_t head, uint32_t written)
+int virtqueue_push_used_batch(struct virtqueue *queue, const struct virtqueue_used *used,
+                              unsigned count)
 {
-    uint8_t *used = queue->areas.used;
-    uint8_t *element;
+    uint8_t *ring = queue->areas.used;
 
     if (!queue->ready)
         return -EINVAL;
-    element = used + RING_ENTRIES + (size_t)(queue->next_used % queue->size) * USED_ENTRY_SIZE;
-    store_le32(element, head);
-    store_le32(element + 4, written);
-    trace(queue,
-          &(struct virtqueue_event){
-              .step = VIRTQUEUE_USED, .head = head, .index = queue->next_used, .length = written});
-    queue->next_used++;
-    store_ring(used + RING_INDEX, queue->next_used);
+    for (unsigned i = 0; i < count; i++) {
+        uint8_t *element =
+            ring + RING_ENTRIES + (size_t)(queue->next_used % queue->size) * USED_ENTRY_SIZE;
+
+        store_le32(element, used[i].head);
+        store_le32(element + 4, used[i].written);
+        trace(queue, &(struct virtqueue_event){.step = VIRTQUEUE_USED,
+                                               .head = used[i].head,
+                                               .index = queue->next_used,
+                                               .length = used[i].written});
+        queue->next_used++;
+    }
+    store_ring(ring + RING_INDEX, queue->next_used);
     return 0;
+}
+
+int virtqueue_push_used(struct virtqueue *queue, uint16_t head, uint32_t written)
+{
+    const struct virtqueue_used used = {head, written};
+
+    return virtqueue_push_used_batch(queue, &used, 1);
 }
 
 bool virtqueue_needs_interrupt(struct virtqueue *queue)

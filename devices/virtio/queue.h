@@ -103,6 +103,16 @@ void virtqueue_undo_pop(struct virtqueue *queue, uint32_t progress);
  * ready. */
 int virtqueue_push_used(struct virtqueue *queue, uint16_t head, uint32_t written);
 
+/* One element of the used ring. */
+struct virtqueue_used {
+    uint16_t head;
+    uint32_t written;
+};
+
+/* The same for `count` chains that the driver must see at once: one store of the used index. */
+int virtqueue_push_used_batch(struct virtqueue *queue, const struct virtqueue_used *used,
+                              unsigned count);
+
 /* Whether the driver wants an interrupt for the buffers used since the last call. */
 bool virtqueue_needs_interrupt(struct virtqueue *queue);
 
