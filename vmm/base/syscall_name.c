@@ -6,7 +6,7 @@
 
 #include "vmm/base/bytes.h"
 
-/* Names and not pointers to names: those would need a relocation each. */
+/* Arrays of characters instead of pointers, each of which would need a relocation. */
 static const char names[][24] = {
 #include <gen/syscall_names.inc>
 };

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* The kernel's name of a system call of this architecture, or NULL when it had none as this program
+/* The kernel's name of a system call of this architecture; NULL if it was unknown when this program
  * was built. */
 const char *syscall_name(uint32_t number);
 

@@ -20,7 +20,7 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/base/log.h"
 
-#define GUEST_CID 3 /* the only guest of its host side, so any CID will do */
+#define GUEST_CID 3 /* the only guest of this device, so any CID works */
 
 /* ---- the table: a new kind of device is one row ---- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The early serial port and its way to the console's output. */
+/* The early serial port and its connection to the console's output. */
 #ifndef MICROVM_MACHINE_EARLY_SERIAL_H
 #define MICROVM_MACHINE_EARLY_SERIAL_H
 

@@ -342,7 +342,7 @@ static int build(struct machine *machine, struct error *err)
     return vcpu_prepare_signal(err);
 }
 
-/* ---- what its threads may still do ---- */
+/* ---- system calls of its threads ---- */
 
 static int confine_vcpu(void *opaque, struct error *err)
 {

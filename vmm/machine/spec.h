@@ -36,7 +36,7 @@ struct machine_disk {
 /* The backing of the guest's memory; see memory.h. */
 enum machine_memory_backing {
     MACHINE_MEMORY_ANONYMOUS,
-    MACHINE_MEMORY_MEMFD, /* may be given to other processes */
+    MACHINE_MEMORY_MEMFD, /* may be shared with other processes */
     MACHINE_MEMORY_FILE,  /* a private mapping of the descriptor "memory" */
 };
 

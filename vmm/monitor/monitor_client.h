@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A client of one monitor: what it receives from it, up to the end, and what it asks of it. */
+/* A client of one monitor: receives its events, up to the end, and sends commands. */
 #ifndef MICROVM_MONITOR_MONITOR_CLIENT_H
 #define MICROVM_MONITOR_MONITOR_CLIENT_H
 
@@ -11,7 +11,7 @@
 
 struct monitor_client {
     struct monitor_link link;
-    bool ended;               /* no more events come */
+    bool ended;               /* no more events will come */
     bool end_known;           /* the last one was `end` */
     struct control_event end; /* valid if end_known */
 };
@@ -32,11 +32,11 @@ int monitor_client_fd(const struct monitor_client *client);
 int monitor_client_receive(struct monitor_client *client, struct control_event *event,
                            struct error *err);
 
-/* Asks the monitor to end its VM; it has MONITOR_END_MS for that. Kills it if it cannot be asked.
+/* Requests the monitor to end its VM within MONITOR_END_MS. Kills it if the request cannot be sent.
  */
 void monitor_client_stop(struct monitor_client *client);
 
-/* Tells the size of the attached console, in characters. */
+/* Sends the size of the attached console, in characters. */
 void monitor_client_send_window(const struct monitor_client *client, uint16_t rows,
                                 uint16_t columns);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A guest's processor tells of itself what the machine is, whatever the host's told. */
+/* A guest's CPUID describes the VM, whatever the host's CPUID says. */
 #include <stdlib.h>
 
 #include "tests/unit/unit.h"
@@ -33,9 +33,9 @@ struct row {
 };
 
 /*
- * A server of Intel's with all that KVM of Linux 6.1 and later may report: nested virtualization,
- * counters, processor trace, SGX, AMX, last-branch records; topology of the processor the call ran
- * on. The guest is vCPU 5 of 6, and its counter has 2600 MHz.
+ * An Intel server with all that KVM of Linux 6.1 and later may report: nested virtualization,
+ * counters, processor trace, SGX, AMX, last-branch records; topology of the processor that ran the
+ * call. The guest is vCPU 5 of 6, and its counter has 2600 MHz.
  */
 static const struct row intel[] = {
     {0x0, 0, {0x24, GENU, 0x6c65746e, 0x49656e69}, {0x24, GENU, 0x6c65746e, 0x49656e69}, KEPT},
@@ -90,7 +90,7 @@ static const struct row intel[] = {
     {0x80000008, 0, {0x3934, 0x200, 0x701f, 0}, {0x3934, 0x200, 0, 0}, KEPT},
 };
 
-/* The same of AMD's: nested virtualization, counters old and new, IBS, encrypted guests. */
+/* The same for AMD: nested virtualization, old and new counters, IBS, encrypted guests. */
 static const struct row amd[] = {
     {0x0, 0, {0x10, AUTH, 0x444d4163, 0x69746e65}, {0x10, AUTH, 0x444d4163, 0x69746e65}, KEPT},
     {0x1,
@@ -149,7 +149,7 @@ static void fill(struct cpuid_table *table, const struct row *rows, size_t count
     }
 }
 
-/* Every leaf of the table is what its row says, and there is none that no row says. */
+/* Every leaf of the table matches its row, and each one has a row. */
 static void expect_guest(struct cpuid_table *table, const struct row *rows, size_t count)
 {
     unsigned expected = 0;
@@ -200,7 +200,8 @@ static void an_amd_guest_leaf_by_leaf(void **state)
     expect_guest(&table, ROWS(amd));
 }
 
-/* Hygon's processors are AMD's but for the name; of others nothing is known but what KVM says. */
+/* Hygon's processors are AMD's with another name; of others nothing is known except what KVM
+ * reports. */
 static void other_vendors(void **state)
 {
     struct cpuid_table table;
@@ -243,7 +244,7 @@ static void one_vcpu_is_a_package_of_one(void **state)
     assert_int_equal(leaf(&table, 0x8000001d, 1)->eax, 0x163);
 }
 
-/* The most there may be: no field runs into its neighbour. */
+/* The maximum: no field overflows into the next one. */
 static void sixty_four_vcpus_fit(void **state)
 {
     struct cpuid_table table;
@@ -264,7 +265,7 @@ static void sixty_four_vcpus_fit(void **state)
     assert_int_equal(leaf(&table, 4, 3)->eax, 0xfc0fc163);
 }
 
-/* What the guest makes of leaf 0x15 in 32 bits, as Linux does, in kHz. */
+/* The frequency that the guest computes from leaf 0x15 in 32 bits, like Linux, in kHz. */
 static uint32_t rate_read(const struct kvm_cpuid_entry2 *ratio)
 {
     return ratio->ecx / 1000 * ratio->ebx / ratio->eax;
@@ -298,8 +299,8 @@ static void frequency_is_counted_by_the_apic_timers_clock(void **state)
     }
 }
 
-/* On a processor that has no such leaves yet, they are added, and the last leaf says so. */
-static void frequency_is_told_to_old_processors(void **state)
+/* On a processor without these leaves, they are added, and the maximum leaf is updated. */
+static void frequency_is_reported_to_old_processors(void **state)
 {
     struct cpuid_table table;
 
@@ -325,7 +326,7 @@ static void names_are_the_hosts(void **state)
 
     (void)state;
     fill(&table, ROWS(intel));
-    for (unsigned i = 0; i < 2; i++) { /* whether KVM has it, blank, or not */
+    for (unsigned i = 0; i < 2; i++) { /* whether KVM has it, zero, or not */
         cpuid_pass_through(&table, &name);
         assert_int_equal(leaf(&table, 0x80000002, 0)->eax, 1);
         assert_int_equal(leaf(&table, 0x80000002, 0)->edx, 4);
@@ -334,11 +335,11 @@ static void names_are_the_hosts(void **state)
     }
     cpuid_pass_through(&table, &beyond); /* further than the guest's leaves reach */
     assert_null(leaf(&table, 0x80000009, 0));
-    cpuid_pass_through(&table, &known); /* what KVM says stands */
+    cpuid_pass_through(&table, &known); /* KVM's values stay */
     assert_int_equal(leaf(&table, 0x80000006, 0)->ecx, 0x08007040);
 }
 
-/* A table that is full already, or empty, is not written beyond. */
+/* Nothing is written beyond a full, or empty, table. */
 static void odd_tables_are_survived(void **state)
 {
     struct {
@@ -373,7 +374,7 @@ int main(void)
         cmocka_unit_test(one_vcpu_is_a_package_of_one),
         cmocka_unit_test(sixty_four_vcpus_fit),
         cmocka_unit_test(frequency_is_counted_by_the_apic_timers_clock),
-        cmocka_unit_test(frequency_is_told_to_old_processors),
+        cmocka_unit_test(frequency_is_reported_to_old_processors),
         cmocka_unit_test(names_are_the_hosts),
         cmocka_unit_test(odd_tables_are_survived),
     };

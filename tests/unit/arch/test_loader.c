@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kernels are placed as their headers say, and no header, however hostile, reaches outside
- * of the guest's memory. bzImages are packed here by the programs that Linux's own build uses.
+ * Kernels are loaded as their headers say, and no hostile header reaches outside of the guest's
+ * memory. The programs of Linux's own build pack the bzImages here.
  */
 #include <asm/bootparam.h>
 #include <elf.h>
@@ -49,7 +49,7 @@ static int setup(void **state)
 
     memset(&scene, 0, sizeof(scene));
     arch_memory_layout(MEMORY_SIZE, &scene.memory, NULL);
-    /* A page that faults on each side: what leaves memory does not go unnoticed. */
+    /* A page that faults on each side: an access outside of memory is detected. */
     scene.memory.regions[0].host = mmap(NULL, MEMORY_SIZE + 8192, PROT_NONE,
                                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     scene.memory.regions[0].host += 4096;
@@ -317,8 +317,7 @@ static void other_files_are_refused(void **state)
     assert_non_null(strstr(scene->err.text, "is truncated"));
 }
 
-/* ---- bzImage -----------------------------------------------------------------------------------
- */
+/* ---- bzImage ---- */
 
 #define SETUP_SIZE 1024U /* boot sector and one more */
 
@@ -357,7 +356,7 @@ static void pack(struct scene *scene, const char *command, bool trailer, struct 
         packed->size += 4;
     }
     packed->setup->payload_length = (uint32_t)(packed->size - SETUP_SIZE - 64);
-    packed->size += 512; /* more code behind the payload */
+    packed->size += 512; /* more code after the payload */
 }
 
 static void bzimages_are_unpacked(void **state)

@@ -20,7 +20,7 @@
 #include "vmm/base/search_path.h"
 #include "vmm/base/string_list.h"
 
-/* ---- errors ---------------------------------------------------------------------------------- */
+/* ---- errors ---- */
 
 static void errors_gather_context(void **state)
 {
@@ -56,7 +56,7 @@ static void errors_are_cut_and_not_overrun(void **state)
     free(text);
 }
 
-/* ---- parsing --------------------------------------------------------------------------------- */
+/* ---- parsing ---- */
 
 static void numbers_are_strict(void **state)
 {
@@ -170,7 +170,7 @@ static void fractions_have_three_digits(void **state)
     }
 }
 
-/* ---- log ------------------------------------------------------------------------------------- */
+/* ---- log ---- */
 
 static char *read_log(int fd)
 {
@@ -238,7 +238,7 @@ static void a_long_message_is_one_line(void **state)
     close(fd);
 }
 
-/* ---- bytes and lists ------------------------------------------------------------------------- */
+/* ---- bytes and lists ---- */
 
 static void numbers_are_little_endian_anywhere(void **state)
 {
@@ -283,7 +283,7 @@ static void lists_end_with_null(void **state)
     assert_null(more.items);
 }
 
-/* ---- input and output ------------------------------------------------------------------------ */
+/* ---- input and output ---- */
 
 static void files_are_read_whole_within_a_limit(void **state)
 {
@@ -326,7 +326,7 @@ static void reads_and_writes_are_whole(void **state)
     close(ends[1]);
 }
 
-/* ---- programs -------------------------------------------------------------------------------- */
+/* ---- programs ---- */
 
 static void expect_program(const char *name, const char *expected)
 {

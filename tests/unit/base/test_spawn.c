@@ -23,7 +23,7 @@ extern char **environ;
 #define TEXT_SIZE     4096
 #define USUAL_SIGNALS 0x7fffffffULL /* 1 to 31; above them the C library keeps two */
 
-/* ---- in the program -------------------------------------------------------------------------- */
+/* ---- in the program ---- */
 
 static void tell_descriptors(void)
 {
@@ -65,7 +65,7 @@ static int tell(void)
     return status ? 0 : 1;
 }
 
-/* ---- the caller ------------------------------------------------------------------------------ */
+/* ---- the caller ---- */
 
 static const char *const tell_arguments[] = {"program", "tell", NULL};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A machine without KVM around one device, and the device's driver; see fake_driver.h. */
+/* A VM without KVM around one device, and the device's driver; see fake_driver.h. */
 #include "tests/unit/devices/fake_driver.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@ static void require(bool condition)
         abort();
 }
 
-/* ---- what the device asks of its host -------------------------------------------------------- */
+/* ---- callbacks of the device ---- */
 
 static void raise_interrupt(void *opaque)
 {
@@ -56,7 +56,7 @@ static int watch_fd(void *opaque, int fd, uint32_t events, device_fd_handler *ha
     if (fstat(fd, &status) < 0)
         return -errno;
     if (S_ISREG(status.st_mode))
-        return -EPERM; /* as epoll says */
+        return -EPERM; /* as in epoll */
     if (!watch) {
         if (machine->watch_count == FAKE_WATCHES_MAX)
             return -ENOSPC;
@@ -117,7 +117,7 @@ const char *fake_trace(struct fake_machine *machine)
     return trace;
 }
 
-/* ---- the machine ----------------------------------------------------------------------------- */
+/* ---- the machine ---- */
 
 static void create(struct fake_machine *machine, struct virtio_device *device, bool telling)
 {
@@ -132,7 +132,7 @@ static void create(struct fake_machine *machine, struct virtio_device *device, b
     memset(machine, 0, sizeof(*machine));
     if (telling)
         begin_trace(machine);
-    /* From the heap, so that a sanitizer sees each step outside. */
+    /* From the heap, so that a sanitizer detects each access outside. */
     machine->low = aligned_alloc(4096, FAKE_REGION_SIZE);
     machine->high = aligned_alloc(4096, FAKE_REGION_SIZE);
     require(machine->low && machine->high);
@@ -165,7 +165,7 @@ void fake_machine_destroy(struct fake_machine *machine)
         fclose(machine->trace_file);
     free(machine->trace);
     virtio_mmio_destroy(machine->mmio);
-    require(machine->watch_count == 0); /* a device unwatches what it has watched */
+    require(machine->watch_count == 0); /* a device stops watching its descriptors */
     free(machine->low);
     free(machine->high);
 }
@@ -217,7 +217,7 @@ bool fake_run(struct fake_machine *machine, unsigned rounds)
     return false;
 }
 
-/* ---- registers ------------------------------------------------------------------------------- */
+/* ---- registers ---- */
 
 uint32_t fake_read(struct fake_machine *machine, uint32_t offset)
 {
@@ -289,7 +289,7 @@ void fake_start(struct fake_machine *machine, uint64_t features, uint16_t size)
     require(fake_run(machine, 100));
 }
 
-/* ---- queues ---------------------------------------------------------------------------------- */
+/* ---- queues ---- */
 
 void fake_descriptor(struct fake_machine *machine, unsigned queue, uint64_t table, uint16_t index,
                      uint64_t address, uint32_t size, uint16_t flags, uint16_t next)

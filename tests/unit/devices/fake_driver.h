@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A machine without KVM around one device, and the driver of that device, for unit tests
- * and fuzzers: two pieces of guest memory, a transport, an I/O loop that runs when it is told to,
- * and virtqueues seen from the guest's side. It can keep to the rules and break each of them.
+ * A VM without KVM around one device, and the driver of that device, for unit tests and fuzzers:
+ * two regions of guest memory, a transport, an I/O loop that runs on request, and the guest's side
+ * of virtqueues. It can follow the specification and violate every part of it.
  */
 #ifndef MICROVM_TESTS_UNIT_DEVICES_FAKE_DRIVER_H
 #define MICROVM_TESTS_UNIT_DEVICES_FAKE_DRIVER_H
@@ -16,7 +16,7 @@
 #include "devices/virtio/device.h"
 #include "devices/virtio/mmio.h"
 
-#ifndef FAKE_REGION_SIZE /* fuzzers make do with less */
+#ifndef FAKE_REGION_SIZE /* fuzzers need less */
 #define FAKE_REGION_SIZE (2U << 20)
 #endif
 #define FAKE_HIGH_BASE   (4ULL << 30) /* where the second region begins; the first is at 0 */
@@ -26,7 +26,7 @@
 struct fake_queue {
     uint16_t size;
     uint64_t descriptors, available, used; /* guest addresses */
-    uint16_t next_descriptor;              /* descriptors are used in turn */
+    uint16_t next_descriptor;              /* descriptors are used round robin */
     uint16_t available_index;
     uint16_t seen_used; /* used entries popped */
 };
@@ -51,7 +51,7 @@ struct fake_machine {
     unsigned interrupts;
     unsigned fd_events; /* handler calls, to see busy loops */
     unsigned pauses;    /* of listeners that could not accept */
-    char *trace;        /* what the device told, a line each, if made for it */
+    char *trace;        /* the device's trace, if created with one */
     size_t trace_size;
     FILE *trace_file;
 };
@@ -63,14 +63,16 @@ struct fake_buffer {
     bool writable;
 };
 
-/* Takes `device` over. Aborts on failure, as all functions here do: a broken test is no result. */
+/* Takes ownership of `device`. Aborts on failure, same as all functions here: a broken test has no
+ * result. */
 void fake_machine_create(struct fake_machine *machine, struct virtio_device *device);
-/* The same, and the device tells its trace; fake_trace() returns what came since the last call. */
+/* The same, with a trace of the device; fake_trace() returns the lines since the last call. */
 void fake_machine_create_telling(struct fake_machine *machine, struct virtio_device *device);
 const char *fake_trace(struct fake_machine *machine);
 void fake_machine_destroy(struct fake_machine *machine);
 
-/* `size` zeroed bytes of guest memory, aligned to 16; the address, and where it is mapped here. */
+/* Allocates `size` zeroed bytes of guest memory, aligned to 16; returns the address, and where it
+ * is mapped here. */
 uint64_t fake_allocate(struct fake_machine *machine, size_t size);
 void *fake_at(const struct fake_machine *machine, uint64_t address);
 
@@ -81,7 +83,7 @@ void fake_write(struct fake_machine *machine, uint32_t offset, uint32_t value);
 /* Resets, negotiates `features` (VERSION_1 is added) and sets FEATURES_OK. Returns the status. */
 uint32_t fake_negotiate(struct fake_machine *machine, uint64_t features);
 
-/* Allocates a queue's areas, tells the device of them, and makes it ready. */
+/* Allocates a queue's areas, sets their addresses, and makes it ready. */
 void fake_queue_setup(struct fake_machine *machine, unsigned index, uint16_t size);
 
 /* All of it with queues of `size`, then DRIVER_OK. */
@@ -91,10 +93,10 @@ void fake_start(struct fake_machine *machine, uint64_t features, uint16_t size);
 void fake_descriptor(struct fake_machine *machine, unsigned queue, uint64_t table, uint16_t index,
                      uint64_t address, uint32_t size, uint16_t flags, uint16_t next);
 
-/* Puts `head` into the available ring and counts the index on. */
+/* Puts `head` into the available ring and increments the index. */
 void fake_offer(struct fake_machine *machine, unsigned queue, uint16_t head);
 
-/* Chains `buffers` up and offers them. Returns the head. */
+/* Builds a chain of `buffers` and makes it available. Returns the head. */
 uint16_t fake_add(struct fake_machine *machine, unsigned queue, const struct fake_buffer *buffers,
                   unsigned count);
 
@@ -106,11 +108,11 @@ bool fake_pop(struct fake_machine *machine, unsigned queue, uint32_t *head, uint
 
 /*
  * Runs the I/O loop until nothing is left to do, or for `rounds` rounds at most. Returns whether it
- * came to rest. Descriptors are polled without waiting.
+ * became idle. Descriptors are polled without waiting.
  */
 bool fake_run(struct fake_machine *machine, unsigned rounds);
 
-/* Events that the device has asked for on `fd`. */
+/* Events that the device watches on `fd`. */
 uint32_t fake_watched(const struct fake_machine *machine, int fd);
 
 #endif

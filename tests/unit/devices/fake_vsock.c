@@ -25,7 +25,7 @@ static void require(bool condition)
         abort();
 }
 
-/* ---- life ------------------------------------------------------------------------------------ */
+/* ---- life ---- */
 
 void fake_vsock_restart(struct fake_vsock *vsock, uint64_t features)
 {
@@ -127,7 +127,7 @@ int fake_vsock_dial(const struct fake_vsock *vsock, const char *name)
     return fd;
 }
 
-/* ---- packets --------------------------------------------------------------------------------- */
+/* ---- packets ---- */
 
 void fake_vsock_offer(struct fake_vsock *vsock, unsigned count)
 {
@@ -184,7 +184,7 @@ bool fake_vsock_receive(struct fake_vsock *vsock, struct vsock_packet *packet, v
 
     if (!fake_pop(&vsock->machine, RX_QUEUE, &head, &size))
         return false;
-    /* The descriptor tells which buffer it was. */
+    /* The descriptor identifies the buffer. */
     at = load_le64(fake_at(&vsock->machine, queue->descriptors + 16ULL * head));
     vsock->rx_returned[vsock->rx_free++] = at;
     memcpy(&header, fake_at(&vsock->machine, at), sizeof(header));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A virtio device for tests of the transport: it writes down what it is told. */
+/* A virtio device for tests of the transport: it records the calls that it gets. */
 #ifndef MICROVM_TESTS_UNIT_DEVICES_PROBE_DEVICE_H
 #define MICROVM_TESTS_UNIT_DEVICES_PROBE_DEVICE_H
 
@@ -7,7 +7,7 @@
 
 #include "tests/unit/devices/fake_driver.h"
 
-#define PROBE_FEATURE     (1ULL << 3) /* the only one of its own */
+#define PROBE_FEATURE     (1ULL << 3) /* its only own feature */
 #define PROBE_QUEUE_COUNT 2
 
 struct probe {
@@ -20,7 +20,7 @@ struct probe {
 
 #define PROBE_VALUE_REFUSED 13 /* a saved state with it is not loaded */
 
-/* Makes a machine around a new probe, which is machine->device. */
+/* Creates a VM around a new probe, which is machine->device. */
 void probe_create(struct fake_machine *machine);
 
 #endif

@@ -71,7 +71,7 @@ static int end(void **state)
     return 0;
 }
 
-/* A request of the usual shape; the answer is the status byte. */
+/* A request of the usual layout; returns the status byte. */
 static uint8_t request(uint32_t type, uint64_t sector, uint64_t data, uint32_t size, bool in,
                        uint32_t *used_size)
 {
@@ -108,7 +108,7 @@ static void expect_failed(void)
     assert_true(fake_read(&machine, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
-/* ---- reading and writing --------------------------------------------------------------------- */
+/* ---- reading and writing ---- */
 
 static void sectors_are_read(void **state)
 {
@@ -141,7 +141,7 @@ static void sectors_are_written(void **state)
     assert_int_equal(bytes[0], 9);
 }
 
-/* Nothing says that header, data and status have descriptors of their own. */
+/* Header, data and status need not have separate descriptors. */
 static void any_cut_of_a_request_works(void **state)
 {
     struct virtio_blk_outhdr header = {htole32(VIRTIO_BLK_T_IN), 0, htole64(3)};
@@ -177,7 +177,7 @@ static void bounds_are_those_of_the_disk(void **state)
         {SECTORS, 512, VIRTIO_BLK_S_IOERR},
         {UINT64_MAX, 512, VIRTIO_BLK_S_IOERR},
         {UINT64_MAX / 512, 512, VIRTIO_BLK_S_IOERR},
-        {UINT64_MAX / 512 + 1, 512, VIRTIO_BLK_S_IOERR}, /* 0, if multiplied carelessly */
+        {UINT64_MAX / 512 + 1, 512, VIRTIO_BLK_S_IOERR}, /* overflows to 0 */
         {0, 511, VIRTIO_BLK_S_IOERR},
         {0, 513, VIRTIO_BLK_S_IOERR},
     };
@@ -231,7 +231,7 @@ static void many_requests_are_all_served(void **state)
     assert_int_equal(served, 800);
 }
 
-/* ---- other requests -------------------------------------------------------------------------- */
+/* ---- other requests ---- */
 
 static void flush_and_identification_answer(void **state)
 {
@@ -278,7 +278,7 @@ static void ranges_are_zeroed_and_discarded(void **state)
                      VIRTIO_BLK_S_OK);
     expect_sectors(3, 3, true);
     assert_int_equal(clear(VIRTIO_BLK_T_DISCARD, 16, 8, 0), VIRTIO_BLK_S_OK);
-    expect_sectors(16, 23, true); /* of a file, what is discarded reads as zero */
+    expect_sectors(16, 23, true); /* in a file, discarded ranges read as zero */
     expect_sectors(24, SECTORS - 1, false);
     assert_int_equal(clear(VIRTIO_BLK_T_DISCARD, 0, 0, 0), VIRTIO_BLK_S_OK);
 }
@@ -328,9 +328,9 @@ static void read_only_disks_stay_as_they_are(void **state)
     expect_sectors(0, SECTORS - 1, false);
 }
 
-/* ---- the rest -------------------------------------------------------------------------------- */
+/* ---- the rest ---- */
 
-static void configuration_tells_capacity_and_limits(void **state)
+static void configuration_has_capacity_and_limits(void **state)
 {
     struct virtio_blk_config config;
 
@@ -350,7 +350,7 @@ static void chains_without_header_or_status_fail_the_device(void **state)
 {
     const struct fake_buffer shapes[][2] = {
         {{0x100000, 16, false}, {0x100100, 16, false}}, /* nowhere to put the status */
-        {{0x100000, 15, false}, {0x100100, 1, true}},   /* a header too short */
+        {{0x100000, 15, false}, {0x100100, 1, true}},   /* a header that is too short */
         {{0x100000, 16, true}, {0x100100, 1, true}},    /* none at all */
     };
 
@@ -402,8 +402,8 @@ static void unfit_files_are_refused(void **state)
     close(ends[1]);
 }
 
-/* Exit status of a process whose disk is a sparse file of 64 sectors, on a file system of two pages
- * that is its own. */
+/* Exit status of a process whose disk is a sparse file of 64 sectors, on its own file system of two
+ * pages. */
 static int write_more_than_there_is_room(void)
 {
     struct block_backend backend = {.serial = "sparse"};
@@ -425,7 +425,7 @@ static int write_more_than_there_is_room(void)
         return 3;
     if (request(VIRTIO_BLK_T_OUT, 0, data, SECTORS * 512, false, NULL) != VIRTIO_BLK_S_IOERR)
         return 4;
-    /* What was written before can be read, what was not is zeroes, and the device goes on. */
+    /* Earlier writes can be read, the rest is zeroes, and the device goes on. */
     if (request(VIRTIO_BLK_T_IN, 0, data, SECTORS * 512, true, NULL) != VIRTIO_BLK_S_OK)
         return 5;
     if (fallocate(backend.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, SECTORS * 512) < 0 ||
@@ -448,7 +448,7 @@ static void a_file_system_that_is_full_fails_the_request_alone(void **state)
         _exit(write_more_than_there_is_room());
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0); /* the number of what went wrong */
+    assert_int_equal(WEXITSTATUS(status), 0); /* the number of the failure */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -468,7 +468,7 @@ int main(void)
         TEST(zeroes_reach_every_kind_of_file),
         cmocka_unit_test(a_file_system_that_is_full_fails_the_request_alone),
         cmocka_unit_test_setup_teardown(read_only_disks_stay_as_they_are, begin_read_only, end),
-        TEST(configuration_tells_capacity_and_limits),
+        TEST(configuration_has_capacity_and_limits),
         TEST(chains_without_header_or_status_fail_the_device),
         TEST(state_of_another_disk_is_refused),
         cmocka_unit_test(unfit_files_are_refused),

@@ -48,7 +48,7 @@ static void create(int input_fd, int output_fd)
     fake_start(&machine, 0, 16);
 }
 
-/* One socket for both directions, as a client's terminal comes. */
+/* One socket for both directions, as a client's terminal has. */
 static int begin(void **state)
 {
     (void)state;
@@ -120,7 +120,7 @@ static void input_arrives(void **state)
     assert_true(fake_run(&machine, 100));
     expect_used(INPUT_QUEUE, 8);
     assert_memory_equal(fake_at(&machine, at), "01234567", 8);
-    at = offer_input(8); /* the rest has waited */
+    at = offer_input(8); /* the rest has to wait */
     expect_used(INPUT_QUEUE, 2);
     assert_memory_equal(fake_at(&machine, at), "89", 2);
 }
@@ -167,7 +167,8 @@ static void a_full_stream_makes_the_queue_wait(void **state)
             added++;
         }
         fake_notify(&machine, OUTPUT_QUEUE);
-        assert_true(fake_run(&machine, 100)); /* it rests: no busy loop while the stream is full */
+        assert_true(
+            fake_run(&machine, 100)); /* it is idle: no busy loop while the stream is full */
         waited |= fake_watched(&machine, ends[1]) & EPOLLOUT;
         got = read(ends[0], bytes, sizeof(bytes));
         for (ssize_t i = 0; i < got; i++)
@@ -237,7 +238,7 @@ static void output_after_the_reader_is_discarded(void **state)
     expect_used(OUTPUT_QUEUE, 0);
     assert_int_equal(tee_size, 11);
     offer_input(8);
-    assert_int_equal(machine.watch_count, 0); /* a stream that has ended is left alone */
+    assert_int_equal(machine.watch_count, 0); /* a stream that has ended is not used */
 }
 
 static void no_streams_at_all_work(void **state)
@@ -268,8 +269,8 @@ static void a_file_is_read_as_input_to_its_end(void **state)
     close(fd);
 }
 
-/* What the guest goes on to write is no reason to say it again. */
-static void an_error_of_the_stream_is_told_once(void **state)
+/* Further output of the guest does not repeat the message. */
+static void an_error_of_the_stream_is_reported_once(void **state)
 {
     int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
     int log = memfd_create("log", MFD_CLOEXEC);
@@ -293,7 +294,7 @@ static void an_error_of_the_stream_is_told_once(void **state)
     close(log);
 }
 
-static void a_new_size_is_told(void **state)
+static void a_new_size_is_reported(void **state)
 {
     struct virtio_console_config config;
 
@@ -375,8 +376,8 @@ int main(void)
         TEST(output_after_the_reader_is_discarded),
         cmocka_unit_test(no_streams_at_all_work),
         cmocka_unit_test(a_file_is_read_as_input_to_its_end),
-        cmocka_unit_test(an_error_of_the_stream_is_told_once),
-        TEST(a_new_size_is_told),
+        cmocka_unit_test(an_error_of_the_stream_is_reported_once),
+        TEST(a_new_size_is_reported),
         TEST(a_reset_forgets_what_was_under_way),
         TEST(state_survives_a_round_trip),
         TEST(hostile_chains_fail_the_device),

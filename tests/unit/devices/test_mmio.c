@@ -25,7 +25,7 @@ static struct probe *probe;
 static int begin(void **state)
 {
     (void)state;
-    log_configure(-1, LOG_LEVEL_ERROR); /* warnings of a bad driver are what is tested here */
+    log_configure(-1, LOG_LEVEL_ERROR); /* warnings about a bad driver are expected here */
     probe_create(&machine);
     probe = (struct probe *)machine.device;
     return 0;
@@ -45,7 +45,7 @@ static void expect_told(const char *told)
     memset(probe->told, 0, sizeof(probe->told));
 }
 
-/* ---- identity and access --------------------------------------------------------------------- */
+/* ---- identity and access ---- */
 
 static void identity_is_that_of_version_2(void **state)
 {
@@ -100,7 +100,7 @@ static void configuration_is_passed_in_any_size(void **state)
     assert_int_equal(data[0], 0);
 }
 
-/* ---- negotiation ----------------------------------------------------------------------------- */
+/* ---- negotiation ---- */
 
 static void features_are_offered_in_halves(void **state)
 {
@@ -121,7 +121,7 @@ static void offered_features_are_accepted(void **state)
     (void)state;
     assert_int_equal(fake_negotiate(&machine, PROBE_FEATURE), NEGOTIATED);
     assert_int_equal(machine.device->negotiated, PROBE_FEATURE | 1ULL << VIRTIO_F_VERSION_1);
-    /* What has been agreed upon stays. */
+    /* Negotiated features stay. */
     fake_write(&machine, VIRTIO_MMIO_DRIVER_FEATURES, 0);
     fake_write(&machine, VIRTIO_MMIO_STATUS, NEGOTIATED);
     assert_int_equal(machine.device->negotiated, PROBE_FEATURE | 1ULL << VIRTIO_F_VERSION_1);
@@ -160,7 +160,7 @@ static void steps_cannot_be_left_out(void **state)
     expect_told("");
 }
 
-/* ---- queues ---------------------------------------------------------------------------------- */
+/* ---- queues ---- */
 
 static void queues_start_after_negotiation_only(void **state)
 {
@@ -209,22 +209,22 @@ static void a_bad_queue_needs_a_reset(void **state)
         assert_int_equal(fake_read(&machine, VIRTIO_MMIO_QUEUE_READY), 0);
         assert_int_equal(fake_read(&machine, VIRTIO_MMIO_STATUS),
                          NEGOTIATED | VIRTIO_CONFIG_S_NEEDS_RESET);
-        /* Before DRIVER_OK nobody is interrupted. */
+        /* Before DRIVER_OK there are no interrupts. */
         assert_int_equal(fake_read(&machine, VIRTIO_MMIO_INTERRUPT_STATUS), 0);
-        /* And until the reset nothing starts. */
+        /* Until the reset nothing starts. */
         fake_queue_setup(&machine, 1, SIZE);
         assert_int_equal(fake_read(&machine, VIRTIO_MMIO_QUEUE_READY), 0);
     }
     assert_int_equal(machine.interrupts, 0);
 }
 
-/* ---- life ------------------------------------------------------------------------------------ */
+/* ---- life ---- */
 
-static void the_device_hears_of_its_life_in_order(void **state)
+static void the_device_is_called_in_order(void **state)
 {
     (void)state;
     fake_start(&machine, 0, SIZE);
-    expect_told("RA01"); /* both queues are looked at */
+    expect_told("RA01"); /* both queues are checked */
     fake_notify(&machine, 1);
     fake_notify(&machine, 7);
     expect_told("1");
@@ -252,7 +252,7 @@ static void a_reset_is_settled_before_other_work(void **state)
     fake_start(&machine, 0, SIZE);
     memset(probe->told, 0, sizeof(probe->told));
     fake_write(&machine, VIRTIO_MMIO_STATUS, 0); /* the I/O loop has not seen it yet */
-    virtio_device_lock(machine.device);          /* as a handler of a descriptor would */
+    virtio_device_lock(machine.device);          /* same as a descriptor's handler */
     assert_string_equal(probe->told, "R");
     virtio_device_unlock(machine.device);
 }
@@ -277,7 +277,7 @@ static void without_kick_the_work_is_done_at_once(void **state)
 
 static bool driver_done; /* atomic */
 
-/* A driver that cannot make up its mind, on a thread of its own as a vCPU is. */
+/* A driver that resets and starts the device repeatedly, on a separate thread, like a vCPU. */
 static void *drive(void *opaque)
 {
     uint64_t areas = machine.next_free;
@@ -318,16 +318,16 @@ static void a_driver_and_the_loop_may_run_at_once(void **state)
     assert_int_equal(fake_read(&machine, VIRTIO_MMIO_STATUS), RUNNING);
 }
 
-/* ---- interrupts ------------------------------------------------------------------------------ */
+/* ---- interrupts ---- */
 
-static void configuration_changes_are_told(void **state)
+static void configuration_changes_are_reported(void **state)
 {
     uint32_t generation = fake_read(&machine, VIRTIO_MMIO_CONFIG_GENERATION);
 
     (void)state;
     virtio_device_config_changed(machine.device);
     assert_int_not_equal(fake_read(&machine, VIRTIO_MMIO_CONFIG_GENERATION), generation);
-    assert_int_equal(machine.interrupts, 0); /* nobody drives it */
+    assert_int_equal(machine.interrupts, 0); /* no driver */
     fake_start(&machine, 0, SIZE);
     virtio_device_config_changed(machine.device);
     assert_int_equal(machine.interrupts, 1);
@@ -432,13 +432,13 @@ int main(void)
         TEST(queues_start_after_negotiation_only),
         TEST(a_ready_queue_keeps_its_layout),
         TEST(a_bad_queue_needs_a_reset),
-        TEST(the_device_hears_of_its_life_in_order),
+        TEST(the_device_is_called_in_order),
         TEST(a_reset_overtakes_the_activation_before_it),
         TEST(a_reset_is_settled_before_other_work),
         TEST(notifications_wait_for_driver_ok),
         TEST(without_kick_the_work_is_done_at_once),
         TEST(a_driver_and_the_loop_may_run_at_once),
-        TEST(configuration_changes_are_told),
+        TEST(configuration_changes_are_reported),
         TEST(used_buffers_interrupt_when_wanted),
         TEST(registers_have_groups),
         TEST(a_failed_device_stands_still_until_its_reset),

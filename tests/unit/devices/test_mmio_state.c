@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Saved state of the virtio-mmio transport, sound and hostile. */
+/* Saved state of the virtio-mmio transport, valid and hostile. */
 #include <stdlib.h>
 
 #include <errno.h>
@@ -20,7 +20,7 @@ static struct probe *probe;
 static int begin(void **state)
 {
     (void)state;
-    log_configure(-1, LOG_LEVEL_ERROR); /* a test says enough */
+    log_configure(-1, LOG_LEVEL_ERROR); /* the tests report enough */
     probe_create(&machine);
     probe = (struct probe *)machine.device;
     return 0;
@@ -66,13 +66,14 @@ static void state_survives_a_round_trip(void **unused)
     assert_int_equal(((struct probe *)other.device)->value, 42);
     assert_true(other.device->queues[1].event_index);
     assert_int_equal(other.device->queues[1].next_available, 5);
-    assert_string_equal(((struct probe *)other.device)->told, "A01"); /* at work again */
+    assert_string_equal(((struct probe *)other.device)->told, "A01"); /* running again */
     fake_machine_destroy(&other);
     free(state);
     free(again);
 }
 
-/* Each number is put over each place of a good state: it is refused or loaded, never more. */
+/* Each number is written to each offset of a valid state: the result is refused or loaded, nothing
+ * else. */
 static void hostile_states_are_refused_or_harmless(void **unused)
 {
     static const uint64_t numbers[] = {0,
@@ -115,7 +116,7 @@ static void hostile_states_are_refused_or_harmless(void **unused)
     free(state);
 }
 
-/* A state replaces what was there, the areas of a ready queue included, even when it is refused. */
+/* A state replaces the former one, including the areas of a ready queue, even if it is refused. */
 static void a_state_for_a_device_at_work_stops_its_queues(void **unused)
 {
     static const size_t device_id_at = 0;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Guest memory and virtqueues against a driver that keeps to the rules, and one that does
- * not. */
+/* Guest memory and virtqueues with a correct driver, and one that violates the specification. */
 #include <stdlib.h>
 
 #include <errno.h>
@@ -15,7 +14,7 @@
 #define EVENT_INDEX (1ULL << VIRTIO_RING_F_EVENT_IDX)
 #define SIZE        8
 
-/* The queue of a device that is never told of it: the tests take from it themselves. */
+/* The queue of a device that is never notified: the tests pop from it. */
 static struct fake_machine machine;
 static struct virtqueue *queue;
 static struct virtqueue_chain chain;
@@ -40,7 +39,7 @@ static int take(void)
     return virtqueue_pop(queue, &machine.memory, &chain);
 }
 
-/* ---- guest memory ---------------------------------------------------------------------------- */
+/* ---- guest memory ---- */
 
 static void translation_needs_the_whole_range(void **state)
 {
@@ -93,7 +92,7 @@ static void copies_touch_nothing_outside(void **state)
     end();
 }
 
-/* ---- a driver that keeps to the rules -------------------------------------------------------- */
+/* ---- a correct driver ---- */
 
 static void chain_is_translated_in_order(void **state)
 {
@@ -230,7 +229,7 @@ static void slices_and_copies_cross_segments(void **state)
     end();
 }
 
-/* ---- notification ---------------------------------------------------------------------------- */
+/* ---- notification ---- */
 
 static bool complete_one(void)
 {
@@ -246,9 +245,9 @@ static void interrupts_without_event_index_follow_the_flag(void **state)
 {
     (void)state;
     begin(0);
-    assert_false(virtqueue_needs_interrupt(queue)); /* nothing to tell */
+    assert_false(virtqueue_needs_interrupt(queue)); /* nothing to notify */
     assert_true(complete_one());
-    assert_false(virtqueue_needs_interrupt(queue)); /* told already */
+    assert_false(virtqueue_needs_interrupt(queue)); /* already notified */
     store_le16(fake_at(&machine, machine.queues[0].available), VRING_AVAIL_F_NO_INTERRUPT);
     assert_false(complete_one());
     end();
@@ -261,7 +260,7 @@ static void interrupts_with_event_index_wait_for_it(void **state)
     (void)state;
     begin(EVENT_INDEX);
     used_event = fake_at(&machine, machine.queues[0].available + 4 + 2 * SIZE);
-    store_le16(used_event, 2); /* the driver wants to hear of the third */
+    store_le16(used_event, 2); /* the driver wants an interrupt for the third */
     assert_false(complete_one());
     assert_false(complete_one());
     assert_true(complete_one());
@@ -287,7 +286,7 @@ static void empty_queue_asks_for_a_notification(void **state)
     end();
 }
 
-/* ---- a driver that breaks the rules ---------------------------------------------------------- */
+/* ---- a driver that violates the specification ---- */
 
 static void expect_refused(void)
 {
@@ -312,7 +311,7 @@ static void bad_direct_chains_are_refused(void **state)
         {0x10000, 0, 0, 0},                                      /* empty */
         {0x10000, 1, VRING_DESC_F_NEXT, 0},                      /* a loop of one */
         {0x10000, 1, VRING_DESC_F_NEXT, 1},                      /* a loop of two */
-        {0x10000, 1, VRING_DESC_F_NEXT, SIZE},                   /* next outside of the table */
+        {0x10000, 1, VRING_DESC_F_NEXT, SIZE},                   /* next is outside of the table */
         {0x10000, 1, VRING_DESC_F_NEXT, 0xffff},                 /* the same, far */
         {0x10000, 1, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 2}, /* writable before readable */
         {0x10000, 16, VRING_DESC_F_INDIRECT, 0},                 /* not negotiated */
@@ -344,7 +343,7 @@ static void bad_indirect_chains_are_refused(void **state)
         {32, VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT, 0, 0},
         {32, VRING_DESC_F_INDIRECT, VRING_DESC_F_INDIRECT, 0}, /* nested */
         {32, VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT, 0},     /* loop */
-        {32, VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT, 2},     /* next outside of the table */
+        {32, VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT, 2},     /* next is outside of the table */
     };
 
     (void)state;
@@ -393,7 +392,7 @@ static void more_than_four_gigabytes_are_refused(void **state)
     end();
 }
 
-/* Proper descriptors in the table and, which is no business of the queue, behind it. */
+/* Valid descriptors in the table and after it, where the queue must not look. */
 static void fill_table(void)
 {
     queue->descriptors = machine.queues[0].descriptors = fake_allocate(&machine, 4 * SIZE * 16);
@@ -434,7 +433,7 @@ static void bad_indices_are_refused(void **state)
     end();
 }
 
-static void unusable_layouts_are_told_apart(void **state)
+static void unusable_layouts_are_distinguished(void **state)
 {
     static const struct {
         uint16_t size;
@@ -507,7 +506,7 @@ int main(void)
         cmocka_unit_test(more_than_four_gigabytes_are_refused),
         cmocka_unit_test(nothing_behind_the_table_is_used),
         cmocka_unit_test(bad_indices_are_refused),
-        cmocka_unit_test(unusable_layouts_are_told_apart),
+        cmocka_unit_test(unusable_layouts_are_distinguished),
         cmocka_unit_test(a_stopped_queue_does_nothing),
     };
 

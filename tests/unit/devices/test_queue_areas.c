@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The areas of a queue are translated when it becomes ready and at no other time: how many
- * translations a request costs, and that nothing of an area is known before, after, or elsewhere.
- * guest_memory_at() of all our code is the one below (see module.mk).
+ * The areas of a queue are only translated when it becomes ready: counts the translations of a
+ * request, and checks that no address of an area is kept before or after. All code uses the
+ * guest_memory_at() below (see module.mk).
  */
 #include <stdlib.h>
 
@@ -36,7 +36,7 @@ static struct virtqueue *queue;
 static int begin(void **state)
 {
     (void)state;
-    log_configure(-1, LOG_LEVEL_ERROR); /* a test says enough */
+    log_configure(-1, LOG_LEVEL_ERROR); /* the tests report enough */
     probe_create(&machine);
     queue = &machine.device->queues[0];
     return 0;
@@ -57,7 +57,7 @@ static void expect_no_areas(const struct virtqueue *of)
     assert_null(of->areas.used);
 }
 
-/* Takes a chain and gives it back as a device does; returns the translations that took. */
+/* Pops a chain and pushes it as used, like a device; returns the number of translations. */
 static unsigned serve_one(void)
 {
     struct virtqueue_chain chain;
@@ -114,7 +114,7 @@ static void an_empty_queue_costs_none(void **state)
     assert_int_equal(translations, 0);
 }
 
-/* A whole request of a real device, from its notification to its interrupt. */
+/* A complete request of a real device, from its notification to its interrupt. */
 static void a_request_of_a_device_costs_what_its_chain_does(void **state)
 {
     const struct fake_buffer buffer = {0x10000, 64, true};

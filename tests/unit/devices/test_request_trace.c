@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What devices tell of themselves, line by line, and the pipe that the lines go into. */
+/* The traces of devices, line by line, and the pipe that carries the lines. */
 #include <stdlib.h>
 
 #include <fcntl.h>
@@ -59,7 +59,7 @@ static void assert_trace(const char *format, ...)
     assert_string_equal(fake_trace(&machine), expected);
 }
 
-static void set_up_is_told(void **state)
+static void set_up_is_traced(void **state)
 {
     const struct fake_queue *queue = &machine.queues[0];
 
@@ -91,7 +91,7 @@ static uint64_t offer_read(uint64_t sector)
     return at;
 }
 
-static void a_request_is_told_from_notification_to_notification(void **state)
+static void a_request_is_traced_from_notification_to_notification(void **state)
 {
     unsigned long long at;
 
@@ -112,15 +112,15 @@ static void a_request_is_told_from_notification_to_notification(void **state)
                  at, at + 16, at + 16 + 512);
 }
 
-static void a_suppressed_notification_is_told(void **state)
+static void a_suppressed_notification_is_traced(void **state)
 {
     const char *trace;
 
     (void)state;
     create_disk(EVENT_IDX);
-    /* used_event, behind the available ring: not before the third used buffer. */
+    /* used_event, after the available ring: not before the third used buffer. */
     store_le16((uint8_t *)fake_at(&machine, machine.queues[0].available) + 4 + 2 * QUEUE_SIZE, 2);
-    offer_read(SECTORS); /* behind the end */
+    offer_read(SECTORS); /* after the end */
     fake_notify(&machine, 0);
     assert_true(fake_run(&machine, 100));
     trace = fake_trace(&machine);
@@ -130,7 +130,7 @@ static void a_suppressed_notification_is_told(void **state)
     assert_null(strstr(trace, "notification: interrupt"));
 }
 
-static void an_indirect_table_is_told(void **state)
+static void an_indirect_table_is_traced(void **state)
 {
     uint64_t table;
     uint64_t data;
@@ -140,7 +140,7 @@ static void an_indirect_table_is_told(void **state)
     fake_trace(&machine);
     table = fake_allocate(&machine, 32);
     data = fake_allocate(&machine, 32);
-    memset(fake_at(&machine, data), 0xff, 16); /* no known type */
+    memset(fake_at(&machine, data), 0xff, 16); /* unknown type */
     fake_descriptor(&machine, 0, table, 0, data, 16, VRING_DESC_F_NEXT, 1);
     fake_descriptor(&machine, 0, table, 1, data + 16, 1, VRING_DESC_F_WRITE, 0);
     fake_descriptor(&machine, 0, 0, 2, table, 32, VRING_DESC_F_INDIRECT, 0);
@@ -160,7 +160,7 @@ static void an_indirect_table_is_told(void **state)
                  (unsigned long long)data + 16);
 }
 
-static void a_broken_driver_is_told(void **state)
+static void a_broken_driver_is_traced(void **state)
 {
     (void)state;
     create_disk(0);
@@ -170,7 +170,7 @@ static void a_broken_driver_is_told(void **state)
     assert_non_null(strstr(fake_trace(&machine), "transport: DEVICE_NEEDS_RESET: a bad request"));
 }
 
-static void packets_are_told_both_ways(void **state)
+static void packets_are_traced_both_ways(void **state)
 {
     char directory[] = "/tmp/microvm-test-XXXXXX";
     struct vsock_backend backend;
@@ -213,8 +213,7 @@ static void packets_are_told_both_ways(void **state)
     assert_int_equal(rmdir(directory), 0);
 }
 
-/* ---- doorbell ---------------------------------------------------------------------------------
- */
+/* ---- doorbell ---- */
 
 static void ignore_mark(void *opaque, uint32_t mark)
 {
@@ -227,7 +226,7 @@ static void keep_line(void *opaque, const char *line)
     snprintf(opaque, 80, "%s", line);
 }
 
-static void doorbell_calls_are_told(void **state)
+static void doorbell_calls_are_traced(void **state)
 {
     char line[80];
     struct doorbell doorbell = {.host = {.opaque = line, .mark = ignore_mark, .trace = keep_line}};
@@ -252,8 +251,7 @@ static void doorbell_calls_are_told(void **state)
     }
 }
 
-/* ---- the pipe ---------------------------------------------------------------------------------
- */
+/* ---- the pipe ---- */
 
 static size_t read_all(int fd, char *text, size_t size)
 {
@@ -287,7 +285,7 @@ static void lines_that_nobody_reads_are_left_out_and_counted(void **state)
     assert_in_range(lines, 1, 999);
     assert_int_equal(trace_pipe.left_out, 1000 - lines);
     assert_int_equal(trace_pipe.lost, 1000 - lines);
-    assert_int_equal(text[strlen(text) - 1], '\n'); /* none is cut in two */
+    assert_int_equal(text[strlen(text) - 1], '\n'); /* none is split */
 
     trace_pipe_write(&trace_pipe, "who", "short");
     read_all(ends[0], text, sizeof(text) - 1);
@@ -307,13 +305,13 @@ static void lines_that_nobody_reads_are_left_out_and_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(set_up_is_told),
-        TEST(a_request_is_told_from_notification_to_notification),
-        TEST(a_suppressed_notification_is_told),
-        TEST(an_indirect_table_is_told),
-        TEST(a_broken_driver_is_told),
-        cmocka_unit_test(packets_are_told_both_ways),
-        cmocka_unit_test(doorbell_calls_are_told),
+        TEST(set_up_is_traced),
+        TEST(a_request_is_traced_from_notification_to_notification),
+        TEST(a_suppressed_notification_is_traced),
+        TEST(an_indirect_table_is_traced),
+        TEST(a_broken_driver_is_traced),
+        cmocka_unit_test(packets_are_traced_both_ways),
+        cmocka_unit_test(doorbell_calls_are_traced),
         cmocka_unit_test(lines_that_nobody_reads_are_left_out_and_counted),
     };
 

@@ -13,7 +13,7 @@
 #include "vmm/base/bytes.h"
 #include "vmm/base/log.h"
 
-/* ---- entropy --------------------------------------------------------------------------------- */
+/* ---- entropy ---- */
 
 static struct fake_machine machine;
 
@@ -79,7 +79,7 @@ static void a_readable_buffer_fails_the_device(void **state)
     fake_machine_destroy(&machine);
 }
 
-/* ---- doorbell -------------------------------------------------------------------------------- */
+/* ---- doorbell ---- */
 
 static unsigned marks, exits, panics;
 static uint32_t last;
@@ -143,7 +143,7 @@ static void other_writes_are_counted_and_ignored(void **state)
     assert_int_equal(marks + exits + panics, events);
 }
 
-static void a_read_answers_the_signature(void **state)
+static void a_read_returns_the_signature(void **state)
 {
     uint8_t data[8];
 
@@ -157,7 +157,7 @@ static void a_read_answers_the_signature(void **state)
     assert_int_equal(data[0], 'M');
 }
 
-/* ---- serial port ----------------------------------------------------------------------------- */
+/* ---- serial port ---- */
 
 static uint8_t serial_in(struct serial *serial, uint16_t offset)
 {
@@ -216,7 +216,7 @@ int main(void)
         cmocka_unit_test(a_readable_buffer_fails_the_device),
         cmocka_unit_test(calls_reach_the_host),
         cmocka_unit_test(other_writes_are_counted_and_ignored),
-        cmocka_unit_test(a_read_answers_the_signature),
+        cmocka_unit_test(a_read_returns_the_signature),
         cmocka_unit_test(characters_are_transmitted),
         cmocka_unit_test(without_output_characters_are_dropped),
     };

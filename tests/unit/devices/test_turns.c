@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * No request holds the I/O loop: what one turn of a device does has a bound, a request
- * that is larger goes on in the next, and a reset forgets it.
+ * No request blocks the I/O loop: the work of one turn is bounded, a larger request continues in
+ * the next one, and a reset discards it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -119,7 +119,7 @@ static void a_large_read_or_write_takes_many_turns(void **state)
         turns = run_in_turns();
         assert_true(turns >= (uint64_t)BUFFERS * MIB / TURN_BYTES);
         assert_int_equal(*status, VIRTIO_BLK_S_OK);
-        assert_int_equal(counts().bytes, (uint64_t)BUFFERS * MIB); /* none twice, none left out */
+        assert_int_equal(counts().bytes, (uint64_t)BUFFERS * MIB); /* none twice, none missing */
         assert_true(counts().yields >= turns - 2);
         assert_true(fake_pop(&machine, 0, &head, &size));
         assert_int_equal(size, types[i] == VIRTIO_BLK_T_IN ? BUFFERS * MIB + 1 : 1);
@@ -127,7 +127,7 @@ static void a_large_read_or_write_takes_many_turns(void **state)
     }
 }
 
-/* Each sector holds its number, so that a slice at a wrong place would be seen. */
+/* Each sector holds its number, so that a misplaced slice is detected. */
 static void slices_meet(void **state)
 {
     uint64_t number;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* virtio sockets between a fake guest and real UNIX sockets: connections and their ends.
- */
+/* virtio sockets between a fake guest and real UNIX sockets: connections and their ends. */
 #include <stdlib.h>
 
 #include <errno.h>
@@ -76,7 +75,7 @@ static void expect_nothing_yet(int fd)
     assert_int_equal(errno, EAGAIN);
 }
 
-/* ---- the guest connects ---------------------------------------------------------------------- */
+/* ---- the guest connects ---- */
 
 static void bytes_go_both_ways(void **state)
 {
@@ -127,7 +126,7 @@ static void a_credit_request_is_answered(void **state)
     close(fd);
 }
 
-/* ---- ends ------------------------------------------------------------------------------------ */
+/* ---- ends ---- */
 
 static void the_hosts_half_close_reaches_the_guest(void **state)
 {
@@ -185,7 +184,7 @@ static void a_guest_that_reads_no_more_stops_the_writer(void **state)
     close(fd);
 }
 
-static void a_host_that_is_gone_is_told_to_the_guest(void **state)
+static void a_host_that_is_gone_is_reported_to_the_guest(void **state)
 {
     int fd = fake_vsock_connect(&vsock, 5000, 1024, &stream);
     static uint8_t data[FAKE_PAYLOAD_MAX];
@@ -309,7 +308,7 @@ static void a_gone_host_ends_a_close_that_waits(void **state)
     expect_silence();
 }
 
-/* ---- the host connects ----------------------------------------------------------------------- */
+/* ---- the host connects ---- */
 
 static int dial(const char *greeting)
 {
@@ -404,7 +403,7 @@ static void bad_greetings_are_hung_up_on(void **state)
     expect_silence();
 }
 
-/* ---- the device ------------------------------------------------------------------------------ */
+/* ---- the device ---- */
 
 static void a_reset_of_the_device_ends_all(void **state)
 {
@@ -425,7 +424,7 @@ static void a_reset_of_the_device_ends_all(void **state)
     close(fd);
 }
 
-static void a_loaded_guest_hears_that_its_connections_are_gone(void **unused)
+static void a_loaded_guest_learns_that_its_connections_are_gone(void **unused)
 {
     size_t size = virtio_mmio_state_size(vsock.machine.mmio);
     uint8_t *state = malloc(size);
@@ -461,7 +460,7 @@ int main(void)
         TEST(the_hosts_half_close_reaches_the_guest),
         TEST(the_guests_half_close_reaches_the_host),
         TEST(a_guest_that_reads_no_more_stops_the_writer),
-        TEST(a_host_that_is_gone_is_told_to_the_guest),
+        TEST(a_host_that_is_gone_is_reported_to_the_guest),
         TEST(a_close_waits_for_the_last_byte),
         TEST(an_impatient_close_loses_no_byte),
         TEST(a_reset_ends_at_once),
@@ -473,7 +472,7 @@ int main(void)
         TEST(a_greeting_may_come_in_pieces),
         TEST(bad_greetings_are_hung_up_on),
         TEST(a_reset_of_the_device_ends_all),
-        TEST(a_loaded_guest_hears_that_its_connections_are_gone),
+        TEST(a_loaded_guest_learns_that_its_connections_are_gone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

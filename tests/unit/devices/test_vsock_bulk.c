@@ -59,7 +59,7 @@ static uint32_t smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-/* ---- guest to host --------------------------------------------------------------------------- */
+/* ---- guest to host ---- */
 
 /* Returns how many there were. */
 static uint32_t take_packets(void)
@@ -141,7 +141,7 @@ static void a_stalled_connection_holds_up_no_other(void **state)
     close(stalled_fd);
 }
 
-/* ---- host to guest --------------------------------------------------------------------------- */
+/* ---- host to guest ---- */
 
 static void bulk_reaches_a_slow_guest(void **state)
 {

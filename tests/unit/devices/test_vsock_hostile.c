@@ -54,7 +54,7 @@ static void expect_failed(void)
     assert_true(fake_read(&vsock.machine, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
-/* ---- packets --------------------------------------------------------------------------------- */
+/* ---- packets ---- */
 
 static void packets_of_and_for_others_are_dropped(void **state)
 {
@@ -192,7 +192,7 @@ static void more_than_the_credit_is_reset(void **state)
     close(fd);
 }
 
-/* ---- quantities ------------------------------------------------------------------------------ */
+/* ---- quantities ---- */
 
 static void connections_are_bounded(void **state)
 {
@@ -257,7 +257,7 @@ static void unanswered_resets_of_connections_wait_as_well(void **state)
     close(other_fd);
 }
 
-/* ---- chains ---------------------------------------------------------------------------------- */
+/* ---- chains ---- */
 
 static void short_chains_fail_the_device(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A store of its own, and archives made by hand to import into it. */
+/* A separate store, and hand-made archives to import into it. */
 #ifndef MICROVM_TESTS_UNIT_IMAGE_IMPORT_FIXTURE_H
 #define MICROVM_TESTS_UNIT_IMAGE_IMPORT_FIXTURE_H
 
@@ -29,7 +29,7 @@ struct import_fixture {
 int import_fixture_set_up(void **state);
 int import_fixture_tear_down(void **state);
 
-/* Makes the configuration anew; `more` goes into its "config" object. */
+/* Creates a new configuration; `more` goes into its "config" object. */
 void import_fixture_config(struct import_fixture *fixture, const char *architecture,
                            const char *more);
 
@@ -37,7 +37,7 @@ void import_fixture_config(struct import_fixture *fixture, const char *architect
 void import_fixture_add(struct import_fixture *fixture, const char *name, const void *data,
                         size_t size);
 
-/* Adds configuration and manifest.json of a docker archive; `layer` is what the layer is called. */
+/* Adds configuration and manifest.json of a docker archive; `layer` is the layer's name. */
 void import_fixture_add_docker(struct import_fixture *fixture, const char *layer, const char *tags);
 
 /* Adds an OCI layout of two images, by their tags. */
@@ -46,10 +46,10 @@ void import_fixture_add_oci(struct import_fixture *fixture, const char *first, c
 /* "HEX" of the layer and `suffix`, until the next call. */
 const char *import_fixture_layer_name(const struct import_fixture *fixture, const char *suffix);
 
-/* Writes what was put into the archive so far to its file, and begins the next one. */
+/* Writes the archive to its file, and begins the next one. */
 void import_fixture_write(struct import_fixture *fixture);
 
-/* Imports the archive, and begins the next one; `result` gets the names, with spaces between. */
+/* Imports the archive, and begins the next one; `result` gets the names, separated by spaces. */
 int import_fixture_run(struct import_fixture *fixture, const char *name, bool unnamed, char *result,
                        struct error *err);
 
@@ -60,8 +60,8 @@ void import_fine(struct import_fixture *fixture, const char *name, bool unnamed,
 /* Files in the store. */
 int import_fixture_files(const struct import_fixture *fixture);
 
-/* Imports, and fails unless it is refused with this code and message and leaves the store as it
- * was. */
+/* Imports, and fails unless it is refused with this code and message and does not change the
+ * store. */
 void import_refused(struct import_fixture *fixture, int code, const char *message);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "vmm/image/load.h"
 
-/* As image_load(), but unconfined. */
+/* Same as image_load(), but unconfined. */
 int import_here(const struct load_options *options, struct string_list *ids,
                 struct string_list *names, struct error *err);
 

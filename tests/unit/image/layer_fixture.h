@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A tree, a spool and an archive in the making, for tests of layers. */
+/* A tree, a spool and an unfinished archive, for tests of layers. */
 #ifndef MICROVM_TESTS_UNIT_IMAGE_LAYER_FIXTURE_H
 #define MICROVM_TESTS_UNIT_IMAGE_LAYER_FIXTURE_H
 
@@ -19,7 +19,7 @@ struct fixture {
 int layer_set_up(void **state);
 int layer_tear_down(void **state);
 
-/* Applies what was put into the archive so far, and begins the next one. */
+/* Applies the archive, and begins the next one. */
 void apply_fine(struct fixture *fixture);
 void apply_refused(struct fixture *fixture, int code, const char *message);
 

@@ -131,7 +131,7 @@ static void write_header(int fd, char type, size_t size)
     memset(block + 148, ' ', 8);
     block[156] = type;
     if (type == '1' || type == '2')
-        strcpy(block + 157, "short"); /* as programs do that leave out or cut what has no room */
+        strcpy(block + 157, "short"); /* like programs that drop or truncate what does not fit */
     memcpy(block + 257, "ustar\00000", 8);
     for (size_t i = 0; i < sizeof(block); i++)
         sum += (unsigned char)block[i];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an import may use: each budget ends it, with a message that names its option. */
+/* Limits of an import: each one ends it, with a message that names its option. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -14,7 +14,7 @@
 #include "vmm/base/cleanup.h"
 #include "vmm/image/import/budget.h"
 
-/* Each budget ends an import, with a message that names its option; nothing stays. */
+/* Each limit ends an import, with a message that names its option; no file stays. */
 static void test_budgets(void **state)
 {
     static const struct {
@@ -61,7 +61,7 @@ static void test_ratio(void **state)
     assert_int_equal(budget_unpack(&budget, LOAD_RATIO_FREE, 0, &err), 0);
 }
 
-/* What is no archive ends at its beginning, whatever comes behind. */
+/* An input that is not an archive fails at its beginning, whatever follows. */
 static void test_implausible(void **state)
 {
     struct import_fixture *fixture = *state;

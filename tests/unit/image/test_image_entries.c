@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What becomes of single entries and whole archives: attributes, holes, digests, damage;
- * and how paths are found in the tree. */
+/* Single entries and whole archives: attributes, holes, digests, damage; and paths in the tree. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -100,7 +99,7 @@ static void test_sparse(void **state)
     assert_int_equal(fixture->spool.size, 10);
 }
 
-/* Zeros that are not said to be a hole take no room either. */
+/* Zeros that are not marked as a hole take no space either. */
 static void test_zeros(void **state)
 {
     struct fixture *fixture = *state;
@@ -157,8 +156,8 @@ static void test_diff_id(void **state)
     }
 }
 
-/* Cut anywhere, an archive is refused or (cut between entries) shorter, and never more than that.
- */
+/* Truncated anywhere, an archive is refused or (truncated between entries) shorter, nothing
+ * else. */
 static void test_truncated(void **state)
 {
     struct fixture *fixture = *state;
@@ -188,7 +187,7 @@ static void test_truncated(void **state)
     close(fd);
 }
 
-/* A damaged byte is noticed, unless it is one that changes nothing. */
+/* A damaged byte is detected, unless it has no meaning. */
 static void test_damaged(void **state)
 {
     static const enum tar_compression compressions[] = {TAR_GZIP, TAR_XZ, TAR_BZIP2};
@@ -234,7 +233,7 @@ static int append(int fd, const void *data, size_t size)
     return pwrite(fd, data, size, lseek(fd, 0, SEEK_END)) == (ssize_t)size ? 0 : -1;
 }
 
-/* pigz and the tools that make seekable layers write one gzip member after the other. */
+/* pigz and tools for seekable layers write several gzip members. */
 static void test_gzip_members(void **state)
 {
     struct fixture *fixture = *state;
@@ -258,14 +257,14 @@ static void test_gzip_members(void **state)
     count = pread(part, packed, sizeof(packed), 0);
     assert_true(count > 20);
     assert_int_equal(append(fd, packed, (size_t)count), 0);
-    /* What follows is ignored, as gzip(1) does. */
+    /* Trailing bytes are ignored, same as in gzip(1). */
     for (int i = 0; i < 2; i++) {
         assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
         assert_int_equal(layer_apply(fd, fixture->tree, &fixture->spool, diff_id, &err), 0);
         assert_string_equal(diff_id, whole);
         assert_int_equal(append(fd, "\0\0\0rubbish", 10), 0);
     }
-    /* A member that is cut short is not. */
+    /* A truncated member is not. */
     assert_int_equal(ftruncate(fd, lseek(fd, 0, SEEK_END) - 20 - 5), 0);
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
     assert_int_equal(layer_apply(fd, fixture->tree, &fixture->spool, diff_id, &err), -EBADMSG);
@@ -311,8 +310,8 @@ static void test_empty(void **state)
         close(fd);
     }
     assert_tree(fixture, "a=1");
-    /* Blocks of zeros, as tar ends with: one is too few for other programs, and enough for docker.
-     */
+    /* Blocks of zeros, the end of a tar archive: one is too few for other programs, and enough for
+     * docker. */
     for (size_t blocks = 1; blocks <= 20; blocks++) {
         static const char zeros[20 * 512];
         char diff_id[DIGEST_SIZE];
@@ -324,8 +323,7 @@ static void test_empty(void **state)
     assert_tree(fixture, "a=1");
 }
 
-/* Bytes of names are kept: what is not UTF-8, and UTF-8 that a normal form would write otherwise.
- */
+/* Bytes of names are kept: also if they are not UTF-8, or not normalised. */
 static void test_bytes_of_names(void **state)
 {
     static const char *const names[] = {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whole imports into a store: image archives made by hand, malformed ones too, the names
- * that images get, and that a failure leaves the store as it was. (Real images:
- * tests/images/check.)
+ * Whole imports into a store: hand-made image archives, also malformed ones, the names of images,
+ * and failures, which do not change the store. (Real images: tests/images/check.)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -79,7 +78,8 @@ static void test_links_out(void **state)
     import_refused(fixture, ENOENT, "is missing");
 }
 
-/* Of two members of one name the last counts, a leading '/' does not, and ".." is refused. */
+/* Of two members with the same name the last counts, a leading '/' is ignored, and ".." is
+ * refused. */
 static void test_malformed_members(void **state)
 {
     struct import_fixture *fixture = *state;
@@ -110,7 +110,7 @@ static void test_malformed_docker(void **state)
     import_refused(fixture, EBADMSG, "without 'Config'");
     tar_file(&fixture->maker, "manifest.json", "[{\"Config\":\"x\",\"Layers\":[1]}]");
     import_refused(fixture, EBADMSG, "'Layers' is not a list of strings");
-    /* A config that is not what its name says, and a layer that is not what the config says. */
+    /* A config that does not match its name, and a layer that does not match the config. */
     import_fixture_add(fixture, import_fixture_layer_name(fixture, ".tar"), fixture->layer,
                        fixture->layer_size);
     fixture->config[strlen(fixture->config) - 1] = ' ';
@@ -149,7 +149,7 @@ static void test_extra_members(void **state)
 {
     struct import_fixture *fixture = *state;
 
-    strcpy(fixture->config_name, "config.json"); /* as jib calls it */
+    strcpy(fixture->config_name, "config.json"); /* the name that jib uses */
     import_fixture_add(fixture, "layers/one", fixture->layer, fixture->layer_size);
     add_extras(fixture);
     import_fixture_add_docker(fixture, "layers/one", "[\"docker:1\"]");
@@ -162,7 +162,7 @@ static void test_extra_members(void **state)
     assert_int_equal(fixture->kind, LOAD_KIND_OCI);
 }
 
-/* What has a mark of an image and lacks something is refused as an image. */
+/* An incomplete input with a mark of an image is refused as an image. */
 static void test_broken_images(void **state)
 {
     struct import_fixture *fixture = *state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layers become a tree: whiteouts, links, replacement, names, and everything malformed. */
+/* Layers become a tree: whiteouts, links, replacement, names, and malformed entries. */
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -27,7 +27,7 @@ static void test_whiteout(void **state)
     apply_fine(fixture);
     assert_tree(fixture, "d/ d/two=2");
 
-    /* umoci does so when a directory becomes a file. */
+    /* umoci writes this when a directory becomes a file. */
     tar_file(maker, "d", "f");
     tar_file(maker, "d/.wh.two", "");
     apply_fine(fixture);
@@ -56,7 +56,7 @@ static void test_whiteout_spares_its_own_layer(void **state)
     assert_tree(fixture, "after=new before=new d/ d/y=new e/ e/y=new");
 }
 
-/* By its name alone: aufs stored hard links, to a whiteout of its own or to another one. */
+/* By its name alone: aufs stored hard links, to its own whiteout or to another one. */
 static void test_whiteout_of_any_type(void **state)
 {
     static const char *const metas[] = {".wh..wh.aufs", ".wh..wh.orph/x", ".wh..wh.plnk/10.20"};
@@ -78,7 +78,7 @@ static void test_whiteout_of_any_type(void **state)
     tar_symlink(maker, ".wh.e", "x");
     tar_directory(maker, ".wh.f/");
     entry = tar_entry(".wh.g", AE_IFCHR, 0);
-    archive_entry_set_uid(entry, 1LL << 40); /* nothing of it counts */
+    archive_entry_set_uid(entry, 1LL << 40); /* ignored */
     archive_entry_set_rdevmajor(entry, 0x1000);
     tar_put(maker, entry, NULL, 0);
     tar_hardlink(maker, "dir/.wh..wh..opq", ".wh..wh.aufs");
@@ -140,7 +140,7 @@ static void test_names(void **state)
     tar_directory(maker, "./");
     tar_directory(maker, "./a/");
     tar_file(maker, "a//./b", "1");
-    tar_directory(maker, "a"); /* twice is fine for a directory */
+    tar_directory(maker, "a"); /* a directory may be repeated */
     tar_file(maker, "grüße\n", "2");
     tar_file(maker, "...", "3");
     tar_file(maker, "a/..b", "4");
@@ -195,7 +195,7 @@ static void test_long_names(void **state)
     apply_refused(fixture, EINVAL, "longer than 4096 bytes");
 }
 
-/* As tar does: a leading '/' is the root's, and an entry of "/" itself has its attributes. */
+/* Same as in tar: a leading '/' is the root, and an entry of "/" itself has its attributes. */
 static void test_absolute_names(void **state)
 {
     struct fixture *fixture = *state;
@@ -215,7 +215,7 @@ static void test_absolute_names(void **state)
     assert_tree(fixture, "etc/ usr/");
 }
 
-/* The last entry of a name counts, and a directory keeps what is in it. */
+/* The last entry of a name counts, and a directory keeps its contents. */
 static void test_duplicates(void **state)
 {
     struct fixture *fixture = *state;
@@ -231,7 +231,8 @@ static void test_duplicates(void **state)
     tar_file(maker, "d", "1"); /* and a file a directory */
     tar_directory(maker, "d");
     tar_file(maker, "d/x", "2");
-    tar_directory(maker, "e"); /* and each a symbolic link, which is not followed when it is last */
+    tar_directory(maker,
+                  "e"); /* and each a symbolic link, which is not followed as the last component */
     tar_file(maker, "e/x", "1");
     tar_symlink(maker, "e", "b");
     tar_symlink(maker, "f", "b");
@@ -263,7 +264,7 @@ static void test_duplicate_hard_links(void **state)
     assert_tree(fixture, "a=4(2) b=1(2) c=4(2) d=1(2)");
 }
 
-/* Within a layer, followed inside the root; what is not there yet is made. */
+/* Within a layer, followed inside the root; missing parts are created. */
 static void test_below_symbolic_links(void **state)
 {
     struct fixture *fixture = *state;
@@ -278,7 +279,7 @@ static void test_below_symbolic_links(void **state)
     tar_file(maker, "usr/up/z", "3");
     tar_symlink(maker, "later", "not/yet");
     tar_file(maker, "later/w", "4");
-    tar_hardlink(maker, "hard", "lib64/x"); /* and in the middle of what a hard link means */
+    tar_hardlink(maker, "hard", "lib64/x"); /* and in the middle of a hard link's target */
     tar_symlink(maker, "lib/last", "x");
     tar_hardlink(maker, "to-link", "lib/last");
     apply_fine(fixture);
@@ -324,7 +325,7 @@ static void test_below_unsafe_links(void **state)
     tar_file(maker, "plain/x", "1");
     apply_refused(fixture, ENOTDIR, "lies below 'plain'");
 
-    /* Deeper than a path can say, and dearer than a path can pay for. */
+    /* Deeper than a path can be, and more steps than a walk may take. */
     for (size_t i = 0; i < sizeof(target); i++)
         target[i] = i % 2 ? '/' : 'd';
     target[TREE_PATH_MAX - 100] = '\0';

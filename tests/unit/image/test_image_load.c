@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An import that was taken over says what it likes to microvm. Whatever that is, the load
- * fails and the store is as it was, or holds what has been verified.
+ * An import that was taken over can send anything to microvm. In any case the load fails and the
+ * store is unchanged, or only holds verified files.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +35,7 @@ struct fixture {
 static struct fixture fixture;
 static void (*lie)(int channel);
 
-/* Without a sanitizer's help: the liar is a process, as the import is. */
+/* Without the sanitizer's leak check: the hostile import is a process, same as the real one. */
 static int start(const struct load *load, int channel, pid_t *pid, struct error *err)
 {
     (void)load;
@@ -110,7 +110,7 @@ static uint32_t make_file(int channel, const char *text)
 static const char zeros[] =
     "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
-/* A whole image; `blob` and `root` are what its config and its root hold. */
+/* A complete image; `blob` and `root` are the contents of its config and its root. */
 static void say_image(int channel, const char *blob, const char *root, const char *name)
 {
     char manifest[512];
@@ -235,7 +235,7 @@ static void fill_disk(int channel)
     pause();
 }
 
-/* It sends without waiting for answers, and never reads one. */
+/* It sends without waiting for replies, and never reads one. */
 static void flood(int channel)
 {
     struct load_message message = {.call = LOAD_NEW_FILE};
@@ -293,7 +293,7 @@ static int ask_member(int channel, const char *path)
     return rc;
 }
 
-/* The answers come back as a message of failure, which the test reads. */
+/* The replies come back in a failure message, which the test reads. */
 static void ask_for_files(int channel)
 {
     static const char *const paths[] = {"/etc/passwd", "../secret", "out",  "absolute",
@@ -319,7 +319,7 @@ static void test_files(void **state)
     assert_lie_fails(ask_for_files, EPROTO, "none of these");
 }
 
-/* An interrupted import leaves nothing, and the signal takes its course. */
+/* An interrupted import leaves nothing behind, and the signal is delivered. */
 static void interrupt_parent(int channel)
 {
     (void)channel;

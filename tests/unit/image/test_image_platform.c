@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Platforms of images: which a host runs, which of several is best; what an index makes of entries
- * that are not for us. */
+/* Platforms of images: which ones a host can run, which of several is best; entries of an index for
+ * other platforms. */
 #include <stdio.h>
 
 #include "tests/unit/unit.h"
@@ -108,7 +108,7 @@ static void test_ignored_entries(void **state)
         if (index.count != rows[i].count)
             fail_msg("%s: %zu entries", rows[i].fields, index.count);
         index_release(&index);
-        /* What is ignored is not looked at more closely. */
+        /* Ignored entries are not checked. */
         snprintf(text, sizeof(text), "{\"manifests\":[{%s,\"digest\":\"none\"}]}", rows[i].fields);
         if (index_parse(text, strlen(text), "index", &index, &err) == 0)
             index_release(&index);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which image of a layout is loaded, and digests of SHA-512: layouts in a directory, made by hand.
- */
+/* Which image of a layout is loaded, and digests of SHA-512: hand-made layouts in a directory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -23,7 +22,7 @@ struct fixture {
     char directory[64];
     char layout[80];
     char store[80];
-    const char *algorithm; /* "sha256:" or "sha512:", of what is put next */
+    const char *algorithm; /* "sha256:" or "sha512:", for the next blob */
     char layer[2048];
     char index[16384];
     bool spoil_diff_id;
@@ -137,7 +136,7 @@ static void put_image(struct fixture *fixture, const char *mark, char descriptor
     put(fixture, manifest, strlen(manifest), descriptor);
 }
 
-/* Adds an entry to the index in the making. */
+/* Adds an entry to the unfinished index. */
 static void add_entry(struct fixture *fixture, const char *type, const char *descriptor,
                       const char *more)
 {
@@ -190,7 +189,7 @@ static int load(struct fixture *fixture, const char *name, char names[256], stru
     return rc;
 }
 
-/* Loads, with a name and without, and sees which image it was. */
+/* Loads, with and without a name, and checks which image it was. */
 static void expect(struct fixture *fixture, const char *mark)
 {
     static const char *const options[] = {NULL, "given:1"};
@@ -280,8 +279,8 @@ static void test_beside_the_image(void **state)
     add_entry(fixture, MANIFEST_TYPE, descriptor, "");
     refuse(fixture, ENOTSUP, "simplesigning");
     refuse(fixture, EBADMSG, "lists no image");
-    /* What is not in the layout is passed over when another one fits, but not when it has a name.
-     */
+    /* An image that is missing in the layout is skipped if another one fits, but not if it has a
+     * name. */
     add_entry(fixture, MANIFEST_TYPE,
               "\"digest\":\"sha256:"
               "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"size\":3",
@@ -296,7 +295,7 @@ static void test_beside_the_image(void **state)
     refuse(fixture, ENOENT, "0123456789abcdef");
 }
 
-/* Indexes in indexes cost no more than a bound. */
+/* The cost of nested indexes is bounded. */
 static void test_nesting(void **state)
 {
     struct fixture *fixture = *state;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The image store: names, finding, removal, pruning, damage. Its images are made by hand.
- */
+/* The image store: names, lookup, removal, pruning, damage. Its images are hand-made. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -89,7 +88,7 @@ static void write_blob(const struct fixture *fixture, const char *text, char dig
     write_file(fixture, name, text);
 }
 
-/* A whole image, different for each `mark`. */
+/* A complete image, different for each `mark`. */
 static void make_image(const struct fixture *fixture, const char *mark, const char *architecture,
                        char manifest[DIGEST_SIZE], char config[DIGEST_SIZE])
 {
@@ -192,7 +191,8 @@ static void test_digests_and_ids(void **state)
     assert_string_equal(resolve(fixture, config_two)->digest, two);
     assert_string_equal(resolve(fixture, two)->digest, two);
     snprintf(text, sizeof(text), "%.12s", config_one + DIGEST_PREFIX_LENGTH);
-    assert_string_equal(resolve(fixture, text)->digest, one); /* two names, one image: no doubt */
+    assert_string_equal(resolve(fixture, text)->digest,
+                        one); /* two names, one image: not ambiguous */
     text[11] = text[11] == '0' ? '1' : '0';
     assert_null(resolve(fixture, text));
     assert_null(resolve(fixture, "sha256:ffffffffffff"));
@@ -232,7 +232,7 @@ static void test_ambiguous_id(void **state)
     assert_true(found);
 }
 
-/* Records the parts of a root as they are, after an import. */
+/* Records the parts of a root, as after an import. */
 static void record_root(struct fixture *fixture, const char *config)
 {
     struct store_root root = {0};
@@ -250,7 +250,7 @@ static void record_root(struct fixture *fixture, const char *config)
     assert_int_equal(store_root_write(fixture->store, &root, NULL), 0);
 }
 
-/* A root is what the import made, or the image does not open. */
+/* A root that has changed since the import does not open. */
 static void test_root_digest(void **state)
 {
     struct fixture *fixture = *state;
@@ -272,7 +272,7 @@ static void test_root_digest(void **state)
     assert_int_equal(image_open(fixture->store, "a", &image, &err), 0);
     image_close(image);
 
-    /* Another time, the same content: fine, and noted. */
+    /* Another time, the same content: accepted, and recorded. */
     assert_int_equal(store_root_read(fixture->store, config, &root, NULL), 0);
     memcpy(stamp, root.parts[STORE_ROOT_SQUASHFS].stamp, sizeof(stamp));
     store_root_part_name(config, STORE_ROOT_SQUASHFS, name);
@@ -415,7 +415,7 @@ static void test_missing_store(void **state)
     assert_int_equal(store_open(path, STORE_READ, &store, NULL), 0);
     assert_int_equal(store_count(store), 0);
     store_close(store);
-    assert_int_equal(access(path, F_OK), -1); /* reading makes nothing */
+    assert_int_equal(access(path, F_OK), -1); /* reading creates nothing */
 }
 
 static void test_foreign_directory(void **state)
@@ -425,7 +425,7 @@ static void test_foreign_directory(void **state)
     struct store *store;
     char path[128];
 
-    snprintf(path, sizeof(path), "%s/blobs", fixture->path); /* it holds a folder */
+    snprintf(path, sizeof(path), "%s/blobs", fixture->path); /* it contains a folder */
     assert_int_equal(store_open(path, STORE_WRITE, &store, &err), -EINVAL);
     assert_non_null(strstr(err.text, "MICROVM_STORE"));
     snprintf(path, sizeof(path), "%s/blobs/lock", fixture->path);
@@ -434,8 +434,8 @@ static void test_foreign_directory(void **state)
     assert_int_equal(store_open(path, STORE_READ, &store, &err), -ENOTDIR);
 }
 
-/* A writer waits for the readers: seen by its not being done while one is there. */
-/* A store that somebody else can change is not used. */
+/* A writer waits for the readers: it is not done while one exists. */
+/* A store that another user can change is not used. */
 static void test_owner(void **state)
 {
     static const char *const folders[] = {"", "/roots", "/blobs/sha256", "/index.json"};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The import's cage, by somebody who has taken the import over and wants out. Each attempt
- * runs in a child, since there is no way back; all of them as the caller, and once more as nobody.
+ * The confinement of the import, tested by attempts to escape. Each attempt runs in a child, since
+ * confinement cannot be undone; all of them as the caller, and again as nobody.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,9 +30,9 @@
 
 #define NOBODY 65534
 
-/* What the one in the cage has: as microvm-import, on other numbers. */
+/* The descriptors of the confined process: those of microvm-import, with other numbers. */
 struct cell {
-    char directory[64]; /* not in the cage: the store, say */
+    char directory[64]; /* outside: for instance the store */
     char secret[96];    /* a file of it */
     int source;         /* opened for reading and writing, as a careless caller would */
     int channel;
@@ -48,7 +48,7 @@ static struct cell cell;
             return __LINE__;                                                                       \
     } while (0)
 
-/* The call fails, with EPERM of the filter or what else the kernel says on the way to it. */
+/* The call fails, with EPERM from the filter or another error of the kernel. */
 #define DENIED(call)                                                                               \
     do {                                                                                           \
         errno = 0;                                                                                 \
@@ -95,14 +95,14 @@ static int check_files(void)
     DENIED(syscall(SYS_memfd_create, "x", 0));
     DENIED(syscall(SYS_io_uring_setup, 1, NULL));
     DENIED(flock(cell.file, 2));
-    /* Its own work. */
+    /* Its allowed work. */
     REQUIRE(write(cell.file, "x", 1) == 1);
     REQUIRE(pwrite(cell.file, "x", 1, 5) == 1);
     REQUIRE(ftruncate(cell.file, 0) == 0);
     return 0;
 }
 
-/* What it was given to read is not written, whatever the descriptor would allow. */
+/* The source cannot be written, even if the descriptor would allow it. */
 static int check_source(void)
 {
     char byte;
@@ -203,7 +203,7 @@ static int check_capabilities(void)
     int seen = 0;
     int fd = open("/proc/thread-self/status", O_RDONLY);
 
-    /* Opened before: what is read of it is what holds then. */
+    /* Opened before: reading it shows the present state. */
     REQUIRE(fd >= 0 && confine_to_reading(-1, NULL) == 0);
     REQUIRE(confine_to_parsing(cell.channel, cell.source, NULL) == 0);
     status = fdopen(fd, "r");
@@ -222,7 +222,7 @@ static int check_capabilities(void)
     return 0;
 }
 
-/* The cage of whoever packs a directory: reads beneath it (where Landlock is), writes nowhere. */
+/* The confinement for packing a directory: reads beneath it (with Landlock), writes nowhere. */
 static int check_reading(void)
 {
     int directory = open("/usr/share", O_RDONLY | O_DIRECTORY);
@@ -308,7 +308,7 @@ static int set_up(void **state)
     (void)state;
     strcpy(cell.directory, "/tmp/test-confine.XXXXXX");
     assert_non_null(mkdtemp(cell.directory));
-    assert_int_equal(chmod(cell.directory, 0777), 0); /* so that rights of files deny nothing */
+    assert_int_equal(chmod(cell.directory, 0777), 0); /* so that file modes deny nothing */
     snprintf(cell.secret, sizeof(cell.secret), "%s/secret", cell.directory);
     cell.source = open(cell.secret, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     assert_true(cell.source >= 0);

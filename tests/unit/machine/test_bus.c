@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each access reaches the range that holds all of it, or nobody. */
+/* Each access reaches the range that contains all of it, or none. */
 #include <errno.h>
 
 #include "tests/unit/unit.h"
@@ -53,7 +53,7 @@ static void accesses_find_their_range(void **state)
     uint32_t value = 0;
 
     (void)state;
-    assert_int_equal(add(&bus, 0x2000, 0x100, &two), 0); /* in no order */
+    assert_int_equal(add(&bus, 0x2000, 0x100, &two), 0); /* unordered */
     assert_int_equal(add(&bus, UINT64_MAX - 0xf, 0x10, &last), 0);
     assert_int_equal(add(&bus, 0x1000, 0x100, &one), 0);
     bus_read(&bus, 0x1004, &value, 4);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A queue that another process serves, as vhost and vhost-user do: it has nothing but the queue's
- * two eventfds, the guest's addresses and the descriptor of the guest's memory. KVM is played by
- * this test: it keeps what it is told of eventfds, and signals and looks at them itself.
+ * A queue that another process serves, as vhost and vhost-user do: it only has the queue's two
+ * eventfds, the guest's addresses and the descriptor of the guest's memory. This test plays KVM: it
+ * stores the eventfds that it gets, signals and reads them.
  */
 #include <errno.h>
 #include <linux/kvm.h>
@@ -54,15 +54,15 @@ int ioctl(int fd, unsigned long request, ...)
     return (int)syscall(SYS_ioctl, fd, request, argument);
 }
 
-/* ---- the other process ----------------------------------------------------------------------- */
+/* ---- the other process ---- */
 
 struct back_end {
     struct device_queue_fds fds;
-    struct virtqueue queue; /* addresses of the guest, and where it stands */
+    struct virtqueue queue; /* addresses of the guest, and its position */
     struct guest_memory memory;
 };
 
-/* The memory at addresses of its own, and no more at those it has inherited. */
+/* Maps the memory at its own addresses, and unmaps the inherited ones. */
 static void map_again(struct guest_memory *memory)
 {
     for (unsigned i = 0; i < memory->count; i++) {
@@ -94,7 +94,7 @@ static void serve_all(struct back_end *back_end)
 static void run_back_end(struct back_end *back_end)
 {
     map_again(&back_end->memory);
-    virtqueue_stop(&back_end->queue); /* what it knows of areas is the machine's */
+    virtqueue_stop(&back_end->queue); /* its areas are those of the VM */
     if (virtqueue_start(&back_end->queue, &back_end->memory) < 0)
         _exit(4);
     for (;;) {
@@ -107,7 +107,7 @@ static void run_back_end(struct back_end *back_end)
     }
 }
 
-/* ---- a device whose first queue is served by it ---------------------------------------------- */
+/* ---- a device whose first queue is served by it ---- */
 
 struct split_device {
     struct virtio_device device;
@@ -167,13 +167,13 @@ static const struct virtio_device_class split_class = {
     .destroy = split_destroy,
 };
 
-/* ---- the machine ----------------------------------------------------------------------------- */
+/* ---- the machine ---- */
 
 static struct machine_memory memory;
 static struct event_loop *loop;
 static struct bus bus;
 static struct devices devices;
-static struct fake_machine driver; /* of it, only the driver's side is used */
+static struct fake_machine driver; /* only its driver's side is used */
 static struct split_device *split;
 
 static int begin(void **state)
@@ -223,7 +223,7 @@ static void start(void)
     run_loop();
 }
 
-/* As KVM does for a write to QueueNotify. */
+/* Same as KVM for a write to QueueNotify. */
 static void ring(unsigned index)
 {
     const uint64_t one = 1;
@@ -231,7 +231,7 @@ static void ring(unsigned index)
     assert_int_equal(write(doorbells[index], &one, sizeof(one)), sizeof(one));
 }
 
-/* As KVM does: waits for the interrupt, and takes it. */
+/* Same as KVM: waits for the interrupt, and takes it. */
 static void expect_interrupt(void)
 {
     struct pollfd wait = {.fd = interrupt, .events = POLLIN};
@@ -259,7 +259,7 @@ static void expect_answer(uint64_t address)
     assert_memory_equal(fake_at(&driver, address), ANSWER, sizeof(ANSWER));
 }
 
-/* ---- tests ----------------------------------------------------------------------------------- */
+/* ---- tests ---- */
 
 static void another_process_serves_a_queue(void **state)
 {
@@ -271,7 +271,7 @@ static void another_process_serves_a_queue(void **state)
         ring(0);
         expect_answer(0x10000 * i);
     }
-    assert_int_equal(event_loop_turn(loop), 0); /* nothing of it was for us */
+    assert_int_equal(event_loop_turn(loop), 0); /* none of it was for us */
     assert_int_equal(split->handled[0], 0);
 }
 
@@ -311,7 +311,7 @@ static void the_other_queue_stays_here(void **state)
     assert_int_equal(split->handled[1], before + 1);
 }
 
-/* The other process interrupts without telling anybody, so the cause has to be there always. */
+/* The other process interrupts directly, so the cause must always be set. */
 static void the_interrupt_status_names_used_buffers(void **state)
 {
     (void)state;
@@ -366,7 +366,7 @@ static void after_a_reset_the_queue_is_here_again(void **state)
     run_loop();
     assert_int_equal(split->handled[0], before + 1);
 
-    split->stays = false; /* and there once more */
+    split->stays = false; /* and set again */
     start();
     offer(0x10000);
     ring(0);

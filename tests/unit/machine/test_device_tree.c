@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The device tree says what Linux wants to read, and the tree compiler finds no fault.
- * Most of it is for x86_64, as vmm/arch/x86_64/platform_nodes.c.
+ * The device tree has what Linux reads, and the tree compiler finds no error. Most of it is for
+ * x86_64, same as vmm/arch/x86_64/platform_nodes.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -80,7 +80,7 @@ static void devices_are_listed(void **state)
     assert_non_null(fdt_getprop(tree, node, "interrupt-controller", NULL));
 }
 
-/* dtc reads the tree and writes it as source, without a word of complaint. */
+/* dtc reads the tree and writes it as source, without warnings. */
 static void compiler_finds_no_fault(void **state)
 {
     char path[] = "/tmp/microvm-tree-XXXXXX";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Watches begin, change, end, and never hear of a descriptor that is no longer theirs. */
+/* Watches begin, change, end, and are never called for a descriptor that is no longer theirs. */
 #include <errno.h>
 #include <pthread.h>
 #include <sys/epoll.h>
@@ -58,7 +58,7 @@ static void stop(void *opaque, uint32_t events)
     event_loop_stop(scene->loop);
 }
 
-static void ready_descriptors_are_told(void **state)
+static void ready_descriptors_are_reported(void **state)
 {
     struct scene *scene = *state;
 
@@ -85,7 +85,7 @@ static void watch_changes_and_ends(void **state)
     assert_int_equal(scene->one_calls, 0);
 }
 
-/* Both are ready at once; the first to be told closes the other and takes its number anew. */
+/* Both are ready at once; the first handler closes the other descriptor and reuses its number. */
 static void replace_other(void *opaque, uint32_t events)
 {
     struct scene *scene = opaque;
@@ -105,7 +105,7 @@ static void stale_event_is_not_delivered(void **state)
 {
     struct scene *scene = *state;
 
-    /* epoll tells in the order in which they became ready: two was added first. */
+    /* epoll reports in the order in which they became ready: two was added first. */
     assert_int_equal(event_loop_watch(scene->loop, scene->two, EPOLLIN, replace_other, scene), 0);
     assert_int_equal(event_loop_watch(scene->loop, scene->one, EPOLLIN, call_one, scene), 0);
     take_turns(scene->loop, 2);
@@ -152,12 +152,12 @@ static void other_threads_wake_and_stop_it(void **state)
     event_loop_wake(scene->loop);
     take_turns(scene->loop, 1);
     assert_int_equal(scene->one_calls, 1);
-    take_turns(scene->loop, 1); /* finds nothing: each write tells once */
+    take_turns(scene->loop, 1); /* finds nothing: each write is reported once */
     assert_int_equal(scene->one_calls, 2);
     assert_int_equal(pthread_create(&thread, NULL, wake_from_outside, scene), 0);
     assert_int_equal(event_loop_run(scene->loop, NULL), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(event_loop_run(scene->loop, NULL), 0); /* stopped is stopped */
+    assert_int_equal(event_loop_run(scene->loop, NULL), 0); /* stays stopped */
 }
 
 /* ---- stopping, whatever is ready ---- */
@@ -183,7 +183,7 @@ static void work(void *opaque, uint32_t events)
     scene->one_calls++;
 }
 
-/* Two hundred are ready each time, and have become so before the one that stops it. */
+/* Two hundred are ready each time, and became ready before the one that stops it. */
 static void urgent_descriptors_need_not_wait_for_the_others(void **state)
 {
     struct scene *scene = *state;
@@ -199,7 +199,7 @@ static void urgent_descriptors_need_not_wait_for_the_others(void **state)
     assert_int_equal(event_loop_run(scene->loop, NULL), 0);
     assert_int_equal(scene->two_calls, 1);
     assert_in_range(scene->one_calls, 0, 8); /* of 200 before it */
-    event_loop_drain(scene->loop, 60000);    /* cut is cut */
+    event_loop_drain(scene->loop, 60000);    /* stays cut */
     assert_in_range(scene->one_calls, 0, 8);
     for (unsigned i = 0; i < BUSY_COUNT; i++) {
         event_loop_watch(scene->loop, busy[i], 0, NULL, NULL);
@@ -209,7 +209,7 @@ static void urgent_descriptors_need_not_wait_for_the_others(void **state)
     close(urgent);
 }
 
-/* What is always ready has no end; the drain has. */
+/* A descriptor that is always ready never ends; the drain does. */
 static void a_drain_has_a_deadline(void **state)
 {
     struct scene *scene = *state;
@@ -225,13 +225,13 @@ static void a_paused_watch_goes_on_by_itself(void **state)
 
     assert_int_equal(event_loop_watch(scene->loop, scene->one, EPOLLIN, call_one, scene), 0);
     event_loop_pause(scene->loop, scene->one);
-    event_loop_pause(scene->loop, scene->one); /* twice is once */
+    event_loop_pause(scene->loop, scene->one); /* twice has no further effect */
     take_turns(scene->loop, 3);
     assert_int_equal(scene->one_calls, 0);
     usleep(110000);
     take_turns(scene->loop, 2); /* the first ends the pause */
     assert_int_equal(scene->one_calls, 1);
-    /* A watch that is changed, or ends, pauses no longer. */
+    /* Changing or ending a watch ends its pause. */
     event_loop_pause(scene->loop, scene->one);
     assert_int_equal(event_loop_watch(scene->loop, scene->one, EPOLLIN, call_one, scene), 0);
     take_turns(scene->loop, 1);
@@ -246,7 +246,7 @@ static void a_paused_watch_goes_on_by_itself(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(ready_descriptors_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(ready_descriptors_are_reported, setup, teardown),
         cmocka_unit_test_setup_teardown(watch_changes_and_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(stale_event_is_not_delivered, setup, teardown),
         cmocka_unit_test_setup_teardown(other_threads_wake_and_stop_it, setup, teardown),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What guest memory is made of: it stays out of core dumps, keeps its size, and is shared or not.
- */
+/* The backings of guest memory: it stays out of core dumps, keeps its size, and is shared or
+ * not. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ static bool has_flag(const void *address, const char *flag)
 #define HUGE_PAGE  (2 * MIB)
 #define TWO_PIECES (5 * 1024 * MIB) /* more than fits below the registers */
 
-/* A file without a name that holds `size` bytes, of which the first ones say so. */
+/* A file without a name with `size` bytes, which begins with a mark. */
 static int make_file(uint64_t size)
 {
     FILE *file = tmpfile();
@@ -93,7 +93,7 @@ static void regions_are_adjacent_and_aligned(void **state)
         assert_int_equal((uintptr_t)guest->regions[0].host % HUGE_PAGE, 0);
         assert_ptr_equal(guest->regions[1].host, guest->regions[0].host + guest->regions[0].size);
         assert_true(guest_memory_offset(guest, 1) == guest->regions[0].size);
-        guest->regions[1].host[guest->regions[1].size - 1] = 1; /* the very last is there */
+        guest->regions[1].host[guest->regions[1].size - 1] = 1; /* the last byte exists */
         memory_destroy(&memory);
     }
 }

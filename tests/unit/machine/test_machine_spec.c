@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The description of a machine survives the way there and back; whatever is not one is
- * refused. */
+/* The description of a VM survives encoding and decoding; invalid ones are refused. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

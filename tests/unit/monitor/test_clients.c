@@ -57,7 +57,7 @@ static void end(void)
     assert_int_equal(rmdir(directory), 0);
 }
 
-/* The listener stays ready; a loop that looked at it all the time would do nothing else. */
+/* The listener stays ready; without a pause the loop would be busy. */
 static void a_client_for_whom_there_is_no_descriptor_waits(void **state)
 {
     struct rlimit limit;

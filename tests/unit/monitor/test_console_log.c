@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The log of a console is bounded in the file and in memory, and its tail is plain text.
- */
+/* The log of a console is bounded in the file and in memory, and its tail is plain text. */
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages of control.sock survive the way there and back; a reader ignores what a newer version
- * may add, and refuses what is malformed. */
+/* Messages of control.sock survive encoding and decoding; a reader ignores later additions, and
+ * refuses malformed messages. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,7 +72,7 @@ static void counts_survive_and_are_bounded(void **state)
     assert_true(back.counts[3].value == (uint64_t)3 << 40);
 }
 
-/* The largest message there can be still goes through. */
+/* The largest possible message fits. */
 static void worst_console_fits(void **state)
 {
     struct control_event event = {.type = CONTROL_EVENT_END, .reason = MACHINE_PANIC};
@@ -85,8 +85,8 @@ static void worst_console_fits(void **state)
     assert_int_equal(strlen(back.console), CONTROL_CONSOLE_MAX);
 }
 
-/* A monitor that a guest has taken over may say anything; a terminal must stay as it is. */
-static void what_a_monitor_says_is_made_harmless(void **state)
+/* A monitor that a guest has taken over may send anything; it must not control a terminal. */
+static void text_of_a_monitor_is_made_safe(void **state)
 {
     struct control_event event = {.type = CONTROL_EVENT_END, .reason = MACHINE_ERROR};
     struct control_event back;
@@ -134,7 +134,7 @@ static void commands_survive(void **state)
     close(ends[1]);
 }
 
-/* Receives `json`, and then a mark: that nothing is read twice, or as something else. */
+/* Receives `json`, and then a mark, so that nothing is read twice or mixed up. */
 static struct control_event received(const char *json)
 {
     const struct control_event mark = {.type = CONTROL_EVENT_MARK, .mark = 7};
@@ -156,7 +156,7 @@ static struct control_event received(const char *json)
     return event;
 }
 
-static void unknown_events_are_told_apart(void **state)
+static void unknown_events_are_distinguished(void **state)
 {
     static const char *const texts[] = {
         "{\"version\":1,\"event\":\"dance\"}",
@@ -317,7 +317,7 @@ static void messages_carry_the_version(void **state)
     free(json);
 }
 
-static void unknown_commands_are_told_apart(void **state)
+static void unknown_commands_are_distinguished(void **state)
 {
     static const char unknown[] = "{\"version\":1,\"command\":\"dance\",\"rows\":\"?\"}";
     struct control_command command = {.type = CONTROL_COMMAND_STOP};
@@ -386,16 +386,16 @@ int main(void)
         cmocka_unit_test(events_survive),
         cmocka_unit_test(counts_survive_and_are_bounded),
         cmocka_unit_test(worst_console_fits),
-        cmocka_unit_test(what_a_monitor_says_is_made_harmless),
+        cmocka_unit_test(text_of_a_monitor_is_made_safe),
         cmocka_unit_test(bytes_that_are_no_text_become_question_marks),
         cmocka_unit_test(commands_survive),
-        cmocka_unit_test(unknown_events_are_told_apart),
+        cmocka_unit_test(unknown_events_are_distinguished),
         cmocka_unit_test(unknown_keys_of_events_are_ignored),
         cmocka_unit_test(an_unknown_reason_is_an_error_with_its_name),
         cmocka_unit_test(malformed_events_are_refused),
         cmocka_unit_test(another_version_is_refused),
         cmocka_unit_test(messages_carry_the_version),
-        cmocka_unit_test(unknown_commands_are_told_apart),
+        cmocka_unit_test(unknown_commands_are_distinguished),
         cmocka_unit_test(unknown_keys_of_commands_are_ignored),
         cmocka_unit_test(malformed_commands_are_refused),
         cmocka_unit_test(too_long_a_message_is_refused),

@@ -223,7 +223,7 @@ static int find_in(struct search *search, const struct image_index *index, const
     return refuse_platforms(index, err);
 }
 
-/* Does it call anything by a digest that the store has no name for? */
+/* Does it contain digests that the store does not use? */
 static bool is_foreign(const struct image_manifest *manifest)
 {
     for (size_t i = 0; i < manifest->layer_count; i++) {
@@ -280,7 +280,7 @@ static bool is_first_of_name(const struct image_index *index, size_t at)
     return true;
 }
 
-/* Finds what there is to load. What is for others is passed over when anything else is there. */
+/* Finds the images to load. Images for other platforms are skipped if there is any other. */
 static int find_choices(struct search *search, const struct image_index *index,
                         struct choice *choices, size_t *count, struct error *err)
 {
@@ -295,7 +295,8 @@ static int find_choices(struct search *search, const struct image_index *index,
             continue;
         choice->name = index->entries[i].name;
         rc = find_in(search, index, choice->name, false, 0, &choice->entry, &problem);
-        /* A named image whose blobs are missing is damaged; a nameless one may be a mere record. */
+        /* A named image whose blobs are missing is damaged; one without a name may be only a
+         * record. */
         if (rc < 0 && (!is_for_others(rc) || (rc == -ENOENT && choice->name)))
             return error_set(err, -rc, "%s", problem.text);
         if (rc < 0 && !first.code)
@@ -315,7 +316,7 @@ static bool is_tagged_latest(const struct choice *choice)
     return choice->name && strcmp(colon ? colon + 1 : choice->name, "latest") == 0;
 }
 
-/* Where only one image is wanted: that, in front. */
+/* If only one image is wanted: moves it to the front. */
 static int keep_one(struct choice *choices, size_t *count, struct error *err)
 {
     const struct choice *latest = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Load a plain root file system as an image of one layer. Its config says nothing of what
- * to run (that comes with `microvm run`) and nothing of when: the same tree is the same image.
+ * Load a plain root file system as an image of one layer. Its config has no command (that comes
+ * with `microvm run`) and no date: the same tree is the same image.
  */
 #include <errno.h>
 #include <jansson.h>

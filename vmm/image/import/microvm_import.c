@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * microvm-import, the program that parses what others made:
+ * microvm-import, the program that parses untrusted files:
  *
  *   microvm-import load [--name NAME] [--base NAME] [--unnamed] SPACE RATIO ENTRIES IMAGES SECONDS
  *   microvm-import unpack-kernel
  *
- * Started by microvm, which hands over the descriptors of load_protocol.h and nothing else.
+ * Started by microvm, which only passes the descriptors of load_protocol.h.
  */
 #include <errno.h>
 #include <poll.h>
@@ -20,7 +20,7 @@
 #include "vmm/image/load_protocol.h"
 
 #define EXIT_USAGE 2
-#define FILE_MAX   (1ULL << 39) /* bytes, holes counted: twice what an archive may unpack to */
+#define FILE_MAX   (1ULL << 39) /* bytes, including holes: twice the limit of an unpacked archive */
 
 static bool parse_arguments(int argc, char **argv, struct import_request *request)
 {
@@ -46,7 +46,7 @@ static bool parse_arguments(int argc, char **argv, struct import_request *reques
     return request->limits.ratio > 0;
 }
 
-/* Does somebody wait for the result? The parent's death after this is a signal. */
+/* Is the parent still alive? From here on its death is a signal. */
 static bool is_wanted(int channel)
 {
     struct pollfd peer = {.fd = channel};
@@ -66,8 +66,8 @@ static int load(int argc, char **argv)
         return EXIT_USAGE;
     if (confine_process(request.limits.seconds, FILE_MAX, NULL) < 0 || !is_wanted(LOAD_CHANNEL_FD))
         return EXIT_FAILURE;
-    /* The locale stays "C", so that libarchive keeps the bytes of names: in one of UTF-8 it makes a
-     * normal form of them, and two names can become one. */
+    /* The locale stays "C", so that libarchive keeps the bytes of names: in a UTF-8 locale it
+     * normalises them, so that two names can become one. */
     return import_run(&request, NULL) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -75,7 +75,7 @@ int main(int argc, char **argv)
 {
     int status = EXIT_USAGE;
 
-    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like others: EFBIG */
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error: EFBIG */
     if (argc > 2 && strcmp(argv[1], "load") == 0)
         status = load(argc, argv);
     else if (argc == 2 && strcmp(argv[1], "unpack-kernel") == 0)

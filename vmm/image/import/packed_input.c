@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The file under a libarchive reader, gzip taken off; see packed_input.h. */
+/* The file under a libarchive reader, gzip unpacked; see packed_input.h. */
 #include "vmm/image/import/packed_input.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@ struct packed_input {
     int fd;
     uint64_t count; /* bytes read, not yet taken */
     bool is_gzip;
-    bool has_ended; /* the last gzip member has */
+    bool has_ended; /* the last gzip member has ended */
     z_stream stream;
     unsigned char packed[READ_SIZE];
     unsigned char unpacked[READ_SIZE];
@@ -54,7 +54,7 @@ static la_int64_t skip_plain(struct archive *archive, void *context, la_int64_t 
     return lseek(input->fd, size, SEEK_CUR) < 0 ? 0 : size;
 }
 
-/* Makes at least `wanted` packed bytes available, or all that are left. */
+/* Reads at least `wanted` packed bytes, or all that are left. */
 static int refill(struct packed_input *input, size_t wanted)
 {
     z_stream *stream = &input->stream;
@@ -72,7 +72,7 @@ static int refill(struct packed_input *input, size_t wanted)
     return 0;
 }
 
-/* At the end of a member: does another follow? */
+/* At the end of a member: does another one follow? */
 static int begin_next_member(struct packed_input *input)
 {
     z_stream *stream = &input->stream;
