@@ -125,3 +125,30 @@ int parse_millicpus(const char *text, const char *what, uint32_t *millicpus, str
     *millicpus = (uint32_t)(whole * 1000 + part);
     return 0;
 }
+
+static int hex_digit(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    if (digit >= 'a' && digit <= 'f')
+        return digit - 'a' + 10;
+    return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
+}
+
+int parse_mac(const char *text, const char *what, uint8_t mac[PARSE_MAC_SIZE], struct error *err)
+{
+    const char *at = text;
+
+    for (unsigned i = 0; i < PARSE_MAC_SIZE; i++, at += 3) {
+        int high = hex_digit(at[0]);
+        int low = high < 0 ? -1 : hex_digit(at[1]);
+
+        if (low < 0 || at[2] != (i + 1 < PARSE_MAC_SIZE ? ':' : '\0'))
+            return error_set(err, EINVAL, "%s: '%s' is not a MAC address such as 02:00:00:00:00:01",
+                             what, text);
+        mac[i] = (uint8_t)(high << 4 | low);
+    }
+    if (mac[0] & 1)
+        return error_set(err, EINVAL, "%s: %s is the MAC address of a group", what, text);
+    return 0;
+}

@@ -29,4 +29,11 @@ int parse_size(const char *text, const char *what, uint64_t *bytes, struct error
  */
 int parse_millicpus(const char *text, const char *what, uint32_t *millicpus, struct error *err);
 
+/*
+ * Parses an Ethernet address of one interface, "02:00:00:00:00:01". Errors: EINVAL (another text,
+ * or an address of a group).
+ */
+#define PARSE_MAC_SIZE 6
+int parse_mac(const char *text, const char *what, uint8_t mac[PARSE_MAC_SIZE], struct error *err);
+
 #endif

@@ -15,10 +15,12 @@
 #include "devices/block/block.h"
 #include "devices/console/console.h"
 #include "devices/entropy/entropy.h"
+#include "devices/net/net.h"
 #include "devices/vsock/vsock.h"
 #include "vmm/base/bytes.h"
 #include "vmm/base/cleanup.h"
 #include "vmm/base/log.h"
+#include "vmm/base/parse.h"
 
 #define GUEST_CID 3 /* the only guest of this device, so any CID works */
 
@@ -42,6 +44,11 @@ static unsigned count_one(const struct machine_spec *spec)
 static unsigned count_disks(const struct machine_spec *spec)
 {
     return spec->disk_count;
+}
+
+static unsigned count_nets(const struct machine_spec *spec)
+{
+    return spec->net_count;
 }
 
 static unsigned count_vsock(const struct machine_spec *spec)
@@ -80,6 +87,37 @@ static int create_disk(const struct devices_setup *setup, unsigned instance,
         return error_wrap(err, rc, "disk %s", disk->name);
     steal_fd(&fd);
     return 0;
+}
+
+static int create_backend(enum machine_net_kind kind, int fd, struct net_backend **backend,
+                          struct error *err)
+{
+    if (kind == MACHINE_NET_STREAM)
+        return net_backend_stream(fd, backend, err);
+    return net_backend_datagram(
+        fd, kind == MACHINE_NET_TAP ? NET_HEADER_SIZE : sizeof(struct virtio_net_hdr), backend,
+        err);
+}
+
+static int create_net(const struct devices_setup *setup, unsigned instance,
+                      struct virtio_device **device, struct error *err)
+{
+    const struct machine_net *net = &setup->spec->nets[instance];
+    AUTO_CLOSE int fd = fd_table_take(setup->host->descriptors, net->descriptor);
+    struct net_options options = {.mtu = (uint16_t)net->mtu};
+    struct net_backend *backend;
+    int rc = parse_mac(net->mac, "network", options.mac, err);
+
+    if (rc < 0)
+        return rc;
+    rc = create_backend(net->kind, fd, &backend, err);
+    if (rc < 0)
+        return rc;
+    steal_fd(&fd);
+    rc = net_create(&options, backend, device, err);
+    if (rc < 0)
+        backend->class->destroy(backend);
+    return rc;
 }
 
 static int create_entropy(const struct devices_setup *setup, unsigned instance,
@@ -126,6 +164,7 @@ static const struct device_kind kinds[] = {
     {"console", count_one, create_console, &console_class},
     {"block", count_disks, create_disk, &block_class},
     {"entropy", count_one, create_entropy, &entropy_class},
+    {"net", count_nets, create_net, &net_class},
     {"vsock", count_vsock, create_vsock, &vsock_class},
 };
 

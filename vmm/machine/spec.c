@@ -44,6 +44,7 @@ struct list {
 };
 
 #define DISK(member)    offsetof(struct machine_disk, member)
+#define NET(member)     offsetof(struct machine_net, member)
 #define MACHINE(member) offsetof(struct machine_spec, member)
 
 static const char *const memory_backings[] = {
@@ -58,6 +59,20 @@ static const struct field disk_fields[] = {
     {"name", FIELD_TEXT, DISK(name), 0, 0, "--disk", NULL},
     {"read_only", FIELD_BOOL, DISK(read_only), 0, 0, NULL, NULL},
     {"serial", FIELD_CHARS, DISK(serial), 0, 20, "--disk", NULL},
+};
+
+static const char *const net_kinds[] = {
+    [MACHINE_NET_STREAM] = "stream",
+    [MACHINE_NET_PACKET] = "packet",
+    [MACHINE_NET_TAP] = "tap",
+    NULL,
+};
+
+static const struct field net_fields[] = {
+    {"descriptor", FIELD_CHARS, NET(descriptor), 0, FD_TABLE_NAME_SIZE - 1, "network", NULL},
+    {"kind", FIELD_CHOICE, NET(kind), 0, 0, NULL, net_kinds},
+    {"mac", FIELD_CHARS, NET(mac), 0, 17, "network", NULL},
+    {"mtu", FIELD_UNSIGNED, NET(mtu), 0, UINT16_MAX, NULL, NULL},
 };
 
 static const struct field machine_fields[] = {
@@ -75,6 +90,8 @@ static const struct field machine_fields[] = {
 static const struct list lists[] = {
     {"disks", disk_fields, ARRAY_LENGTH(disk_fields), MACHINE(disks), sizeof(struct machine_disk),
      MACHINE(disk_count), MACHINE_DISKS_MAX},
+    {"nets", net_fields, ARRAY_LENGTH(net_fields), MACHINE(nets), sizeof(struct machine_net),
+     MACHINE(net_count), MACHINE_NETS_MAX},
 };
 
 /* Fields are reached through their offsets, in both directions. */
@@ -120,6 +137,26 @@ int machine_spec_add_disk(struct machine_spec *spec, struct fd_table *descriptor
     if (!disk->name)
         return error_set_errno(err, ENOMEM, "--disk");
     spec->disk_count++;
+    return 0;
+}
+
+int machine_spec_add_net(struct machine_spec *spec, struct fd_table *descriptors, int fd,
+                         enum machine_net_kind kind, const char *mac, unsigned mtu,
+                         struct error *err)
+{
+    struct machine_net *net = &spec->nets[spec->net_count];
+    int rc;
+
+    if (spec->net_count == MACHINE_NETS_MAX)
+        return error_set(err, E2BIG, "at most %d network devices", MACHINE_NETS_MAX);
+    snprintf(net->descriptor, sizeof(net->descriptor), "net%u", spec->net_count);
+    snprintf(net->mac, sizeof(net->mac), "%s", mac);
+    net->kind = kind;
+    net->mtu = mtu;
+    rc = fd_table_add(descriptors, net->descriptor, fd, err);
+    if (rc < 0)
+        return rc;
+    spec->net_count++;
     return 0;
 }
 

@@ -10,6 +10,7 @@
  *   initramfs            optional
  *   memory               a file, with memory_backing "file"
  *   disks[].descriptor   one a disk
+ *   nets[].descriptor    one a network device
  *   console              optional: stream socket of the console
  *   vsock-PORT           optional: stream socket for the guest's one connection to that port
  *   vsock-listener       optional: UNIX socket through which host processes reach the guest
@@ -24,6 +25,7 @@
 #include "vmm/base/fd_table.h"
 
 #define MACHINE_DISKS_MAX 8
+#define MACHINE_NETS_MAX  8
 #define MACHINE_VCPUS_MAX 64
 
 struct machine_disk {
@@ -31,6 +33,20 @@ struct machine_disk {
     char *name; /* for messages: its path */
     bool read_only;
     char serial[21]; /* NUL-terminated, at most 20 bytes */
+};
+
+/* What a network device's descriptor is; see devices/net/backend.h. */
+enum machine_net_kind {
+    MACHINE_NET_STREAM, /* frames with their sizes: passt */
+    MACHINE_NET_PACKET, /* a packet socket with PACKET_VNET_HDR */
+    MACHINE_NET_TAP,    /* a TAP device with a header of 12 bytes */
+};
+
+struct machine_net {
+    char descriptor[FD_TABLE_NAME_SIZE];
+    enum machine_net_kind kind; /* "stream", "packet", "tap" */
+    char mac[18];               /* "02:00:00:00:00:01" */
+    unsigned mtu;               /* 0 = the driver's choice */
 };
 
 /* The backing of the guest's memory; see memory.h. */
@@ -48,6 +64,8 @@ struct machine_spec {
     char *command_line; /* the part of the user or the launcher; the VM adds the required part */
     struct machine_disk disks[MACHINE_DISKS_MAX];
     unsigned disk_count;
+    struct machine_net nets[MACHINE_NETS_MAX];
+    unsigned net_count;
     bool vsock;
     bool earlycon;
     bool timed;  /* counts include times (`run --explain`) */
@@ -63,6 +81,14 @@ void machine_spec_clear(struct machine_spec *spec);
  */
 int machine_spec_add_disk(struct machine_spec *spec, struct fd_table *descriptors, int fd,
                           const char *name, bool read_only, const char *serial, struct error *err);
+
+/*
+ * Adds a network device: a row, and its descriptor `fd` (borrowed, non-blocking) in the table.
+ * Errors: E2BIG.
+ */
+int machine_spec_add_net(struct machine_spec *spec, struct fd_table *descriptors, int fd,
+                         enum machine_net_kind kind, const char *mac, unsigned mtu,
+                         struct error *err);
 
 /* JSON text (the caller frees it) and back. Parsing is strict: unknown keys and wrong types are
  * EINVAL. */

@@ -258,6 +258,30 @@ static void numbers_are_little_endian_anywhere(void **state)
     assert_int_equal(align_down(8191, 4096), 4096);
 }
 
+static void mac_addresses(void **state)
+{
+    static const char *const bad[] = {"",
+                                      "02",
+                                      "02:",
+                                      "02:00:00:00:00",
+                                      "02:00:00:00:00:0",
+                                      "02:00:00:00:00:01:",
+                                      "02:00:00:00:00:001",
+                                      "2:00:00:00:00:01",
+                                      "02-00-00-00-00-01",
+                                      "0g:00:00:00:00:01",
+                                      "ff:ff:ff:ff:ff:ff",
+                                      "01:00:5e:00:00:01"};
+    static const uint8_t expected[PARSE_MAC_SIZE] = {0x02, 0xAB, 0xcd, 0x0f, 0xf0, 0x99};
+    uint8_t mac[PARSE_MAC_SIZE];
+
+    (void)state;
+    assert_int_equal(parse_mac("02:AB:cd:0F:f0:99", "x", mac, NULL), 0);
+    assert_memory_equal(mac, expected, sizeof(expected));
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        assert_int_equal(parse_mac(bad[i], "x", mac, NULL), -EINVAL);
+}
+
 static void lists_end_with_null(void **state)
 {
     AUTO_STRING_LIST struct string_list list = {0};
@@ -386,6 +410,7 @@ int main(void)
         cmocka_unit_test(a_guest_cannot_flood_the_log),
         cmocka_unit_test(a_long_message_is_one_line),
         cmocka_unit_test(numbers_are_little_endian_anywhere),
+        cmocka_unit_test(mac_addresses),
         cmocka_unit_test(lists_end_with_null),
         cmocka_unit_test(files_are_read_whole_within_a_limit),
         cmocka_unit_test(reads_and_writes_are_whole),

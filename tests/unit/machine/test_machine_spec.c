@@ -25,6 +25,11 @@ static void full_spec_survives(void **state)
                    .serial = "12345678901234567890"},
                   {.descriptor = "disk1", .name = disk, .read_only = false, .serial = ""}},
         .disk_count = 2,
+        .nets = {{.descriptor = "net0",
+                  .kind = MACHINE_NET_TAP,
+                  .mac = "02:00:00:00:00:01",
+                  .mtu = 1500}},
+        .net_count = 1,
         .vsock = true,
         .earlycon = true,
         .timed = true,
@@ -48,6 +53,11 @@ static void full_spec_survives(void **state)
     assert_string_equal(back.disks[1].name, disk);
     assert_string_equal(back.disks[0].serial, "12345678901234567890");
     assert_false(back.disks[1].read_only);
+    assert_int_equal(back.net_count, 1);
+    assert_string_equal(back.nets[0].descriptor, "net0");
+    assert_int_equal(back.nets[0].kind, MACHINE_NET_TAP);
+    assert_string_equal(back.nets[0].mac, "02:00:00:00:00:01");
+    assert_int_equal(back.nets[0].mtu, 1500);
     assert_true(back.vsock);
     assert_true(back.earlycon);
     assert_true(back.timed);
@@ -72,7 +82,7 @@ static void path_that_is_not_utf8_is_an_error(void **state)
 #define REST                                                                                       \
     "\"memory_backing\":\"file\",\"kernel_name\":\"k\","                                           \
     "\"command_line\":null,\"vsock\":false,\"earlycon\":false,"                                    \
-    "\"timed\":false,\"traced\":false"
+    "\"timed\":false,\"traced\":false,\"nets\":[]"
 
 static void others_are_refused(void **state)
 {
@@ -102,6 +112,10 @@ static void others_are_refused(void **state)
         "}",
         "{\"memory_bytes\":1,\"vcpu_count\":1,\"disks\":[{\"name\":\"p\",\"read_only\":true,"
         "\"serial\":\"\"}]," REST "}",
+        "{\"memory_bytes\":1,\"vcpu_count\":1,\"disks\":[],\"nets\":[{\"descriptor\":\"n\","
+        "\"kind\":\"wire\",\"mac\":\"\",\"mtu\":0}],"
+        "\"memory_backing\":\"file\",\"kernel_name\":\"k\",\"command_line\":null,"
+        "\"vsock\":false,\"earlycon\":false,\"timed\":false,\"traced\":false}",
         "{\"memory_bytes\":1,\"vcpu_count\":1,\"disks\":[1,2,3,4,5,6,7,8,9]," REST "}",
     };
 
