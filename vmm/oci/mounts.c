@@ -47,6 +47,29 @@ static size_t depth(const char *path)
     return count;
 }
 
+void oci_path_clean(char *path)
+{
+    char *end = path; /* of what is done: "" or "/a/b" */
+    const char *at = path;
+
+    while (*(at += strspn(at, "/"))) {
+        size_t length = strcspn(at, "/");
+
+        if (length == 2 && at[0] == '.' && at[1] == '.') {
+            while (end > path && *--end != '/')
+                ;
+        } else if (length != 1 || at[0] != '.') {
+            *end++ = '/';
+            memmove(end, at, length);
+            end += length;
+        }
+        at += length;
+    }
+    if (end == path)
+        *end++ = '/';
+    *end = '\0';
+}
+
 int oci_mounts_add(struct oci_mounts *mounts, const char *destination, const char *type,
                    const char *source, struct string_list *options)
 {
@@ -132,10 +155,16 @@ int oci_mounts_add_volumes(struct oci_mounts *mounts, const struct string_list *
 {
     static const char *const seeded[] = {"nosuid", "nodev", "tmpcopyup", NULL};
 
-    for (size_t i = 0; i < paths->count; i++)
-        if (!is_mounted(mounts, paths->items[i]) &&
-            add_mount(mounts, paths->items[i], "tmpfs", "tmpfs", seeded) < 0)
+    for (size_t i = 0; i < paths->count; i++) {
+        AUTO_FREE char *path = strdup(paths->items[i]);
+
+        if (!path)
             return -ENOMEM;
+        oci_path_clean(path);
+        if (strcmp(path, "/") != 0 && !is_mounted(mounts, path) &&
+            add_mount(mounts, path, "tmpfs", "tmpfs", seeded) < 0)
+            return -ENOMEM;
+    }
     return 0;
 }
 
@@ -165,8 +194,15 @@ void oci_mounts_drop_groups(struct oci_mounts *mounts)
  * directories of the image: that is for the runtime to see. */
 static bool is_made_by_runtime(const char *path)
 {
-    return strncmp(path, "/proc", 5) == 0 || strncmp(path, "/sys", 4) == 0 ||
-           strncmp(path, "/dev/", 5) == 0;
+    static const char *const tops[] = {"/proc", "/sys", "/dev"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(tops); i++) {
+        size_t length = strlen(tops[i]);
+
+        if (strncmp(path, tops[i], length) == 0 && (path[length] == '/' || path[length] == '\0'))
+            return strcmp(path, "/dev") != 0;
+    }
+    return false;
 }
 
 int oci_mounts_list_targets(const struct oci_mounts *mounts, char **text, size_t *size)

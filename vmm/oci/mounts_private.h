@@ -13,4 +13,8 @@
 int oci_mounts_add(struct oci_mounts *mounts, const char *destination, const char *type,
                    const char *source, struct string_list *options);
 
+/* Makes an absolute path the one that docker would mount on: without empty names, "." and "..".
+ * Only the text is looked at. */
+void oci_path_clean(char *path);
+
 #endif

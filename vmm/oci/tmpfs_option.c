@@ -75,7 +75,7 @@ static int set_option(struct tmpfs_options *options, char *text, struct error *e
     return error_set(err, EINVAL, "--tmpfs: unknown option '%s'", text);
 }
 
-/* Parses "PATH[:OPTION,OPTION...]", and ends `text` behind the path. */
+/* Parses "PATH[:OPTION,OPTION...]", and makes `text` the path. */
 static int parse_tmpfs(char *text, struct tmpfs_options *options, struct error *err)
 {
     char *rest = strchr(text, ':');
@@ -83,8 +83,11 @@ static int parse_tmpfs(char *text, struct tmpfs_options *options, struct error *
 
     if (rest)
         *rest++ = '\0';
-    if (text[0] != '/' || text[strspn(text, "/")] == '\0')
-        return error_set(err, EINVAL, "--tmpfs: '%s' is not an absolute path below /", text);
+    if (text[0] != '/')
+        return error_set(err, EINVAL, "--tmpfs: '%s' is not an absolute path", text);
+    oci_path_clean(text);
+    if (strcmp(text, "/") == 0)
+        return error_set(err, EINVAL, "--tmpfs: the root directory itself cannot be mounted on");
     while ((option = strsep(&rest, ","))) {
         int rc = *option ? set_option(options, option, err) : 0;
 

@@ -343,12 +343,16 @@ static void test_read_only(void **state)
     fixture.options.read_only = true;
     assert_int_equal(string_list_add(&fixture.image.volumes, "/data"), 0);
     assert_int_equal(string_list_add(&fixture.image.volumes, "/tmp"), 0);
-    assert_int_equal(string_list_add(&fixture.options.tmpfs, "/tmp"), 0);
+    assert_int_equal(string_list_add(&fixture.image.volumes, "/"), 0);
+    assert_int_equal(string_list_add(&fixture.image.volumes, "/data/../proc/"), 0);
+    assert_int_equal(string_list_add(&fixture.options.tmpfs, "/tmp/"), 0);
     create(&fixture);
     assert_true(json_is_true(at(fixture.root, "root.readonly")));
     assert_mount(&fixture, "/etc/hosts", "bind", "rbind,rprivate,ro");
     assert_mount(&fixture, "/data", "tmpfs", "nosuid,nodev,tmpcopyup");
     assert_mount(&fixture, "/tmp", "tmpfs", "noexec,nosuid,nodev"); /* only once */
+    assert_mount(&fixture, "/proc", "proc", "nosuid,noexec,nodev");
+    assert_int_equal(json_array_size(at(fixture.root, "mounts")), 12);
     tear_down(&fixture);
 }
 
@@ -362,8 +366,12 @@ static const struct {
     {"/run:exec,ro,uid=5", "/run", "exec,nosuid,nodev,ro,uid=5"},
     {"/run:exec,noexec", "/run", "noexec,nosuid,nodev"},
     {"/run:size=50%,,", "/run", "noexec,nosuid,nodev,size=50%"},
+    {"//a/./b/../c/", "/a/c", "noexec,nosuid,nodev"},
+    {"/../a/...", "/a/...", "noexec,nosuid,nodev"},
     {"tmp", NULL, NULL},
     {"/", NULL, NULL},
+    {"/.", NULL, NULL},
+    {"/a/../..:size=1m", NULL, NULL},
     {"//", NULL, NULL},
     {"", NULL, NULL},
     {"/x:size=12Q", NULL, NULL},
@@ -396,8 +404,8 @@ static void test_tmpfs(void **state)
 
 static void test_files(void **state)
 {
-    static const char targets[] = "d/dev\0d/etc\0f/etc/hosts\0f/etc/hostname\0f/etc/resolv.conf\0"
-                                  "d/var/cache\0";
+    static const char targets[] = "d/dev\0d/sysroot\0d/etc\0f/etc/hosts\0f/etc/hostname\0"
+                                  "f/etc/resolv.conf\0d/var/cache\0";
     struct fixture fixture;
 
     (void)state;
@@ -406,6 +414,7 @@ static void test_files(void **state)
     fixture.contents.hosts = "192.0.2.7\tpeer\n";
     assert_int_equal(string_list_add(&fixture.options.tmpfs, "/var/cache"), 0);
     assert_int_equal(string_list_add(&fixture.options.tmpfs, "/dev/x"), 0);
+    assert_int_equal(string_list_add(&fixture.options.tmpfs, "/sysroot"), 0);
     assert_int_equal(string_list_add(&fixture.options.tmpfs, "/etc"), 0);
     create(&fixture);
     assert_string_equal(fixture.bundle.files[1].name, "hosts");
