@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,7 +63,8 @@ static int enter_namespaces(const char *runtime, struct error *err)
 {
     const char *hybrid = cgroup_hybrid_mount();
 
-    setsid(); /* a Ctrl-C is for the client to handle */
+    setsid();   /* a Ctrl-C is for the client to handle */
+    umask(022); /* as in a VM: what is made for the container is for all of its users */
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return error_set_errno(err, errno, "cannot make the mounts private");
     if (runtime)

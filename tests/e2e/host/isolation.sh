@@ -82,6 +82,13 @@ case_a_broken_init_is_not_waited_for() {
     expect_failure 125 'invalid message from the guest'
 }
 
+case_the_callers_umask_is_not_the_containers() {
+    try bash -c 'umask 077; exec "$MICROVM" run --isolation=container --user 65534 --tmpfs /data/deep/er "$@"' - \
+        busybox sh -c 'umask; stat -c %a /data /data/deep /etc/hosts; echo x >/data/deep/er/file'
+    expect_status 0
+    expect_out $'0022\n755\n755\n644'
+}
+
 case_a_program_that_is_a_pipe_is_refused() {
     mkfifo "$scratch/pipe"
     try timeout 10 "$MICROVM" run --isolation=container --program "$scratch/pipe" busybox
