@@ -159,6 +159,7 @@ static int load(const char *json, size_t size, const char *kind, json_t **root, 
     json_int_t version;
     int rc = json_parse(json, size, &value, err);
 
+    *name = "";
     if (rc < 0)
         return error_wrap(err, rc, "control message");
     if (json_unpack_ex(value, &why, 0, "{s:I}", "version", &version) < 0)
