@@ -120,12 +120,13 @@ def descriptors(world, name, count):
 
 # A separate file system for one directory, with its content and PAGES free pages. Its final state is on standard error.
 SMALL = """
-set -e; dir=$0 pages=$1; shift
+set -e; dir=$0 pages=$1 files=$2; shift 2
 mount -t tmpfs -o mode=700,nr_inodes=100000 none "$dir.small"
 cp -a "$dir/." "$dir.small/"
 used=$(df -k --output=used "$dir.small" | tail -n 1)
 size=$((used + 4 * pages))
-mount -o "remount,size=$((size > 0 ? size : 4))k" "$dir.small" # a size of 0 means no limit
+inodes=$(($(df --output=iused "$dir.small" | tail -n 1) + files))
+mount -o "remount,size=$((size > 0 ? size : 4))k,nr_inodes=$inodes" "$dir.small" # a size of 0 means no limit
 mount --move "$dir.small" "$dir"
 set +e; "$@"; status=$?
 cp -a "$dir/." "$dir.small/"
@@ -141,14 +142,15 @@ def full(world, name, count):
     if changes:
         world.reset()
     for place in ("store", "tmp") if name.startswith("image") else ("run", "tmp"):
-        # Free pages of 4 KiB: from none to enough.
+        # Free pages of 4 KiB: from none to enough. What is made in the runtime directory has hardly any: so few files, too.
         enough = 300 if name == "image-load" and place == "store" else 20
         for pages in [0, *sample(enough, count)]:
-            def one(place=place, pages=pages):
+            files = pages if place == "run" else 100000
+            def one(place=place, pages=pages, files=files):
                 directory = world.path(place)
                 os.mkdir(directory + ".small")
                 outcome = world.run(arguments, ["unshare", "--mount", "--propagation", "private", "sh", "-c", SMALL, directory,
-                                                str(pages)])
+                                                str(pages), str(files)])
                 if place == "store":  # check what the command has left there
                     shutil.rmtree(directory)
                     os.rename(directory + ".small", directory)

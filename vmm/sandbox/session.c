@@ -104,19 +104,27 @@ static bool request_is_sent(const struct session *session)
 }
 
 /* A guest that is gone is noticed where its messages are read. */
-void session_send_request(struct session *session)
+static bool guest_is_gone(int error)
+{
+    return error == EPIPE || error == ECONNRESET;
+}
+
+int session_send_request(struct session *session, struct error *err)
 {
     const struct guest_request *request = session->request;
     ssize_t count;
 
     if (request_is_sent(session))
-        return;
+        return 0;
     count = send(session->connections[SESSION_PORT_CONTROL], request->data + session->request_sent,
                  request->size - session->request_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count > 0)
         session->request_sent += (size_t)count;
-    else if (count < 0 && errno != EAGAIN && errno != EINTR)
+    else if (count < 0 && guest_is_gone(errno))
         session->request_sent = request->size;
+    else if (count < 0 && errno != EAGAIN && errno != EINTR)
+        return error_set_errno(err, errno, "cannot send the request to the guest's init");
+    return 0;
 }
 
 /* Returns whether it has gone out. A guest that reads nothing for so long loses the message; the
@@ -408,8 +416,12 @@ static int handle_polls(struct session *session, const struct pollfd *polls, str
         if (rc < 0)
             return rc;
     }
-    if (polls[3].revents & POLLOUT)
-        session_send_request(session);
+    if (polls[3].revents & POLLOUT) {
+        int rc = session_send_request(session, err);
+
+        if (rc < 0)
+            return rc;
+    }
     return polls[3].revents & ~POLLOUT ? take_messages(session, err) : 0;
 }
 

@@ -74,7 +74,7 @@ struct session {
 int session_prepare(struct session *session, struct error *err);
 
 /* Makes the connections that the streams need, and sends the request: the guest finds it there.
- * Errors: of socketpair(2). */
+ * Errors: of socketpair(2) and send(2). */
 int session_connect(struct session *session, struct error *err);
 
 /* Adds the guest's ends to the table of a VM's descriptors, as "vsock-PORT"; they stay the
@@ -82,8 +82,9 @@ int session_connect(struct session *session, struct error *err);
 int session_list_guest_ends(const struct session *session, struct fd_table *descriptors,
                             struct error *err);
 
-/* Sends what has not been sent yet of the request, as far as there is room for it now. */
-void session_send_request(struct session *session);
+/* Sends what has not been sent yet of the request, as far as there is room for it now. Errors: of
+ * send(2), but for a guest that is gone. */
+int session_send_request(struct session *session, struct error *err);
 
 /* Closes the guest's ends, which it has by now; runs until the sandbox has ended and all output is
  * written. `session->monitor` is connected. */

@@ -39,8 +39,7 @@ int session_connect(struct session *session, struct error *err)
         if (fcntl(pair[1], F_SETFL, O_RDWR | O_NONBLOCK) < 0)
             return error_set_errno(err, errno, "sockets to the guest");
     }
-    session_send_request(session);
-    return 0;
+    return session_send_request(session, err);
 }
 
 int session_list_guest_ends(const struct session *session, struct fd_table *descriptors,

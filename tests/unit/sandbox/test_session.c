@@ -238,6 +238,19 @@ static void signals_of_any_number_leave_room_for_the_end(void **state)
     expect_stop_by_second_signal();
 }
 
+/* The guest would wait for it. */
+static void a_request_that_cannot_be_sent_is_an_error(void **state)
+{
+    static unsigned char data[1];
+    const struct guest_request unsent = {.data = data, .size = sizeof(data)};
+    struct session other = {.request = &unsent, .connections = {open("/dev/null", O_WRONLY)}};
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    assert_int_equal(session_send_request(&other, &err), -ENOTSOCK);
+    close(other.connections[SESSION_PORT_CONTROL]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +264,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_guest_that_reads_nothing_is_stopped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(signals_of_any_number_leave_room_for_the_end, set_up,
                                         tear_down),
+        cmocka_unit_test(a_request_that_cannot_be_sent_is_an_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
