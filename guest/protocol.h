@@ -124,6 +124,9 @@ _Static_assert(sizeof(struct protocol_window) == 4, "wire format");
  * Of SETUP, which is about the VM; on a host the client has done all that:
  *   overlay=tmpfs|disk   where the writable layer is (disk: the second block device, ext4)
  *   hostname=NAME
+ *   address=IPV4/BITS    of the first Ethernet interface, which init brings up
+ *   gateway=IPV4         its default route
+ *   mtu=BYTES
  * Of RUN:
  *   terminal=0|1         the process has a terminal
  *   stdin=0|1            the client offers a stream of standard input

@@ -4,7 +4,7 @@
 VERSION = 0.1.0
 
 # Libraries that the monitor needs are linked statically: its start-up is part of what users wait for.
-MICROVM_ROOMS   = base confine arch arch/$(ARCH) machine monitor report image oci sandbox container trial compare probe cli
+MICROVM_ROOMS   = base confine arch arch/$(ARCH) machine monitor report image oci network sandbox container trial compare probe cli
 MICROVM_SOURCES = $(wildcard $(MICROVM_ROOMS:%=vmm/%/*.c) devices/*.c devices/*/*.c)
 MICROVM_LIBS    = -Wl,-Bstatic -lfdt -ljansson -lnettle -Wl,-Bdynamic -lpthread
 

@@ -10,34 +10,21 @@
  * work on it runs beside the guest's.
  */
 #include <fcntl.h>
-#include <net/if.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "guest/init/mount.h"
+#include "guest/init/network.h"
 #include "guest/init/session.h"
 #include "guest/init/settings.h"
 #include "guest/init/targets.h"
 #include "guest/protocol.h"
 
-/* A kernel without a network is no reason not to run. */
-static void bring_up_loopback(void)
-{
-    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return;
-    ioctl(fd, SIOCSIFFLAGS, &request);
-    close(fd);
-}
-
-/* What the client's request decides: the container's root and the host name. */
+/* What the client's request decides: the container's root, the network and the host name. */
 static int prepare_machine(const struct machine_options *options, struct failure *failure)
 {
-    if (mount_container_root(options->overlay_on_disk, failure) < 0)
+    if (mount_container_root(options->overlay_on_disk, failure) < 0 ||
+        network_start(options, failure) < 0)
         return -1;
     if (sethostname(options->hostname, strlen(options->hostname)) < 0)
         return failure_set_errno(failure, "hostname %s", options->hostname);
@@ -49,7 +36,7 @@ static int prepare_system(struct failure *failure)
 {
     if (mount_system(failure) < 0)
         return -1;
-    bring_up_loopback();
+    network_start_loopback();
     settings_network();
     settings_memory();
     return 0;

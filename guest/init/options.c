@@ -2,6 +2,8 @@
 /* Parses settings: lines `key=value`. */
 #include "guest/init/options.h"
 
+#include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Takes one setting; *options is what parse() was given. */
@@ -38,6 +40,34 @@ static int parse_flag(const char *key, const char *value, bool *flag, struct fai
     return 0;
 }
 
+static int parse_address(const char *key, const char *value, in_addr_t *address,
+                         struct failure *failure)
+{
+    struct in_addr parsed;
+
+    if (inet_pton(AF_INET, value, &parsed) != 1)
+        return failure_set(failure, "settings: %s is %s, not an IPv4 address", key, value);
+    *address = parsed.s_addr;
+    return 0;
+}
+
+/* "10.0.2.15/24" */
+static int parse_interface_address(const char *value, struct machine_options *options,
+                                   struct failure *failure)
+{
+    char text[INET_ADDRSTRLEN];
+    size_t length = strcspn(value, "/");
+
+    if (length >= sizeof(text))
+        return failure_set(failure, "settings: address is %s", value);
+    memcpy(text, value, length);
+    text[length] = '\0';
+    options->prefix = value[length] ? atoi(value + length + 1) : 32;
+    if (options->prefix < 0 || options->prefix > 32)
+        return failure_set(failure, "settings: address is %s", value);
+    return parse_address("address", text, &options->address, failure);
+}
+
 static int set_machine_option(const char *key, const char *value, void *opaque,
                               struct failure *failure)
 {
@@ -53,6 +83,12 @@ static int set_machine_option(const char *key, const char *value, void *opaque,
         if (size > sizeof(options->hostname))
             return failure_set(failure, "settings: the hostname is too long");
         memcpy(options->hostname, value, size);
+    } else if (strcmp(key, "address") == 0) {
+        return parse_interface_address(value, options, failure);
+    } else if (strcmp(key, "gateway") == 0) {
+        return parse_address(key, value, &options->gateway, failure);
+    } else if (strcmp(key, "mtu") == 0) {
+        options->mtu = atoi(value);
     }
     return 0;
 }

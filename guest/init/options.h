@@ -3,6 +3,7 @@
 #ifndef MICROVM_GUEST_INIT_OPTIONS_H
 #define MICROVM_GUEST_INIT_OPTIONS_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -15,6 +16,10 @@
 struct machine_options {
     bool overlay_on_disk;
     char hostname[65]; /* as long as Linux allows, and a NUL */
+    /* Of the first Ethernet interface, in network byte order; address 0 = there is none. */
+    in_addr_t address, gateway;
+    int prefix; /* bits of its netmask */
+    int mtu;    /* 0 = as it is */
 };
 
 /* Of one process. */

@@ -27,6 +27,7 @@
 #include "vmm/cli/vm_options.h"
 #include "vmm/container/instance.h"
 #include "vmm/image/image.h"
+#include "vmm/network/passt.h"
 #include "vmm/oci/bundle.h"
 #include "vmm/oci/environment.h"
 #include "vmm/oci/process.h"
@@ -96,6 +97,17 @@ static int check_limits(struct run *run, struct error *err)
     return parse_u64(options->pids, "--pids-limit", 0, PIDS_MAX, &limits->pids, err);
 }
 
+static int check_network(struct run *run, struct error *err)
+{
+    const char *network = run->options->network;
+
+    run->sandbox_options.network = network && strcmp(network, "none") != 0;
+    if (run->sandbox_options.network && strcmp(network, "passt") != 0)
+        return error_set(err, EINVAL, "--network: unknown network '%s'; available: none, passt",
+                         network);
+    return 0;
+}
+
 /* Checks the values of single options. */
 static int check_values(struct run *run, struct error *err)
 {
@@ -114,6 +126,9 @@ static int check_values(struct run *run, struct error *err)
     if (rc < 0)
         return rc;
     rc = vm_options_jail(options->jail, options->jail_uid, &run->sandbox_options.jail, err);
+    if (rc < 0)
+        return rc;
+    rc = check_network(run, err);
     if (rc < 0)
         return rc;
     rc = options->hostname ? check_hostname(options->hostname, err) : 0;
@@ -259,6 +274,8 @@ static int run_instance(struct run *run, const struct image *image, char **argum
     const struct bundle_contents contents = {
         .program = run->program.data,
         .program_size = run->program.size,
+        .resolv_conf = run->sandbox_options.network ? "nameserver " PASST_RESOLVER "\n" : NULL,
+        .address = run->sandbox_options.network ? PASST_ADDRESS : NULL,
     };
     AUTO_OCI_CONFIG struct oci_config config = {.rows = 0};
     AUTO_BUNDLE struct bundle bundle = {.count = 0};

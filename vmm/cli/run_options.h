@@ -29,6 +29,7 @@ struct run_options {
     uint64_t disk;
     const char *kernel;
     const char *initramfs;
+    const char *network;
     const char *isolation;
     const char *runtime;
     const char *pids;

@@ -9,7 +9,7 @@
 
 #include "vmm/base/cleanup.h"
 
-static int make_hosts(const char *hostname, const char *more, char **text)
+static int make_hosts(const char *address, const char *hostname, const char *more, char **text)
 {
     return asprintf(text,
                     "127.0.0.1\tlocalhost\n"
@@ -18,8 +18,8 @@ static int make_hosts(const char *hostname, const char *more, char **text)
                     "ff00::0\tip6-mcastprefix\n"
                     "ff02::1\tip6-allnodes\n"
                     "ff02::2\tip6-allrouters\n"
-                    "127.0.1.1\t%s\n%s",
-                    hostname, more ? more : "");
+                    "%s\t%s\n%s",
+                    address ? address : "127.0.1.1", hostname, more ? more : "");
 }
 
 /* Takes over `data`. */
@@ -51,7 +51,7 @@ int bundle_create(const struct oci_config *config, const struct bundle_contents 
         return rc;
     if (oci_mounts_list_targets(&config->mounts, &targets, &targets_size) < 0 || !resolv_conf ||
         (contents->program && !program) ||
-        make_hosts(config->hostname, contents->hosts, &hosts) < 0 ||
+        make_hosts(contents->address, config->hostname, contents->hosts, &hosts) < 0 ||
         asprintf(&hostname, "%s\n", config->hostname) < 0)
         return error_set_errno(err, ENOMEM, "bundle");
     add_text(bundle, "config.json", steal_pointer(text));

@@ -17,6 +17,7 @@
 struct bundle_contents {
     const char *resolv_conf; /* text of /etc/resolv.conf */
     const char *hosts;       /* lines to add to /etc/hosts */
+    const char *address;     /* of the host name in it; NULL = one of the loopback's */
     const void *program;     /* an executable to show at OCI_PROGRAM_PATH: see oci_options */
     size_t program_size;
 };

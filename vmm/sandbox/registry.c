@@ -132,6 +132,7 @@ int sandbox_check_options(const struct sandbox *sandbox, const struct sandbox_op
         {options->runtime, SANDBOX_OCI_RUNTIME, "--runtime", "has no OCI runtime on the host"},
         {options->cgroup_parent, SANDBOX_OCI_RUNTIME, "--cgroup-parent",
          "has no container cgroup on the host"},
+        {options->network, SANDBOX_NETWORK, "--network", "has no network yet"},
         {options->earlycon, SANDBOX_EARLY_SERIAL, "--earlycon", "has no serial port"},
         {options->jail.required, SANDBOX_MONITOR, "--jail=required", "has no monitor"},
         {options->explanation && options->explanation->live, SANDBOX_EXIT_STATISTICS,

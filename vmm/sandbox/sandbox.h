@@ -33,6 +33,7 @@ struct sandbox_options {
     bool interactive; /* -i: standard input reaches the command */
     bool terminal;    /* -t */
     bool earlycon;
+    bool network;             /* --network: not none */
     uint64_t disk_bytes;      /* --disk: size of the writable layer's disk; 0 = in memory */
     uint64_t vm_memory_bytes; /* of a VM */
     unsigned vcpu_count;      /* of a VM */
@@ -75,6 +76,7 @@ enum sandbox_trait {
     SANDBOX_DOORBELL = 1 << 5,        /* the doorbell and virtio can be measured */
     SANDBOX_EXIT_STATISTICS = 1 << 6, /* exits are counted, and traced by --explain=live */
     SANDBOX_EARLY_SERIAL = 1 << 7,    /* takes --earlycon */
+    SANDBOX_NETWORK = 1 << 9,         /* takes --network other than none */
     SANDBOX_OCI_RUNTIME = 1 << 8,     /* takes --runtime and --cgroup-parent */
 };
 

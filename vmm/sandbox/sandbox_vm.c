@@ -15,9 +15,17 @@
 #include "vmm/machine/guest_files.h"
 #include "vmm/machine/host_check.h"
 #include "vmm/machine/kvm.h"
+#include "vmm/network/passt.h"
 #include "vmm/sandbox/registry.h"
 #include "vmm/sandbox/session.h"
 #include "vmm/sandbox/writable_disk.h"
+
+static const char *network_settings(const struct sandbox_options *options)
+{
+    return options->network ? "address=" PASST_ADDRESS "/" PASST_PREFIX "\ngateway=" PASST_GATEWAY
+                              "\nmtu=" PASST_MTU "\n"
+                            : "";
+}
 
 /* What the guest's init receives as soon as it connects. */
 static int make_guest_request(const struct sandbox_request *request,
@@ -27,18 +35,19 @@ static int make_guest_request(const struct sandbox_request *request,
     AUTO_FREE char *setup = NULL;
     AUTO_FREE char *run = NULL;
 
-    if (asprintf(&setup, "overlay=%s\nhostname=%s\n", options->disk_bytes > 0 ? "disk" : "tmpfs",
-                 request->config->hostname) < 0 ||
+    if (asprintf(&setup, "overlay=%s\nhostname=%s\n%s", options->disk_bytes > 0 ? "disk" : "tmpfs",
+                 request->config->hostname, network_settings(options)) < 0 ||
         asprintf(&run, "terminal=%d\nstdin=%d\ntrace=%d\n", options->terminal, options->interactive,
                  options->explanation != NULL) < 0)
         return error_set_errno(err, ENOMEM, "request to the guest");
     return guest_request_make(request->bundle, setup, run, guest_request, err);
 }
 
-/* What prepare() finds. */
 struct vm_state {
+    /* What prepare() finds. */
     char *kernel_path;
     char *initramfs_path;
+    struct passt passt; /* while it runs, with a network */
 };
 
 /* What a VM is made from, while it is launched. */
@@ -116,7 +125,13 @@ static int describe_machine(const struct vm_state *state, const struct sandbox_r
     if (!spec->kernel_name)
         return error_set_errno(err, ENOMEM, "VM");
     rc = list_files(files, descriptors, err);
-    return rc < 0 ? rc : list_disks(request->root_fd, files, spec, descriptors, err);
+    if (rc < 0)
+        return rc;
+    rc = list_disks(request->root_fd, files, spec, descriptors, err);
+    if (rc < 0 || !options->network)
+        return rc;
+    return machine_spec_add_net(spec, descriptors, state->passt.guest_fd, MACHINE_NET_STREAM,
+                                PASST_MAC, 0, err);
 }
 
 static int launch_with(const struct vm_state *state, const struct sandbox_request *request,
@@ -173,6 +188,7 @@ static int vm_prepare(const struct sandbox_options *options, void **opaque, stru
     *opaque = state;
     if (!state)
         return error_set_errno(err, ENOMEM, "VM");
+    state->passt = (struct passt)PASST_INIT;
     rc = sandbox_check_options(&sandbox_vm, options, err);
     if (rc < 0)
         return rc;
@@ -216,16 +232,23 @@ static int vm_transform(void *opaque, const struct sandbox_options *options,
     return oci_config_set_network(config, false, 0, err);
 }
 
-static int run_session(void *opaque, const struct sandbox_request *request, struct session *session,
-                       struct error *err)
+static int run_session(struct vm_state *state, const struct sandbox_request *request,
+                       struct session *session, struct error *err)
 {
     int rc = session_prepare(session, err);
 
     if (rc < 0)
         return rc;
-    rc = launch_vm(opaque, request, session, err);
+    if (request->options->network) {
+        rc = passt_start(&state->passt, err);
+        if (rc < 0)
+            return rc;
+    }
+    rc = launch_vm(state, request, session, err);
     if (rc < 0)
         return rc;
+    cleanup_close(&state->passt.guest_fd); /* from here on it is the monitor's alone */
+    state->passt.guest_fd = -1;
     return session_run(session, err);
 }
 
@@ -233,6 +256,7 @@ static int vm_run(void *opaque, const struct sandbox_request *request, int *stat
                   struct error *err)
 {
     const struct sandbox_options *options = request->options;
+    struct vm_state *state = opaque;
     AUTO_GUEST_REQUEST struct guest_request guest_request = {0};
     struct session session = {
         .request = &guest_request,
@@ -249,9 +273,10 @@ static int vm_run(void *opaque, const struct sandbox_request *request, int *stat
 
     if (rc < 0)
         return rc;
-    rc = run_session(opaque, request, &session, err);
+    rc = run_session(state, request, &session, err);
     session_release(&session);
     monitor_status = monitor_link_reap(&session.monitor.link);
+    passt_stop(&state->passt);
     if (rc < 0)
         return rc;
     rc = session_result(&session, monitor_status, status, err);
@@ -263,8 +288,8 @@ static int vm_run(void *opaque, const struct sandbox_request *request, int *stat
 const struct sandbox sandbox_vm = {
     .name = "vm",
     .title = "micro-VM",
-    .traits = SANDBOX_VM | SANDBOX_HYPERVISOR | SANDBOX_MONITOR | SANDBOX_DOORBELL |
-              SANDBOX_EXIT_STATISTICS | SANDBOX_EARLY_SERIAL,
+    .traits = SANDBOX_VM | SANDBOX_NETWORK | SANDBOX_HYPERVISOR | SANDBOX_MONITOR |
+              SANDBOX_DOORBELL | SANDBOX_EXIT_STATISTICS | SANDBOX_EARLY_SERIAL,
     .beneath = "the hypervisor",
     .prepare = vm_prepare,
     .transform = vm_transform,
