@@ -48,10 +48,10 @@ case_a_default_route_changes_nothing() {
 # Neither as the gateway nor as an address that the guest routes out on purpose.
 case_the_hosts_loopback_is_closed() {
     export GUEST='for address in 192.0.2.2 127.0.0.1; do
-        timeout 5 bash -c "exec 3<>/dev/tcp/$address/8000" 2>/dev/null && echo "reached $address"; done; echo done'
+        timeout 5 bash -c "exec 3<>/dev/tcp/$address/8000" 2>/dev/null && echo "reached $address"; done; echo closed'
     try in_own_network '"$MICROVM" run --network=passt debian bash -c "$GUEST"'
     expect_status 0
-    expect_out done
+    expect_out closed
 }
 
 case_addresses_and_names() {
