@@ -128,10 +128,9 @@ static int send_frame(struct net_backend *backend, const struct iovec *iov, unsi
 
     if (rc < 0)
         return rc;
-    for (unsigned i = 1; i < count; i++) {
-        parts[i + 1] = iov[i];
+    for (unsigned i = 1; i < count; i++)
         size += iov[i].iov_len;
-    }
+    memcpy(parts + 2, iov + 1, (count - 1) * sizeof(*iov));
     if (size > NET_FRAME_MAX)
         return 0;
     size_field = htobe32((uint32_t)size);

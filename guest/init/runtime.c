@@ -76,6 +76,9 @@ static int spawn_runtime(const struct process_options *options, const int stdio[
     const char *all[ARGUMENTS_MAX] = {options->runtime};
     char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     char *environment[] = {path, NULL};
+    /* posix_spawn() changes none of its arguments, whatever its prototype says (POSIX.1-2017, exec,
+     * rationale): that is all the cast is for. */
+    char *const *argv = (char *const *)(uintptr_t)all; // NOLINT(performance-no-int-to-ptr)
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     unsigned count = 1;
@@ -93,10 +96,7 @@ static int spawn_runtime(const struct process_options *options, const int stdio[
     posix_spawn_file_actions_init(&actions);
     for (int i = 0; i < 3; i++)
         posix_spawn_file_actions_adddup2(&actions, stdio[i], i);
-    /* posix_spawn() changes none of its arguments, whatever its prototype says (POSIX.1-2017, exec,
-     * rationale). NOLINTNEXTLINE(performance-no-int-to-ptr): that is all the cast is for. */
-    reason = posix_spawn(pid, options->runtime, &actions, &attributes,
-                         (char *const *)(uintptr_t)all, environment);
+    reason = posix_spawn(pid, options->runtime, &actions, &attributes, argv, environment);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     if (reason == 0)

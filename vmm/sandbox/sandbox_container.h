@@ -5,15 +5,16 @@
 
 #include "vmm/sandbox/sandbox.h"
 
-/* prepare(), transform(), run() and release() of struct sandbox; `sandbox` is the one in question.
+/* prepare(), transform(), run() and release() of struct sandbox; `sandbox` is the one in question,
+ * *opaque its state.
  */
 int container_prepare(const struct sandbox *sandbox, const struct sandbox_options *options,
-                      void **state, struct error *err);
-int container_transform(void *state, const struct sandbox_options *options,
+                      void **opaque, struct error *err);
+int container_transform(void *opaque, const struct sandbox_options *options,
                         const struct sandbox_instance *instance, struct oci_config *config,
                         struct error *err);
-int container_run(void *state, const struct sandbox_request *request, int *status,
+int container_run(void *opaque, const struct sandbox_request *request, int *status,
                   struct error *err);
-void container_release(void *state);
+void container_release(void *opaque);
 
 #endif
