@@ -69,7 +69,7 @@ static int spawn_passt(const char *program, int fd, int messages, pid_t *pid, st
         "--udp-ports",
         "none",
         "--mac-addr",
-        "02:00:c0:00:02:02",
+        "02:00:cb:00:71:02",
     };
     const struct spawn_descriptor descriptors[] = {
         {STDIN_FILENO, SPAWN_NULL},

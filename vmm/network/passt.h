@@ -16,11 +16,11 @@
 
 /* Addresses behind passt, the same for every VM: of a range for examples (RFC 5737), so that they
  * hide no host that a guest may want to reach. */
-#define PASST_ADDRESS  "192.0.2.15"
+#define PASST_ADDRESS  "203.0.113.15"
 #define PASST_PREFIX   "24"
-#define PASST_GATEWAY  "192.0.2.2"
-#define PASST_RESOLVER "192.0.2.3" /* passt passes queries on to the host's */
-#define PASST_MAC      "02:00:c0:00:02:0f"
+#define PASST_GATEWAY  "203.0.113.2"
+#define PASST_RESOLVER "203.0.113.3" /* passt passes queries on to the host's */
+#define PASST_MAC      "02:00:cb:00:71:0f"
 #define PASST_MTU      "65520"
 
 struct passt {
