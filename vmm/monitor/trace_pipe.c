@@ -45,7 +45,7 @@ static bool put_left_out(struct trace_pipe *pipe)
 
     if (pipe->left_out == 0)
         return true;
-    size = snprintf(line, sizeof(line), "(%" PRIu64 " lines left out: not read in time)\n",
+    size = snprintf(line, sizeof(line), "(%" PRIu64 " lines dropped: not read in time)\n",
                     pipe->left_out);
     if (!put(pipe, line, (size_t)size))
         return false;

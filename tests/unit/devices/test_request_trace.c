@@ -289,7 +289,7 @@ static void lines_that_nobody_reads_are_left_out_and_counted(void **state)
 
     trace_pipe_write(&trace_pipe, "who", "short");
     read_all(ends[0], text, sizeof(text) - 1);
-    snprintf(line, sizeof(line), "(%lu lines left out: not read in time)\n", 1000 - lines);
+    snprintf(line, sizeof(line), "(%lu lines dropped: not read in time)\n", 1000 - lines);
     assert_memory_equal(text, line, strlen(line));
     last = text + strlen(line);
     assert_string_equal(strstr(last, " ms  ") + 5, "who short\n");
