@@ -10,13 +10,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int write_all(int fd, const unsigned char *data, size_t size, struct failure *failure)
+static int write_all(const struct bundle_files *files, const unsigned char *data, size_t size,
+                     struct failure *failure)
 {
     while (size > 0) {
-        ssize_t count = write(fd, data, size);
+        ssize_t count = write(files->fd, data, size);
 
+        if (count < 0 && errno == ENOSPC)
+            return failure_set(failure,
+                               "bundle: there is no room for '%s'; give more --memory, or a larger "
+                               "--disk if there is one",
+                               files->name);
         if (count < 0 && errno != EINTR)
-            return failure_set_errno(failure, "bundle");
+            return failure_set_errno(failure, "bundle: %s", files->name);
         data += count > 0 ? count : 0;
         size -= count > 0 ? (size_t)count : 0;
     }
@@ -53,8 +59,9 @@ int bundle_files_begin(struct bundle_files *files, const struct message *message
     /* Once more, without the umask that init may have inherited. */
     if (files->fd < 0 || fchmod(files->fd, mode) < 0)
         return failure_set_errno(failure, "%s", path);
-    return write_all(files->fd, payload + name_at + length + 1,
-                     message->size - name_at - length - 1, failure);
+    snprintf(files->name, sizeof(files->name), "%s", name);
+    return write_all(files, payload + name_at + length + 1, message->size - name_at - length - 1,
+                     failure);
 }
 
 int bundle_files_append(const struct bundle_files *files, const struct message *message,
@@ -62,5 +69,5 @@ int bundle_files_append(const struct bundle_files *files, const struct message *
 {
     if (files->fd < 0)
         return failure_set(failure, "bundle: data without a file");
-    return write_all(files->fd, message->payload, message->size, failure);
+    return write_all(files, message->payload, message->size, failure);
 }

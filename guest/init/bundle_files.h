@@ -9,6 +9,7 @@
 struct bundle_files {
     const char *directory; /* "" in a VM, the instance's on a host; PROTOCOL_BUNDLE_DIR is in it */
     int fd;                /* of the file that is being written; -1 = none */
+    char name[64];         /* its name, for messages */
 };
 
 /* Begins the file of a FILE message. */

@@ -125,7 +125,7 @@ static int execute_init(const struct container_process *process, struct error *e
     int rc;
 
     sigemptyset(&none);
-    for (int number = 1; number < SIGRTMAX; number++)
+    for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
     rc = place_descriptors(process, err);

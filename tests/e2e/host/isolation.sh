@@ -74,6 +74,20 @@ case_a_runtime_gets_no_descriptor_but_its_own() {
     ! grep -E '/lock|secret|socket' "$err" || fail 'a descriptor is inherited'
 }
 
+case_a_runtime_ignores_no_signal_that_the_caller_does() {
+    printf '#!/bin/sh\ngrep SigIgn /proc/self/status >&2\nexit 3\n' >"$scratch/runtime"
+    chmod 755 "$scratch/runtime"
+    try bash -c 'trap "" TERM USR1 RTMAX; exec "$MICROVM" run --isolation=container --runtime "$1" busybox true' - "$scratch/runtime"
+    expect_failure 125 'SigIgn:.0[0-9a-f]*0000000$' # signals 32 and 33 are the C library's
+}
+
+case_no_room_for_a_program() {
+    truncate -s 40M "$scratch/program"
+    printf '\177ELF' | dd of="$scratch/program" conv=notrunc status=none
+    try run_here --disk 16m --program "$scratch/program" busybox
+    expect_failure 125 "no room for 'program'; give more --memory, or a larger --disk"
+}
+
 # An init that sends something that is no message, and does not end.
 case_a_broken_init_is_not_waited_for() {
     printf '#!/bin/sh\nprintf "\\2\\0\\0\\0\\377\\377\\377\\377" >&4\nexec sleep 1000\n' >"$scratch/init"
