@@ -59,7 +59,11 @@ static int tear_down(void **state)
     if (monitor_fd >= 0)
         close(monitor_fd);
     close(guest);
+    (void)shutdown(output, SHUT_RDWR);
     close(output);
+    for (unsigned i = SESSION_STDOUT; i < SESSION_STREAMS; i++)
+        while (!stream_is_done(session.streams[i]))
+            usleep(1000); /* one that is at work keeps its memory */
     session_release(&session);
     return 0;
 }
