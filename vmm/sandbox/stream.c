@@ -25,8 +25,15 @@ struct stream {
     _Atomic uint64_t first_byte_ns;
     int error; /* settled before `done` */
     atomic_bool done;
+    atomic_int shares; /* the owner's and the thread's: an abandoned stream ends later */
     char buffer[BUFFER_SIZE];
 };
+
+static void drop_share(struct stream *stream)
+{
+    if (atomic_fetch_sub(&stream->shares, 1) == 1)
+        free(stream);
+}
 
 /* Whether the call that has just failed is to be made again; waits until it can succeed. */
 static bool is_worth_another_try(int fd, short events)
@@ -106,6 +113,7 @@ static void *carry(void *argument)
     shut_down(stream->to, SHUT_WR);
     atomic_store(&stream->done, true);
     io_write_all(stream->done_event, &one, sizeof(one));
+    drop_share(stream);
     return NULL;
 }
 
@@ -124,9 +132,10 @@ static int start(int from, int to, int done_event, bool cleaned, struct stream *
     made->error = 0;
     atomic_init(&made->first_byte_ns, 0);
     atomic_init(&made->done, false);
+    atomic_init(&made->shares, 2);
     reason = pthread_create(&made->thread, NULL, carry, made);
     if (reason != 0) {
-        free(made);
+        free(made); /* there is no thread */
         return error_set_errno(err, reason, "standard streams");
     }
     *stream = made;
@@ -162,13 +171,15 @@ int stream_error(const struct stream *stream)
 
 bool stream_release(struct stream *stream)
 {
+    bool done;
+
     if (!stream)
         return true;
-    if (!stream_is_done(stream)) {
+    done = stream_is_done(stream);
+    if (done)
+        pthread_join(stream->thread, NULL);
+    else
         pthread_detach(stream->thread);
-        return false;
-    }
-    pthread_join(stream->thread, NULL);
-    free(stream);
-    return true;
+    drop_share(stream);
+    return done;
 }
