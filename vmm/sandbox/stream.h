@@ -41,8 +41,8 @@ int stream_error(const struct stream *stream);
 
 /*
  * Releases a stream that is done. One that is not cannot be interrupted (it may wait for a person
- * to type): it keeps its memory until the process ends, and its descriptors must stay open. Returns
- * whether it was done. NULL is allowed.
+ * to type): its descriptors must stay open, and its thread frees it when it ends. Returns whether
+ * it was done. NULL is allowed.
  */
 bool stream_release(struct stream *stream);
 
