@@ -54,7 +54,11 @@ static int tear_down(void **state)
 {
     (void)state;
     kill(session.monitor.link.pid, SIGKILL);
-    waitpid(session.monitor.link.pid, NULL, 0);
+    waitpid(session.monitor.link.pid, NULL, 0); /* it has ends of the streams, too */
+    (void)shutdown(output, SHUT_RDWR);          /* a stream that has not ended is not released */
+    for (unsigned i = 0; i < SESSION_STREAMS; i++)
+        while (!stream_is_done(session.streams[i]))
+            usleep(1000);
     close(session.monitor.link.control_fd);
     if (monitor_fd >= 0)
         close(monitor_fd);
@@ -162,9 +166,6 @@ static void a_guest_that_only_says_that_it_ends_is_stopped(void **state)
     send_signal(SIGINT);
     assert_int_equal(wait_for_result(&status), 0);
     assert_int_equal(status, 3);
-    (void)shutdown(output, SHUT_RDWR); /* it had never ended */
-    while (!stream_is_done(session.streams[SESSION_STDOUT]))
-        usleep(1000);
 }
 
 /* Its init could not even connect the streams: nobody waits for their end. */
@@ -209,9 +210,6 @@ static void expect_stop_by_second_signal(void)
     send_signal(SIGTERM);
     assert_int_equal(wait_for_result(&status), 0);
     assert_int_equal(status, 128 + SIGTERM);
-    (void)shutdown(output, SHUT_RDWR);
-    while (!stream_is_done(session.streams[SESSION_STDOUT]))
-        usleep(1000);
 }
 
 static void a_guest_that_closes_the_control_connection_is_stopped(void **state)
