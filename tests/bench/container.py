@@ -28,26 +28,45 @@ ALONE = "/alone"
 UNIFIED = "/sys/fs/cgroup/unified"
 MEASURES = (("first", "first_byte_ms", "command to first byte, ms"), ("end", "end_ms", "command to its end, ms"),
             ("processor", "processor_ms", "processor time, ms"))
-START_TIMEOUT_S = 120
+START_TIMEOUT_S = 30
 
 
 def environment():
     return {"MICROVM_STORE": "/store", "MICROVM_RUNTIME": "/run/microvm", "PATH": "/bin"}
 
 
+def children(pid):
+    """The numbers of the processes whose parent is `pid`."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended
+        if int(fields[1]) == pid:
+            yield int(stat.parent.name)
+
+
+def find_bundle(client):
+    """The directory of the bundle once the container runs. It is on a mount of init's, the client's child; else None."""
+    for init in children(client):
+        ours = Path(f"/proc/{init}/root/run/microvm/{NAME}")
+        if (ours / "run/container.pid").exists():
+            return ours / "bundle"
+    return None
+
+
 def capture_bundle(stage, image):
     """Runs the container path, which writes a bundle, and copies the bundle while the container runs."""
-    ours = stage.path(f"/run/microvm/{NAME}")
     child = subprocess.Popen(["chroot", stage.root, "/microvm", "run", "--isolation=container", "-i", "--name", NAME, image, "cat"],
                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment() | {"PATH": os.environ["PATH"]})
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not (ours / "run/container.pid").exists():
+    while not (source := find_bundle(child.pid)):
         if child.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError("the container path did not start a container")
         time.sleep(0.02)
     bundle = stage.path(ALONE + "/bundle")
     bundle.mkdir(parents=True)
-    for file in (ours / "bundle").iterdir():
+    for file in source.iterdir():
         if file.is_file():
             shutil.copy(file, bundle)
     child.stdin.close()
