@@ -101,11 +101,20 @@ static int check_network(struct run *run, struct error *err)
 {
     const char *network = run->options->network;
 
-    run->sandbox_options.network = network && strcmp(network, "none") != 0;
-    if (run->sandbox_options.network && strcmp(network, "passt") != 0)
+    const struct string_list *publish = &run->options->publish;
+    struct sandbox_options *wanted = &run->sandbox_options;
+    int rc = publish_parse(publish, &wanted->ports, err);
+
+    if (rc < 0)
+        return rc;
+    /* Who publishes a port wants a network. */
+    wanted->network = network ? strcmp(network, "none") != 0 : publish->count > 0;
+    if (network && wanted->network && strcmp(network, "passt") != 0)
         return error_set(err, EINVAL, "--network: unknown network '%s'; available: none, passt",
                          network);
-    return 0;
+    if (publish->count > 0 && !wanted->network)
+        return error_set(err, EINVAL, "--publish needs a network: use --network=passt");
+    return publish_check(&wanted->ports, err);
 }
 
 /* Checks the values of single options. */

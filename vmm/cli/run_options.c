@@ -36,6 +36,8 @@ static const struct option_row rows[] = {
     {0, OPTION_TEXT, "network", "none|passt",
      "network of the VM (default: none); passt: connections to others, through the host's sockets",
      AT(network)},
+    {'p', OPTION_LIST, "publish", "[IP:]HOST:GUEST[/udp]",
+     "a port of the host leads to one of the command's", AT(publish)},
     {0, OPTION_TEXT, "isolation", SANDBOX_NAMES, "what the command runs in (default: the first)",
      AT(isolation)},
     {0, OPTION_TEXT, "runtime", "PROGRAM", "OCI runtime of a container (default: crun, runsc)",
@@ -73,6 +75,7 @@ void run_options_release(struct run_options *options)
     string_list_release(&options->env);
     string_list_release(&options->env_files);
     string_list_release(&options->tmpfs);
+    string_list_release(&options->publish);
 }
 
 const char *run_option_refusal(const char *name)
@@ -84,6 +87,7 @@ const char *run_option_refusal(const char *name)
         {"interactive", "the runs have no standard input"},
         {"tty", "the output of the runs is read, not shown"},
         {"name", "several runs cannot have one name"},
+        {"publish", "several runs cannot have one port"},
         {"cgroup-parent", "each run gets a cgroup of its own"},
         {"timeline", "it shows one run; use 'microvm run --timeline'"},
         {"explain", "it shows one run; use 'microvm run --explain'"},

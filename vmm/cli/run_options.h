@@ -30,6 +30,7 @@ struct run_options {
     const char *kernel;
     const char *initramfs;
     const char *network;
+    struct string_list publish;
     const char *isolation;
     const char *runtime;
     const char *pids;

@@ -20,10 +20,10 @@
 #include "vmm/base/spawn.h"
 #include "vmm/base/text.h"
 
-#define PASST_FD      3 /* in passt */
-#define ARGUMENTS_MAX 40
-#define MESSAGES_MAX  4096
-#define MESSAGE_SIZE  256
+#define PASST_FD     3 /* in passt */
+#define GATEWAY_MAC  "02:00:cb:00:71:02"
+#define MESSAGES_MAX 4096
+#define MESSAGE_SIZE 256
 
 /* Whether the host has a default route: without one, passt must be told which interface to use. */
 static bool has_default_route(void)
@@ -43,59 +43,71 @@ static bool has_default_route(void)
     return found;
 }
 
-static int spawn_passt(const char *program, int fd, int messages, pid_t *pid, struct error *err)
+/* "0.0.0.0/8000-8009:80-89" */
+static int add_ports(const struct published_ports *ports, bool udp, struct string_list *arguments)
 {
-    const char *arguments[ARGUMENTS_MAX] = {
-        "passt",
-        "--foreground",
-        "--quiet",
-        "--fd",
-        "3",
-        "--ipv4-only",
-        "--address",
-        PASST_ADDRESS,
-        "--netmask",
-        PASST_PREFIX,
-        "--gateway",
-        PASST_GATEWAY,
-        "--dns-forward",
-        PASST_RESOLVER,
-        "--mtu",
-        PASST_MTU,
-        "--no-map-gw",
-        "--no-dhcp",
-        "--tcp-ports",
-        "none",
-        "--udp-ports",
-        "none",
-        "--mac-addr",
-        "02:00:cb:00:71:02",
+    const char *option = udp ? "--udp-ports" : "--tcp-ports";
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < ports->count; i++) {
+        const struct published_port *port = &ports->items[i];
+
+        if (port->udp != udp)
+            continue;
+        if (string_list_add(arguments, option) < 0 ||
+            string_list_add_format(arguments, "%s/%u-%u:%u-%u", port->address, port->host,
+                                   port->host + port->count - 1, port->guest,
+                                   port->guest + port->count - 1) < 0)
+            return -ENOMEM;
+        count++;
+    }
+    if (count > 0)
+        return 0;
+    return string_list_add(arguments, option) < 0 ? -ENOMEM : string_list_add(arguments, "none");
+}
+
+static int make_arguments(const struct published_ports *ports, struct string_list *arguments)
+{
+    static const char *const fixed[] = {
+        "passt",       "--foreground", "--quiet",       "--fd",         "3",
+        "--ipv4-only", "--address",    PASST_ADDRESS,   "--netmask",    PASST_PREFIX,
+        "--gateway",   PASST_GATEWAY,  "--dns-forward", PASST_RESOLVER, "--mtu",
+        PASST_MTU,     "--no-map-gw",  "--no-dhcp",     "--mac-addr",   GATEWAY_MAC,
     };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(fixed); i++)
+        if (string_list_add(arguments, fixed[i]) < 0)
+            return -ENOMEM;
+    if (!has_default_route() &&
+        (string_list_add(arguments, "--interface") < 0 || string_list_add(arguments, "lo") < 0))
+        return -ENOMEM;
+    return add_ports(ports, false, arguments) < 0 ? -ENOMEM : add_ports(ports, true, arguments);
+}
+
+static int spawn_passt(const char *program, const struct published_ports *ports, int fd,
+                       int messages, pid_t *pid, struct error *err)
+{
+    AUTO_STRING_LIST struct string_list arguments = {0};
     const struct spawn_descriptor descriptors[] = {
         {STDIN_FILENO, SPAWN_NULL},
         {STDOUT_FILENO, SPAWN_NULL},
         {STDERR_FILENO, messages},
         {PASST_FD, fd},
     };
-    const struct spawn spawn = {
+    struct spawn spawn = {
         .program = program,
-        .arguments = arguments,
         .descriptors = descriptors,
         .descriptor_count = ARRAY_LENGTH(descriptors),
         .session = true,
     };
-    size_t count = 0;
 
-    while (arguments[count])
-        count++;
-    if (!has_default_route()) {
-        arguments[count++] = "--interface";
-        arguments[count++] = "lo";
-    }
+    if (make_arguments(ports, &arguments) < 0)
+        return error_set_errno(err, ENOMEM, "passt");
+    spawn.arguments = (const char *const *)arguments.items;
     return spawn_start(&spawn, pid, err);
 }
 
-int passt_start(struct passt *passt, struct error *err)
+int passt_start(const struct published_ports *ports, struct passt *passt, struct error *err)
 {
     AUTO_FREE char *program = search_path_find("passt");
     AUTO_CLOSE int ours = -1;
@@ -117,7 +129,7 @@ int passt_start(struct passt *passt, struct error *err)
     passt->messages_fd = memfd_create("passt", MFD_CLOEXEC);
     if (passt->messages_fd < 0)
         return error_set_errno(err, errno, "--network: messages of passt");
-    rc = spawn_passt(program, passts, passt->messages_fd, &passt->pid, err);
+    rc = spawn_passt(program, ports, passts, passt->messages_fd, &passt->pid, err);
     if (rc < 0) {
         passt->pid = -1;
         return error_wrap(err, rc, "--network");

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "vmm/base/error.h"
+#include "vmm/network/publish.h"
 
 /* Addresses behind passt, the same for every VM: of a range for examples (RFC 5737), so that they
  * hide no host that a guest may want to reach. */
@@ -34,9 +35,10 @@ struct passt {
         -1, -1, -1                                                                                 \
     }
 
-/* Starts passt and does not wait until it is ready: frames wait in the stream. It ends with the
- * monitor's end of that. Errors: ENOENT (not installed), of socketpair(2), of posix_spawn(3). */
-int passt_start(struct passt *passt, struct error *err);
+/* Starts passt with these ports published and does not wait until it is ready: frames wait in the
+ * stream. It ends with the monitor's end of that. Errors: ENOENT (not installed), of socketpair(2),
+ * of posix_spawn(3). */
+int passt_start(const struct published_ports *ports, struct passt *passt, struct error *err);
 
 /* Ends and reaps it; warns if it had ended by itself. Safe on PASST_INIT, which is also what it
  * leaves behind. */

@@ -12,6 +12,7 @@
 
 #include "vmm/base/error.h"
 #include "vmm/monitor/monitor_link.h"
+#include "vmm/network/publish.h"
 #include "vmm/oci/bundle.h"
 #include "vmm/oci/oci_config.h"
 #include "vmm/report/explain.h"
@@ -33,7 +34,8 @@ struct sandbox_options {
     bool interactive; /* -i: standard input reaches the command */
     bool terminal;    /* -t */
     bool earlycon;
-    bool network;             /* --network: not none */
+    bool network; /* --network: not none */
+    struct published_ports ports;
     uint64_t disk_bytes;      /* --disk: size of the writable layer's disk; 0 = in memory */
     uint64_t vm_memory_bytes; /* of a VM */
     unsigned vcpu_count;      /* of a VM */

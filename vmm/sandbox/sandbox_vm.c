@@ -240,7 +240,7 @@ static int run_session(struct vm_state *state, const struct sandbox_request *req
     if (rc < 0)
         return rc;
     if (request->options->network) {
-        rc = passt_start(&state->passt, err);
+        rc = passt_start(&request->options->ports, &state->passt, err);
         if (rc < 0)
             return rc;
     }

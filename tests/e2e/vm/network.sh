@@ -61,6 +61,40 @@ case_addresses_and_names() {
     expect_equal "$(cat "$out")" $'inet 203.0.113.15/24\ndefault via 203.0.113.2 dev eth0 \nnameserver 203.0.113.3\n203.0.113.15\tbox'
 }
 
+# From the host's address and from its loopback; two ports of a range.
+case_published_ports() {
+    try in_own_network '
+        "$MICROVM" run -p 9000-9001:80-81 busybox sh -c "
+            echo guest >/index.html; httpd -p 80 -h /; httpd -p 81 -h /
+            echo ready; while test -e /index.html; do sleep 0.1; done" >"$1/out" &
+        for _ in {1..600}; do grep -q ready "$1/out" && break; sleep 0.1; done
+        for at in 10.9.0.1/9000 127.0.0.1/9000 10.9.0.1/9001; do
+            exec 3<>"/dev/tcp/$at"; printf "GET /index.html HTTP/1.0\r\n\r\n" >&3; tail -n 1 <&3; exec 3>&-
+        done
+        kill -TERM $!; kill -KILL $!; wait $! || true'
+    expect_status 0
+    expect_equal "$(cat "$out")" $'guest\nguest\nguest'
+    microvm image ls >/dev/null # removes what the killed one has left
+}
+
+case_a_published_udp_port() {
+    export GUEST='use Socket; $| = 1; socket(S, PF_INET, SOCK_DGRAM, 0); bind(S, sockaddr_in(53, INADDR_ANY)); print "ready\n";
+        recv(S, $word, 9, 0); print $word'
+    try in_own_network '
+        "$MICROVM" run -p 127.0.0.1:9053:53/udp debian perl -e "$GUEST" >"$1/out" &
+        for _ in {1..600}; do grep -q ready "$1/out" && break; sleep 0.1; done
+        for _ in {1..100}; do (echo word >/dev/udp/127.0.0.1/9053) 2>/dev/null || true; grep -q word "$1/out" && break; sleep 0.1; done
+        wait $!
+        cat "$1/out"'
+    expect_status 0
+    expect_equal "$(cat "$out")" $'ready\nword'
+}
+
+case_a_port_in_use_is_refused_before_the_boot() {
+    try in_own_network '"$MICROVM" run -p 8000:80 busybox echo booted'
+    expect_failure 125 '--publish: 0\.0\.0\.0:8000 is in use; choose another port'
+}
+
 case_none_is_the_default() {
     local arguments
     for arguments in '' --network=none; do
@@ -75,6 +109,10 @@ case_what_cannot_be_is_refused() {
     local tools=$scratch/tools
     try microvm run --network=wire busybox true
     expect_failure 125 "--network: unknown network 'wire'; available: none, passt"
+    try microvm run -p 80 busybox true
+    expect_failure 125 "--publish: '80' is not \\[IP:\\]HOST:GUEST"
+    try microvm run -p 80:80 --network=none busybox true
+    expect_failure 125 '--publish needs a network: use --network=passt'
     try microvm run --network=passt --isolation=container busybox true
     expect_failure 125 '--network: --isolation=container has no network yet; use --isolation=vm'
     mkdir "$tools"
