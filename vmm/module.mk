@@ -9,7 +9,7 @@ MICROVM_SOURCES = $(wildcard $(MICROVM_ROOMS:%=vmm/%/*.c) devices/*.c devices/*/
 MICROVM_LIBS    = -Wl,-Bstatic -lfdt -ljansson -lnettle -Wl,-Bdynamic -lpthread
 
 # What runs once a command, and not in the monitor's loops, is compiled for size: less to read at each start.
-$(foreach room,cli compare container probe report trial,$(BUILD)/obj/vmm/$(room)/%.o): CFLAGS_COMMON += -Os
+$(foreach room,cli compare container network oci probe report trial,$(BUILD)/obj/vmm/$(room)/%.o): CFLAGS_COMMON += -Os
 
 # The container's system call filter is compiled once, here, and not at every start of one.
 SECCOMP_COMPILE_SOURCES = vmm/oci/seccomp_compile.c vmm/oci/seccomp_profile.c vmm/base/io.c vmm/base/error.c
