@@ -4,6 +4,7 @@
  * wait for.
  */
 #include "guest/init/network.h"
+#include "guest/init/settings.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -75,6 +76,7 @@ int network_start(const struct machine_options *options, struct failure *failure
 
     if (options->address == 0)
         return 0;
+    settings_announce_addresses();
     fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || set_mtu(fd, options->mtu) < 0 ||
         set_address(fd, SIOCSIFADDR, options->address) < 0 ||

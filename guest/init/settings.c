@@ -53,6 +53,11 @@ void settings_network(void)
     write_setting("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
 }
 
+void settings_announce_addresses(void)
+{
+    write_setting("/proc/sys/net/ipv4/conf/all/arp_notify", "1");
+}
+
 /*
  * Left alone the kernel goes on as long as it can drop a page of a running program's file, only to
  * read it again: for minutes. No program streams through a VM's memory within this time. A kernel

@@ -19,4 +19,10 @@ void settings_network(void);
 /* Has the kernel of a VM end a process soon once memory is exhausted. */
 void settings_memory(void);
 
+/*
+ * An interface that comes up sends its addresses by ARP. The other end of a network without DHCP
+ * learns the guest's MAC address that way: before, passt resets the first connection from outside.
+ */
+void settings_announce_addresses(void);
+
 #endif
