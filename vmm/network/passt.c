@@ -107,6 +107,17 @@ static int spawn_passt(const char *program, const struct published_ports *ports,
     return spawn_start(&spawn, pid, err);
 }
 
+/* A file for what passt writes, of which only the first MESSAGES_MAX bytes are taken: a guest may
+ * find a way to make it write a lot. Returns a descriptor or a negative errno. */
+static int open_messages(void)
+{
+    AUTO_CLOSE int fd = memfd_create("passt", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0 || ftruncate(fd, MESSAGES_MAX) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_GROW) < 0)
+        return -errno;
+    return steal_fd(&fd);
+}
+
 int passt_start(const struct published_ports *ports, struct passt *passt, struct error *err)
 {
     AUTO_FREE char *program = search_path_find("passt");
@@ -126,9 +137,9 @@ int passt_start(const struct published_ports *ports, struct passt *passt, struct
     passts = pair[1];
     if (fcntl(ours, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
         return error_set_errno(err, errno, "--network: socketpair");
-    passt->messages_fd = memfd_create("passt", MFD_CLOEXEC);
+    passt->messages_fd = open_messages();
     if (passt->messages_fd < 0)
-        return error_set_errno(err, errno, "--network: messages of passt");
+        return error_set_errno(err, -passt->messages_fd, "--network: messages of passt");
     rc = spawn_passt(program, ports, passts, passt->messages_fd, &passt->pid, err);
     if (rc < 0) {
         passt->pid = -1;

@@ -51,6 +51,27 @@ static void settings_are_read(void **state)
     assert_string_equal(process.runtime, PROTOCOL_RUNTIME);
 }
 
+static void network_settings_are_read(void **state)
+{
+    static const char text[] = "address=203.0.113.15/24\ngateway=203.0.113.2\nmtu=1500\n";
+    static const char *const bad[] = {"address=203.0.113/24", "address=203.0.113.15/33",
+                                      "address=203.0.113.15/-1", "address=203.0.113.150000000000/8",
+                                      "gateway=here"};
+    struct machine_options options;
+    struct failure failure;
+
+    (void)state;
+    assert_int_equal(machine_options_parse(text, sizeof(text) - 1, &options, &failure), 0);
+    assert_int_equal(ntohl(options.address), 0xcb00710f);
+    assert_int_equal(ntohl(options.gateway), 0xcb007102);
+    assert_int_equal(options.prefix, 24);
+    assert_int_equal(options.mtu, 1500);
+    assert_int_equal(machine_options_parse("", 0, &options, &failure), 0);
+    assert_int_equal(options.address, 0); /* no network */
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(machine_options_parse(bad[i], strlen(bad[i]), &options, &failure), -1);
+}
+
 static void bad_values_are_refused(void **state)
 {
     static const char *const machine[] = {"overlay=tape", "overlay",
@@ -365,6 +386,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(settings_are_read),
+        cmocka_unit_test(network_settings_are_read),
         cmocka_unit_test(bad_values_are_refused),
         cmocka_unit_test(messages_arrive_in_pieces),
         cmocka_unit_test(another_version_is_foreign),
